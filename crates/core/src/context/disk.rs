@@ -1,0 +1,204 @@
+//! The door to Shipway's own durable files: layouts, registries, later cache and journal. Everything
+//! is made beside its place, synced and renamed, so that a crash leaves the old or the new, whole.
+
+use std::{
+    fmt::Debug,
+    fs, io,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use rustix::fs::{Mode, OFlags};
+
+/// Durable files, as few operations as a crash-safe store needs; blocking.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// Makes a new file; fails with `AlreadyExists` if there is one.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens a file to read it.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Returns the size of a file, or `None` when there is none.
+    fn size(&self, path: &Path) -> io::Result<Option<u64>>;
+
+    /// Puts a file in the place of another, or of nothing, in one step.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Makes the entries of a folder durable: what was created, renamed or removed in it.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a file; fine if there is none.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes a folder and those above it; fine if there is one.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Returns the names in a folder, sorted; none if there is no folder.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+}
+
+/// A file being written.
+pub trait DiskFile: Write + Send {
+    /// Makes what was written durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Writes a file whole or not at all: beside its place, synced, renamed, and the folder synced.
+///
+/// The folder must exist. When `write` fails, nothing is left.
+///
+/// # Errors
+/// What `write` or the disk says.
+pub fn publish(
+    disk: &dyn Disk,
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let (beside, mut file) = create_beside(disk, path)?;
+    let written = (|| {
+        write(&mut file)?;
+        file.sync()?;
+        drop(file);
+        disk.rename(&beside, path)?;
+        disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+    })();
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = disk.remove(&beside);
+    }
+    written
+}
+
+/// Makes a new file beside `path`, named `.name.<process>-<count>.new`, to be renamed to it.
+///
+/// # Errors
+/// What the disk says, but for a name that is taken: a process that had this one's number before may
+/// have been killed and left it.
+pub fn create_beside(disk: &dyn Disk, path: &Path) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
+    // A counter for the whole process only makes names unlike; it carries no state between pipelines.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let beside = path.with_file_name(format!(".{name}.{}-{count}.new", std::process::id()));
+        match disk.create(&beside) {
+            Ok(file) => return Ok((beside, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The machine's disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostDisk;
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+impl Disk for HostDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(fs::File::create_new(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        // A FIFO must not block the one who opens it; a regular file ignores the flag.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        Ok(Box::new(file))
+    }
+
+    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl DiskFile for fs::File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the test looks at the real disk")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_of_the_same_number_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a");
+        // Whatever the count is now, the next hundred names are taken.
+        let (first, _) = create_beside(&HostDisk, &path).expect("made");
+        let count: u64 =
+            first.to_string_lossy().rsplit(['-', '.']).nth(1).expect("a count").parse().expect("a number");
+        for taken in count..count + 100 {
+            let name = format!(".a.{}-{taken}.new", std::process::id());
+            fs::write(folder.path().join(name), "left").expect("written");
+        }
+        publish(&HostDisk, &path, |file| file.write_all(b"new")).expect("published");
+        assert_eq!(fs::read(&path).expect("there"), b"new");
+    }
+
+    #[test]
+    fn a_file_is_published_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a");
+        publish(&HostDisk, &path, |file| file.write_all(b"old")).expect("written");
+        let cut = publish(&HostDisk, &path, |file| {
+            file.write_all(b"ne")?;
+            Err(io::Error::other("cut"))
+        });
+        assert_eq!(cut.expect_err("fails").to_string(), "cut");
+        assert_eq!(fs::read(&path).expect("there"), b"old");
+        assert_eq!(HostDisk.list(folder.path()).expect("listed"), ["a"]);
+        assert_eq!(HostDisk.size(&path).expect("known"), Some(3));
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .expect("made");
+        let refused = HostDisk.open(&fifo).err().expect("refused");
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+        HostDisk.remove(&path).expect("removed");
+        HostDisk.remove(&path).expect("removed twice");
+        assert_eq!(HostDisk.size(&path).expect("known"), None);
+    }
+}

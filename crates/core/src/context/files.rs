@@ -1,0 +1,303 @@
+//! The door to sources: read only, and never outside the folder that was named. Every step of a path
+//! is opened beneath the step before it without following links, so that nothing that is swapped
+//! meanwhile can lead out.
+
+use std::{
+    ffi::OsStr,
+    fmt::Debug,
+    io,
+    io::Read,
+    os::fd::OwnedFd,
+    path::{Component, Path},
+};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+
+use crate::{Context, Error, ErrorKind, Result, ignore::IgnoreRules, inputs::Tree};
+
+/// Reads sources; blocking, so call it inside [`Context::blocking`].
+pub trait Files: Debug + Send + Sync + 'static {
+    /// Returns what is below the tree's root and not left out, sorted by path, without the root itself.
+    ///
+    /// Folders are entries too, also one that is left out but holds something that is not. A link is an entry and never followed. Sockets, FIFOs and devices are
+    /// entries of kind [`EntryKind::Special`].
+    ///
+    /// # Errors
+    /// `NotFound` when there is no root; `Unavailable` or `Auth` when something cannot be read.
+    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>>;
+
+    /// Returns the entry at a path below `root`, or `None` when there is nothing.
+    ///
+    /// # Errors
+    /// `Config` when the path leads out of the root.
+    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>>;
+
+    /// Opens the regular file at a path below `root`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Config` when the path leads out of the root, through a link,
+    /// or to something that is not a regular file.
+    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile>;
+}
+
+/// Something below a root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The path below the root, with `/` between its steps.
+    pub path: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// The permission bits, with setuid, setgid and sticky.
+    pub mode: u32,
+    /// The size in bytes, of a regular file.
+    pub size: u64,
+    /// When the content changed, in nanoseconds since 1970.
+    pub modified: i128,
+    /// When the content or the metadata changed, in nanoseconds since 1970.
+    pub changed: i128,
+    /// The number of the inode.
+    pub inode: u64,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link, with its text.
+    Link(String),
+    /// A socket, a FIFO or a device.
+    Special,
+}
+
+/// A regular file that was opened: its entry is of the very file that `reader` reads.
+#[non_exhaustive]
+pub struct OpenFile {
+    /// What is read.
+    pub entry: Entry,
+    /// The content.
+    pub reader: Box<dyn Read + Send>,
+}
+
+impl OpenFile {
+    /// Returns an opened file, for another implementation of [`Files`].
+    pub fn new(entry: Entry, reader: impl Read + Send + 'static) -> Self {
+        Self { entry, reader: Box::new(reader) }
+    }
+
+    /// Returns the whole content, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    /// `Config` when it is larger.
+    pub fn read(self, limit: usize) -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        let path = Path::new(&self.entry.path);
+        self.reader
+            .take(limit as u64 + 1)
+            .read_to_end(&mut content)
+            .map_err(|error| Error::io("read", path, error))?;
+        if content.len() > limit {
+            return Err(Error::config(format!("`{}` has more than {limit} bytes", path.display())));
+        }
+        Ok(content)
+    }
+}
+
+impl Debug for OpenFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenFile").field("entry", &self.entry).finish_non_exhaustive()
+    }
+}
+
+/// The machine's files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostFiles;
+
+impl Files for HostFiles {
+    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
+        let root = cx.path(&tree.root);
+        let rules = IgnoreRules::new(&tree.ignore)?;
+        let folder = open_root(&root)?;
+        let mut entries = Vec::new();
+        walk_folder(&folder, "", 0, &rules, &mut entries)
+            .map_err(|(path, error)| Error::io("read", &root.join(path), error))?;
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
+        let root = cx.path(root);
+        let (parent, name) = match open_parent(&root, path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        match entry_at(&parent, name.as_ref(), path.to_owned()) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", &root.join(path), error)),
+        }
+    }
+
+    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
+        let root = cx.path(root);
+        let place = root.join(path);
+        let (parent, name) = open_parent(&root, path)?;
+        // A FIFO must not block the one who opens it; a regular file ignores the flag.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&parent, name.as_str(), flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => return Err(not_regular(&place)),
+            Err(error) => return Err(Error::io("open", &place, error.into())),
+        };
+        let stat = rustix::fs::fstat(&file).map_err(|error| Error::io("read", &place, error.into()))?;
+        let entry = entry_of(path.to_owned(), &stat, None);
+        if entry.kind != EntryKind::File {
+            return Err(not_regular(&place));
+        }
+        Ok(OpenFile::new(entry, std::fs::File::from(file)))
+    }
+}
+
+fn not_regular(place: &Path) -> Error {
+    Error::config(format!("`{}` is not a regular file", place.display()))
+        .hint("links, FIFOs, sockets and devices are never read")
+}
+
+fn open_root(root: &Path) -> Result<OwnedFd> {
+    // The root itself is the user's word, so links in it are followed.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(root, flags, Mode::empty()).map_err(|error| Error::io("open", root, error.into()))
+}
+
+fn open_folder(parent: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
+}
+
+/// Opens the folder that holds `path`, step by step, and returns the last step's name.
+fn open_parent(root: &Path, path: &str) -> Result<(OwnedFd, String)> {
+    let mut steps = Vec::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(step) => steps.push(step),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err(Error::config(format!("`{path}` leads out of `{}`", root.display()))
+                    .hint("name a path below that folder"));
+            }
+        }
+    }
+    let mut folder = open_root(root)?;
+    let Some((name, above)) = steps.split_last() else {
+        return Err(not_regular(root));
+    };
+    for step in above {
+        folder = open_folder(&folder, step).map_err(|error| match error.raw_os_error() {
+            Some(code)
+                if code == rustix::io::Errno::LOOP.raw_os_error()
+                    || code == rustix::io::Errno::NOTDIR.raw_os_error() =>
+            {
+                Error::config(format!(
+                    "`{}` goes through something that is not a folder",
+                    root.join(path).display()
+                ))
+                .hint("links to folders are not followed")
+            }
+            _ => Error::io("open", &root.join(path), error),
+        })?;
+    }
+    Ok((folder, name.to_string_lossy().into_owned()))
+}
+
+type Failed = (String, io::Error);
+
+/// Folders nested deeper are refused: each takes a step of the stack and two open files.
+const MAX_DEPTH: usize = 256;
+
+fn walk_folder(
+    folder: &OwnedFd,
+    prefix: &str,
+    depth: usize,
+    rules: &IgnoreRules,
+    entries: &mut Vec<Entry>,
+) -> Result<(), Failed> {
+    let failed = |error: io::Error| (prefix.to_owned(), error);
+    if depth > MAX_DEPTH {
+        return Err(failed(io::Error::other(format!("folders are nested more than {MAX_DEPTH} deep"))));
+    }
+    for item in rustix::fs::Dir::read_from(folder).map_err(|error| failed(error.into()))? {
+        let item = item.map_err(|error| failed(error.into()))?;
+        let name = item.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        let path = format!("{prefix}{}", name.to_string_lossy());
+        let ignored = rules.is_ignored(&path);
+        // Some file systems do not say in a listing what an entry is.
+        let may_be_folder = matches!(item.file_type(), FileType::Directory | FileType::Unknown);
+        if ignored && !(may_be_folder && rules.may_keep_below(&path)) {
+            continue;
+        }
+        let Ok(name) = name.to_str() else {
+            return Err((path, io::Error::new(io::ErrorKind::InvalidInput, "a file's name is not UTF-8")));
+        };
+        let entry = match entry_at(folder, OsStr::new(name), path.clone()) {
+            Ok(entry) => entry,
+            // It went away since it was listed, so it is not there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err((path, error)),
+        };
+        let is_folder = entry.kind == EntryKind::Folder;
+        let kept = entries.len();
+        if is_folder {
+            match open_folder(folder, OsStr::new(name)) {
+                Ok(below) => walk_folder(&below, &format!("{path}/"), depth + 1, rules, entries)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err((path, error)),
+            }
+        }
+        // A folder that is left out itself is there all the same when something below it is.
+        if !ignored || entries.len() > kept {
+            entries.push(entry);
+        }
+    }
+    Ok(())
+}
+
+fn entry_at(folder: &OwnedFd, name: &OsStr, path: String) -> io::Result<Entry> {
+    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let link = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+        let text = rustix::fs::readlinkat(folder, name, Vec::new())?;
+        Some(
+            text.into_string()
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a link's text is not UTF-8"))?,
+        )
+    } else {
+        None
+    };
+    Ok(entry_of(path, &stat, link))
+}
+
+fn entry_of(path: String, stat: &rustix::fs::Stat, link: Option<String>) -> Entry {
+    let kind = match (FileType::from_raw_mode(stat.st_mode), link) {
+        (FileType::RegularFile, _) => EntryKind::File,
+        (FileType::Directory, _) => EntryKind::Folder,
+        (FileType::Symlink, Some(text)) => EntryKind::Link(text),
+        _ => EntryKind::Special,
+    };
+    let nanoseconds = |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    let size = if kind == EntryKind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
+    Entry {
+        path,
+        kind,
+        mode: stat.st_mode & 0o7777,
+        size,
+        modified: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+        changed: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+        inode: stat.st_ino,
+    }
+}

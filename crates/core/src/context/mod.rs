@@ -1,0 +1,278 @@
+//! The context: the only door to the world, one for each task. Nothing reads the process's
+//! environment, the home folder or the current folder behind the embedder's back.
+
+mod cancel;
+mod clock;
+mod credentials;
+mod disk;
+mod files;
+mod images;
+mod mask;
+mod process;
+mod world;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+pub use self::{
+    cancel::{Cancel, CancelReason, Stage},
+    clock::{Clock, SystemClock},
+    credentials::{Credentials, FixedCredentials, Login, Secret},
+    disk::{Disk, DiskFile, HostDisk, create_beside, publish},
+    files::{Entry, EntryKind, Files, HostFiles, OpenFile},
+    images::Images,
+    process::{HostProcesses, Processes},
+    world::{RunContext, World},
+};
+use crate::{
+    Error, Result,
+    command::{Command, Exit, SecretId},
+    event::{EventKind, Level, Stream},
+    inputs::TaskId,
+};
+
+/// What a task sees of the world; clones are the same context.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    run: RunContext,
+    task: Option<TaskId>,
+    deadline: Option<Duration>,
+    cancel: Cancel,
+    scratch: OnceLock<PathBuf>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("run", &self.run_id())
+            .field("task", &self.0.task)
+            .field("cancel", &self.0.cancel.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// Returns the run's id.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        self.0.run.id()
+    }
+
+    /// Returns the task's id; none while the plan is being made.
+    #[must_use]
+    pub fn task(&self) -> Option<&TaskId> {
+        self.0.task.as_ref()
+    }
+
+    /// Returns the moment on [`Clock::elapsed`]'s scale at which the task must have ended.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.0.deadline
+    }
+
+    /// Returns the task's cancellation.
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        &self.0.cancel
+    }
+
+    /// Returns the folder that relative paths are below: the root of the sources.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.world().root
+    }
+
+    /// Returns the path, below the root if it is relative.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.root().join(path)
+    }
+
+    /// Returns the clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.world().clock.as_ref()
+    }
+
+    /// Returns the door to the sources.
+    #[must_use]
+    pub fn files(&self) -> &dyn Files {
+        self.world().files.as_ref()
+    }
+
+    /// Returns the door to images.
+    #[must_use]
+    pub fn images(&self) -> &dyn Images {
+        self.world().images.as_ref()
+    }
+
+    /// Returns the door to durable files.
+    #[must_use]
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.world().disk
+    }
+
+    /// Returns the variable of the environment that the embedder handed over.
+    #[must_use]
+    pub fn env(&self, variable: &str) -> Option<&str> {
+        self.world().env.get(variable).map(String::as_str)
+    }
+
+    /// Returns the whole environment that the embedder handed over.
+    #[must_use]
+    pub fn envs(&self) -> &BTreeMap<String, String> {
+        &self.world().env
+    }
+
+    /// Runs a command on the host; see [`Processes::run`] for what is promised.
+    ///
+    /// # Errors
+    /// `MissingTool`, `Cancelled`, `Timeout`; a non-zero code is no error here
+    /// ([`Exit::success`] makes it one).
+    pub async fn run(&self, command: Command) -> Result<Exit> {
+        self.world().processes.run(self, command).await
+    }
+
+    /// Returns the login for exactly this host, if there is one, and masks it in all output.
+    ///
+    /// # Errors
+    /// What the embedder's credentials say.
+    pub async fn login(&self, host: &str) -> Result<Option<Login>> {
+        let login = self.world().credentials.registry(self, host).await?;
+        if let Some(login) = &login {
+            self.mask(&login.password);
+            // As HTTP's Basic scheme sends it (RFC 7617).
+            self.mask(&Secret::from(format!("{}:{}", login.username, login.password.expose())));
+        }
+        Ok(login)
+    }
+
+    /// Returns the kubeconfig for a context's name, and masks it in all output.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn cluster(&self, context: &str) -> Result<Secret> {
+        let secret = self.world().credentials.cluster(self, context).await?;
+        self.mask(&secret);
+        Ok(secret)
+    }
+
+    /// Returns a secret, and masks it in all output.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn secret(&self, id: &SecretId) -> Result<Secret> {
+        let secret = self.world().credentials.secret(self, id).await?;
+        self.mask(&secret);
+        Ok(secret)
+    }
+
+    /// Hides a value in all output from now on, for a secret that a plug-in comes by itself.
+    pub fn mask(&self, secret: &Secret) {
+        self.0.run.masks().add(secret.expose());
+    }
+
+    /// Returns a folder of the task's own, with mode 0700, that is removed after the task.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn scratch(&self) -> Result<&Path> {
+        if let Some(path) = self.0.scratch.get() {
+            return Ok(path);
+        }
+        let path = world::make_scratch(&self.world().scratch, self.run_id())?;
+        // Of two tasks' threads that come at once, one folder stays; the other is empty and goes.
+        if let Err(unused) = self.0.scratch.set(path) {
+            world::remove_scratch(&unused);
+        }
+        Ok(self.0.scratch.get().map_or(Path::new(""), PathBuf::as_path))
+    }
+
+    /// Writes a file with mode 0600 into the task's scratch folder and returns its path.
+    ///
+    /// # Errors
+    /// `Config` when the name is not a plain file name; else when it cannot be written.
+    pub fn scratch_file(&self, name: &str, content: &[u8]) -> Result<PathBuf> {
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            return Err(Error::config(format!("`{name}` is not a plain file name")));
+        }
+        let path = self.scratch()?.join(name);
+        world::write_private(&path, content)?;
+        Ok(path)
+    }
+
+    /// Emits an event of this task, with every secret hidden.
+    pub fn emit(&self, kind: EventKind) {
+        self.0.run.emit(self.0.task.clone(), kind);
+    }
+
+    /// Emits a message for people.
+    pub fn message(&self, level: Level, text: impl Into<String>) {
+        self.emit(EventKind::Message { level, text: text.into() });
+    }
+
+    /// Emits a line that something printed.
+    pub fn output(&self, stream: Stream, line: &str) {
+        self.emit(EventKind::Output { stream, line: line.trim_end_matches('\r').to_owned() });
+    }
+
+    /// Runs blocking work on a thread of its own, with this context.
+    ///
+    /// # Errors
+    /// What the work says; `Internal` when it panics.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let cx = self.clone();
+        match tokio::task::spawn_blocking(move || work(&cx)).await {
+            Ok(result) => result,
+            Err(error) => Err(Error::internal("blocking work panicked").source(error)),
+        }
+    }
+
+    /// Returns once the task must stop at once: it is forced, or its deadline has passed.
+    pub async fn stopped(&self) -> Error {
+        let late = async {
+            match self.0.deadline {
+                Some(deadline) => self.clock().sleep(deadline.saturating_sub(self.clock().elapsed())).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reason = self.0.cancel.forced() => Error::cancelled(reason.to_string()),
+            () = late => Error::timeout("the task's deadline passed"),
+        }
+    }
+
+    /// Waits on the context's clock.
+    ///
+    /// # Errors
+    /// `Cancelled` as soon as cancellation is requested; `Timeout` at the deadline.
+    pub async fn sleep(&self, duration: Duration) -> Result<()> {
+        tokio::select! {
+            reason = self.0.cancel.requested() => Err(Error::cancelled(reason.to_string())),
+            error = self.stopped() => Err(error),
+            () = self.clock().sleep(duration) => Ok(()),
+        }
+    }
+
+    fn world(&self) -> &World {
+        self.0.run.world()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(path) = self.scratch.get() {
+            world::remove_scratch(path);
+        }
+    }
+}

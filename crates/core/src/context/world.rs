@@ -1,0 +1,276 @@
+//! What the embedding program hands over: every door, once. A run makes a [`Context`] of it for each
+//! task.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{
+    Cancel, Clock, Context, Credentials, Disk, Files, FixedCredentials, HostDisk, HostFiles, HostProcesses,
+    Images, Inner, Processes, SystemClock, mask::Masks,
+};
+use crate::{
+    Error, Result,
+    event::{Discard, Event, EventKind, Sink},
+    image::{Image, Store, Target},
+    inputs::TaskId,
+};
+
+/// Every door, as the embedding program hands them over; clones share them.
+///
+/// Nothing of the process is in it unless it is put there: the environment is empty, and there are no
+/// credentials.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct World {
+    /// The folder that relative paths are below.
+    pub root: PathBuf,
+    /// The folder in which tasks get their scratch folders; `/tmp` by default, whatever `TMPDIR` says.
+    pub scratch: PathBuf,
+    /// The environment of commands and templates.
+    pub env: BTreeMap<String, String>,
+    /// The door to time.
+    pub clock: Arc<dyn Clock>,
+    /// The door to sources.
+    pub files: Arc<dyn Files>,
+    /// The door to processes.
+    pub processes: Arc<dyn Processes>,
+    /// The door to images.
+    pub images: Arc<dyn Images>,
+    /// The door to credentials.
+    pub credentials: Arc<dyn Credentials>,
+    /// The door to durable files.
+    pub disk: Arc<dyn Disk>,
+    /// Where events go.
+    pub sink: Arc<dyn Sink>,
+}
+
+impl World {
+    /// Returns this machine's world around a folder of sources: its clock, files, processes and disk;
+    /// no images, no credentials, an empty environment, and events are dropped.
+    pub fn host(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            scratch: PathBuf::from("/tmp"),
+            env: BTreeMap::new(),
+            clock: Arc::new(SystemClock::new()),
+            files: Arc::new(HostFiles),
+            processes: Arc::new(HostProcesses::default()),
+            images: Arc::new(NoImages),
+            credentials: Arc::new(FixedCredentials::new()),
+            disk: Arc::new(HostDisk),
+            sink: Arc::new(Discard),
+        }
+    }
+
+    /// Sets the environment, such as `std::env::vars()`.
+    #[must_use]
+    pub fn env(mut self, env: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.env = env.into_iter().collect();
+        self
+    }
+
+    /// Sets the folder for scratch folders.
+    #[must_use]
+    pub fn scratch(mut self, scratch: impl Into<PathBuf>) -> Self {
+        self.scratch = scratch.into();
+        self
+    }
+
+    /// Sets the door to time.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets the door to sources.
+    #[must_use]
+    pub fn files(mut self, files: impl Files) -> Self {
+        self.files = Arc::new(files);
+        self
+    }
+
+    /// Sets the door to processes.
+    #[must_use]
+    pub fn processes(mut self, processes: impl Processes) -> Self {
+        self.processes = Arc::new(processes);
+        self
+    }
+
+    /// Sets the door to images.
+    #[must_use]
+    pub fn images(mut self, images: impl Images) -> Self {
+        self.images = Arc::new(images);
+        self
+    }
+
+    /// Sets the door to credentials.
+    #[must_use]
+    pub fn credentials(mut self, credentials: impl Credentials) -> Self {
+        self.credentials = Arc::new(credentials);
+        self
+    }
+
+    /// Sets the door to durable files.
+    #[must_use]
+    pub fn disk(mut self, disk: impl Disk) -> Self {
+        self.disk = Arc::new(disk);
+        self
+    }
+
+    /// Sets where events go.
+    #[must_use]
+    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.sink = sink;
+        self
+    }
+}
+
+/// What the tasks of one run share: the world, the run's id, its sequence of events and its masks.
+///
+/// The driver makes one for each run; whoever tests a plug-in makes one to get a context.
+///
+/// ```
+/// use std::path::Path;
+/// use shipway_core::{Cancel, RunContext, World};
+///
+/// let world = World::host("/src").env([("LANG".to_owned(), "C".to_owned())]);
+/// let cx = RunContext::new(world, "1").context("build:web".parse().ok(), None, Cancel::new());
+/// assert_eq!(cx.path(Path::new("web")), Path::new("/src/web"));
+/// assert_eq!(cx.env("LANG"), Some("C"));
+/// assert_eq!(cx.env("HOME"), None, "what is not handed over is not there");
+/// ```
+#[derive(Clone, Debug)]
+pub struct RunContext(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    world: World,
+    id: String,
+    masks: Masks,
+    next: Mutex<u64>,
+}
+
+impl RunContext {
+    /// Returns the surroundings of a new run with this id.
+    pub fn new(world: World, id: impl Into<String>) -> Self {
+        Self(Arc::new(Shared { world, id: id.into(), masks: Masks::default(), next: Mutex::new(0) }))
+    }
+
+    /// Returns the context for a task, or, without one, for making the plan.
+    #[must_use]
+    pub fn context(&self, task: Option<TaskId>, deadline: Option<Duration>, cancel: Cancel) -> Context {
+        Context(Arc::new(Inner { run: self.clone(), task, deadline, cancel, scratch: OnceLock::new() }))
+    }
+
+    /// Returns the run's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    pub(super) fn masks(&self) -> &Masks {
+        &self.0.masks
+    }
+
+    /// Emits an event, with every secret hidden and in sequence.
+    pub fn emit(&self, task: Option<TaskId>, mut kind: EventKind) {
+        kind.for_each_text(&mut |text| {
+            if let Some(hidden) = self.0.masks.hide(text) {
+                *text = hidden;
+            }
+        });
+        // The lock is held while the sink takes the event, so that events arrive in their sequence.
+        let mut next = self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.world.sink.emit(&Event::new(*next, self.0.world.clock.now(), task, kind));
+        *next += 1;
+    }
+
+    /// Returns the error as plain data with every secret hidden.
+    #[must_use]
+    pub fn report(&self, error: Error) -> crate::ErrorReport {
+        let mut report = error.into_report();
+        report.for_each_text(&mut |text| {
+            if let Some(hidden) = self.0.masks.hide(text) {
+                *text = hidden;
+            }
+        });
+        report
+    }
+}
+
+/// Makes a fresh folder with mode 0700.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub(super) fn make_scratch(base: &Path, run: &str) -> Result<PathBuf> {
+    // Makes names unlike within the process; `create` makes them so beyond it.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let failed = |error| Error::io("make a scratch folder in", base, error);
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = base.join(format!("shipway-{run}-{}-{count}", std::process::id()));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return fs::canonicalize(&path).map_err(failed),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub(super) fn remove_scratch(path: &Path) {
+    // A folder that cannot be removed is the system's to clean: it lies among the temporary files.
+    let _ = fs::remove_dir_all(path);
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(content))
+        .map_err(|error| Error::io("write", path, error))
+}
+
+/// The door to images of a world that was given none.
+#[derive(Debug)]
+struct NoImages;
+
+impl NoImages {
+    fn refuse<T>() -> Result<T> {
+        Err(Error::unsupported("the world has no door to images").hint("give it one with `World::images`"))
+    }
+}
+
+#[async_trait]
+impl Images for NoImages {
+    async fn find(&self, _cx: &Context, _store: &Store, _reference: &str) -> Result<Option<Image>> {
+        Self::refuse()
+    }
+
+    async fn copy(&self, _cx: &Context, _image: &Image, _to: &Target) -> Result<Image> {
+        Self::refuse()
+    }
+
+    async fn join(&self, _cx: &Context, _images: &[Image], _to: &Target) -> Result<Image> {
+        Self::refuse()
+    }
+}

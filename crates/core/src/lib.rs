@@ -1,0 +1,53 @@
+//! The core of Shipway: the roles that plug-ins play, the plain data that crosses their boundaries,
+//! the context that is their only door to the world, and the planner and driver that run a pipeline.
+//!
+//! A plug-in needs this crate alone. There is no YAML here, no network and no terminal.
+
+mod artifact;
+mod cache;
+mod capability;
+mod catalog;
+mod change;
+mod command;
+mod context;
+mod deployment;
+mod error;
+mod event;
+mod ignore;
+mod image;
+mod inputs;
+mod release;
+mod role;
+mod run;
+mod test_report;
+mod value;
+
+pub use self::{
+    artifact::{Artifact, BuildRequest, TagRequest},
+    cache::{Cache, Declaration, MemoryCache, Record as CacheRecord, Snapshot},
+    capability::{Capabilities, Feature},
+    catalog::{Catalog, Part, PluginConfig},
+    change::{Change, ChangeSet, Desired, Verb},
+    command::{Command, Exit, Mount, MountSource, RunRequest, SecretId, Volume},
+    context::{
+        Cancel, CancelReason, Clock, Context, Credentials, Disk, DiskFile, Entry, EntryKind, Files,
+        FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login, OpenFile, Processes, RunContext,
+        Secret, Stage, SystemClock, World, create_beside, publish,
+    },
+    deployment::{Deployment, Health, Phase, Timestamp},
+    error::{Error, ErrorKind, ErrorReport, Location, Result, did_you_mean},
+    event::{
+        Discard, Event, EventKind, JsonLines, Level, Outcome, Record, RunOutcome, RunState, Sink, Stream,
+        TaskState, TaskStatus, Timeline, Unit,
+    },
+    ignore::{IgnoreRules, clean_path, glob_matches, read_ignore_file},
+    image::{Digest, Image, Platform, Store, StoreKind, Tag, Target, Text},
+    inputs::{Fingerprint, ForeignImage, Inputs, Reason, Sync, TaskId, Tree},
+    release::{Manifest, Manifests, ObjectId, Release, State},
+    role::{Builder, Deployer, Runner, Tagger, Tester},
+    run::{
+        Action, Aim, Allow, Build, Deploy, Driver, Observed, ObservedBuild, Output, Pipeline, Plan, Policy,
+        Report, Schedule, Stop, Task, Verdict, Verify, Watch, When,
+    },
+    test_report::{Case, CaseOutcome, Subject, TestReport},
+};

@@ -1,0 +1,10 @@
+//! The five roles that plug-ins play. Object-safe, no default methods, no getters for other
+//! interfaces; what each promises is numbered in CONTRACT.md and checked by the conformance kit.
+
+mod builder;
+mod deployer;
+mod runner;
+mod tagger;
+mod tester;
+
+pub use self::{builder::Builder, deployer::Deployer, runner::Runner, tagger::Tagger, tester::Tester};

@@ -1,0 +1,259 @@
+//! Lowers a pipeline to tasks: pure, from the declarations and from what plug-ins say of themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Aim, Build, Deploy, Pipeline, Policy, Task, When};
+use crate::{Capabilities, Error, Feature, Result, Store, StoreKind, TaskId};
+
+/// The ids of an artifact's and a release's tasks, in one place.
+pub(super) fn id(action: &str, part: &str) -> TaskId {
+    TaskId::parse(format!("{action}:{part}"))
+        .unwrap_or_else(|_| unreachable!("`Pipeline::check` refused the name"))
+}
+
+/// Returns the id of the task whose output is the image that others read.
+pub(super) fn image_id(pipeline: &Pipeline, part: &str) -> Result<TaskId> {
+    let build = pipeline.find_build(part)?;
+    let stores = choose_stores(pipeline, build)?;
+    Ok(if stores.read.is_some() { id("push", &format!("{part}/read")) } else { id("build", part) })
+}
+
+/// Where an image is built, and where it is copied if its readers do not read that store.
+pub(super) struct Stores {
+    pub(super) built: Store,
+    pub(super) read: Option<Store>,
+}
+
+/// Chooses the first store that the builder writes and every reader reads; otherwise the first that
+/// the builder writes, and a copy in the first that every reader reads.
+pub(super) fn choose_stores(pipeline: &Pipeline, build: &Build) -> Result<Stores> {
+    let name = &build.artifact.name;
+    let writes = build.builder.capabilities().writes;
+    // The builder's preference comes first; among stores of one kind, the pipeline's order.
+    let written: Vec<&Store> = writes
+        .iter()
+        .flat_map(|kind| build.stores.iter().filter(move |store| store.kind() == *kind))
+        .collect();
+    let readers = readers(pipeline, name);
+    let readable = |store: &Store| readers.iter().all(|(_, reads)| reads.contains(&store.kind()));
+    if let Some(store) = written.iter().find(|store| readable(store)) {
+        return Ok(Stores { built: (*store).clone(), read: None });
+    }
+    let Some(built) = written.first() else {
+        return Err(Error::config(format!("the builder of artifact `{name}` writes to none of its stores"))
+            .note(format!("it writes: {}", kinds(writes)))
+            .note(format!("the artifact's stores: {}", kinds(build.stores.iter().map(Store::kind))))
+            .hint("add a store that the builder writes to"));
+    };
+    match build.stores.iter().find(|store| readable(store)) {
+        Some(read) => Ok(Stores { built: (*built).clone(), read: Some(read.clone()) }),
+        None => {
+            let mut error =
+                Error::config(format!("no store of artifact `{name}` is read by all that use it"));
+            for (reader, reads) in readers {
+                error = error.note(format!("{reader} reads: {}", kinds(reads)));
+            }
+            Err(error.hint("add a store that all of them read"))
+        }
+    }
+}
+
+fn kinds(kinds: impl IntoIterator<Item = StoreKind>) -> String {
+    let words = kinds.into_iter().map(|kind| match kind {
+        StoreKind::Registry => "registry",
+        StoreKind::Daemon => "daemon",
+        StoreKind::Layout => "layout",
+    });
+    let words: Vec<&str> = words.collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+/// Everybody who reads the image of an artifact, with the stores that they read. Who reads none does
+/// not look at images and does not count.
+fn readers(pipeline: &Pipeline, name: &str) -> Vec<(String, BTreeSet<StoreKind>)> {
+    let mut readers = Vec::new();
+    let mut add = |who: String, capabilities: Capabilities| {
+        if !capabilities.reads.is_empty() {
+            readers.push((who, capabilities.reads));
+        }
+    };
+    for build in &pipeline.builds {
+        if build.artifact.name == name {
+            for (tester_name, tester) in &build.testers {
+                add(format!("tester `{tester_name}`"), tester.capabilities());
+            }
+        }
+        if build.artifact.requires.values().any(|required| required == name) {
+            add(format!("the builder of `{}`", build.artifact.name), build.builder.capabilities());
+        }
+    }
+    for deploy in pipeline.deploys.iter().filter(|deploy| deploy.uses(name)) {
+        add(format!("the deployer of `{}`", deploy.release.name), deploy.deployer.capabilities());
+    }
+    readers
+}
+
+impl Deploy {
+    /// Returns whether the release has the artifact's image.
+    pub(super) fn uses(&self, artifact: &str) -> bool {
+        self.artifacts.is_empty() || self.artifacts.contains(artifact)
+    }
+}
+
+/// Returns the tasks of a pipeline, without verdicts. `uses_tag` names the artifacts whose build
+/// depends on their tag.
+pub(super) fn lower(pipeline: &Pipeline, uses_tag: &BTreeSet<String>) -> Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    for build in &pipeline.builds {
+        lower_build(pipeline, build, uses_tag, &mut tasks)?;
+    }
+    for deploy in &pipeline.deploys {
+        lower_deploy(pipeline, deploy, &mut tasks)?;
+    }
+    Ok(tasks)
+}
+
+fn lower_build(
+    pipeline: &Pipeline,
+    build: &Build,
+    uses_tag: &BTreeSet<String>,
+    tasks: &mut Vec<Task>,
+) -> Result<()> {
+    let part = build.artifact.name.as_str();
+    let stores = choose_stores(pipeline, build)?;
+    let (build_id, tag_id) = (id("build", part), id("tag", part));
+    let mut needs = Vec::new();
+    for required in build.artifact.requires.values() {
+        needs.push(image_id(pipeline, required)?);
+    }
+    if let Some(tagger) = &build.tagger {
+        let tag_needs = if tagger.needs_fingerprint() { vec![build_id.clone()] } else { Vec::new() };
+        if uses_tag.contains(part) {
+            if tagger.needs_fingerprint() {
+                return Err(Error::config(format!(
+                    "artifact `{part}` depends on a tag that is made of its own inputs"
+                ))
+                .note("a build argument of the artifact holds the tag")
+                .note("its tagger needs the fingerprint of the artifact's inputs")
+                .hint("take the tag out of the build arguments, or use another tagger"));
+            }
+            needs.push(tag_id.clone());
+        }
+        tasks.push(Task::new(tag_id.clone(), Action::Tag, part).needs(tag_needs));
+    } else if uses_tag.contains(part) {
+        return Err(Error::config(format!("artifact `{part}` uses its tag, but it has no tagger"))
+            .hint("give it a tagger"));
+    }
+    let limits = build.builder.capabilities().limits;
+    tasks.push(
+        Task::new(build_id.clone(), Action::Build { store: stores.built.clone() }, part)
+            .needs(needs)
+            .policy(build.policy.clone())
+            .limits(limits),
+    );
+    let image = image_id(pipeline, part)?;
+    if let Some(read) = &stores.read {
+        let push = Action::Push { to: read.clone(), tagged: false };
+        tasks.push(Task::new(image.clone(), push, part).needs([build_id]));
+    }
+    let mut before_tag = vec![image.clone()];
+    for (name, tester) in &build.testers {
+        let test_id = id("test", &format!("{part}/{name}"));
+        let action = Action::Test { tester: name.clone() };
+        let limits = tester.capabilities().limits;
+        tasks.push(Task::new(test_id.clone(), action, part).needs([image.clone()]).limits(limits));
+        before_tag.push(test_id);
+    }
+    if build.tagger.is_some() {
+        before_tag.push(tag_id);
+        let to = stores.read.unwrap_or(stores.built);
+        // CONTRACT: people's tags move after the tests.
+        tasks.push(Task::new(id("push", part), Action::Push { to, tagged: true }, part).needs(before_tag));
+    }
+    Ok(())
+}
+
+/// Returns the tasks after which the image of an artifact may be released.
+fn released_after(pipeline: &Pipeline, build: &Build) -> Result<Vec<TaskId>> {
+    let part = build.artifact.name.as_str();
+    if build.tagger.is_some() {
+        return Ok(vec![id("push", part)]);
+    }
+    let tests = build.testers.keys().map(|name| id("test", &format!("{part}/{name}")));
+    Ok([image_id(pipeline, part)?].into_iter().chain(tests).collect())
+}
+
+fn lower_deploy(pipeline: &Pipeline, deploy: &Deploy, tasks: &mut Vec<Task>) -> Result<()> {
+    let part = deploy.release.name.as_str();
+    let capabilities = deploy.deployer.capabilities();
+    let mut lower = Lower { part, limits: &capabilities.limits, deploy, tasks };
+
+    let mut render_needs = Vec::new();
+    for build in pipeline.builds.iter().filter(|build| deploy.uses(&build.artifact.name)) {
+        render_needs.extend(released_after(pipeline, build)?);
+    }
+    let render = lower.add("render", part, Action::Render, render_needs, When::Succeeded);
+    // A release that waits for others may be rendered before them, but is compared after them.
+    let mut diff_needs = vec![render];
+    for other in &deploy.after {
+        diff_needs.push(settled_id(pipeline, other)?);
+    }
+    let (apply, health) = lower.change("", Aim::Release(100), diff_needs, When::Succeeded);
+    let health = health.unwrap_or_else(|| apply.clone());
+    let mut proofs = vec![health.clone()];
+    for name in deploy.testers.keys() {
+        let action = Action::Verify { tester: name.clone() };
+        proofs.push(lower.add(
+            "verify",
+            &format!("{part}/{name}"),
+            action,
+            vec![health.clone()],
+            When::Succeeded,
+        ));
+    }
+    if capabilities.claims(Feature::Settle) {
+        lower.change("/settle", Aim::Settle, proofs.clone(), When::Succeeded);
+    }
+    if deploy.go_back && capabilities.claims(Feature::Restore) {
+        let watched = [apply].into_iter().chain(proofs).collect();
+        lower.change("/undo", Aim::Restore, watched, When::Failed);
+    }
+    Ok(())
+}
+
+/// Returns the last task of a release that went well.
+fn settled_id(pipeline: &Pipeline, part: &str) -> Result<TaskId> {
+    let settles = pipeline.find_deploy(part)?.deployer.capabilities().claims(Feature::Settle);
+    Ok(if settles { id("apply", &format!("{part}/settle")) } else { id("health", part) })
+}
+
+struct Lower<'a> {
+    part: &'a str,
+    limits: &'a BTreeMap<String, u32>,
+    deploy: &'a Deploy,
+    tasks: &'a mut Vec<Task>,
+}
+
+impl Lower<'_> {
+    fn add(&mut self, word: &str, name: &str, action: Action, needs: Vec<TaskId>, when: When) -> TaskId {
+        let id = id(word, name);
+        let mut policy = Policy::default().when(when);
+        if action == Action::Health {
+            policy = policy.timeout(self.deploy.watch.timeout);
+        }
+        let task =
+            Task::new(id.clone(), action, self.part).needs(needs).policy(policy).limits(self.limits.clone());
+        self.tasks.push(task);
+        id
+    }
+
+    /// Adds diff, apply and, but for settling, health; returns the last two.
+    fn change(&mut self, suffix: &str, aim: Aim, needs: Vec<TaskId>, when: When) -> (TaskId, Option<TaskId>) {
+        let name = format!("{}{suffix}", self.part);
+        let diff = self.add("diff", &name, Action::Diff { aim }, needs, when);
+        let apply = self.add("apply", &name, Action::Apply, vec![diff], When::Succeeded);
+        let health = (aim != Aim::Settle)
+            .then(|| self.add("health", &name, Action::Health, vec![apply.clone()], When::Succeeded));
+        (apply, health)
+    }
+}

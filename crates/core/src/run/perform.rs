@@ -1,0 +1,298 @@
+//! Does what one task says, with the plug-in that is to do it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    Action, Aim, Build, Deploy, Output, Pipeline, Task, Verdict, Verify,
+    lower::{id, image_id},
+    observe::{Lookup, Recorded, complete},
+};
+use crate::{
+    BuildRequest, Context, Deployment, Desired, Error, ErrorKind, EventKind, Fingerprint, Health, Image,
+    Level, Phase, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId, TestReport, Tester,
+    cache::Cache,
+};
+
+/// What the tasks of a run share.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) pipeline: Pipeline,
+    pub(super) cache: Arc<dyn Cache>,
+    pub(super) verify: Verify,
+    pub(super) made: Mutex<Made>,
+}
+
+/// What tasks have made so far.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) outputs: BTreeMap<TaskId, Output>,
+    pub(super) fingerprints: BTreeMap<String, Fingerprint>,
+}
+
+/// What a task comes to.
+pub(super) struct Done {
+    pub(super) output: Output,
+    pub(super) reused: bool,
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        Self { output, reused: false }
+    }
+}
+
+impl Work {
+    /// Performs the task once. `TaskStarted` has been emitted for all but builds, whose reasons come
+    /// out here.
+    pub(super) async fn perform(&self, cx: &Context, task: &Task) -> Result<Done> {
+        match &task.action {
+            Action::Tag => self.tag(cx, self.pipeline.find_build(&task.part)?).await.map(Done::from),
+            Action::Build { store } => self.build(cx, task, store).await,
+            Action::Test { tester } => {
+                let build = self.pipeline.find_build(&task.part)?;
+                let image = self.image(&image_id(&self.pipeline, &task.part)?)?;
+                test(cx, build.testers.get(tester), &Subject::Image(image)).await
+            }
+            Action::Push { to, tagged } => self.push(cx, &task.part, to, *tagged).await,
+            Action::Render => self.render(cx, self.pipeline.find_deploy(&task.part)?).await.map(Done::from),
+            Action::Diff { aim } => self.diff(cx, task, *aim).await.map(Done::from),
+            Action::Apply => {
+                let Some(Output::Changes(changes)) = self.need(task) else {
+                    return Ok(Output::Nothing.into());
+                };
+                let deploy = self.pipeline.find_deploy(&task.part)?;
+                let deployment = deploy.deployer.apply(cx, &changes).await?;
+                Ok(Done { output: Output::Deployment(deployment), reused: changes.changes.is_empty() })
+            }
+            Action::Health => {
+                let Some(Output::Deployment(deployment)) = self.need(task) else {
+                    return Ok(Output::Nothing.into());
+                };
+                watch(cx, self.pipeline.find_deploy(&task.part)?, &deployment).await
+            }
+            Action::Verify { tester } => {
+                let deploy = self.pipeline.find_deploy(&task.part)?;
+                let deployment = self.deployment(&id("apply", &task.part))?;
+                test(cx, deploy.testers.get(tester), &Subject::Deployment(deployment)).await
+            }
+        }
+    }
+
+    fn made<T>(&self, look: impl FnOnce(&mut Made) -> T) -> T {
+        look(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn output(&self, id: &TaskId) -> Option<Output> {
+        self.made(|made| made.outputs.get(id).cloned())
+    }
+
+    /// Returns what the task's only need made.
+    fn need(&self, task: &Task) -> Option<Output> {
+        self.output(task.needs.first()?)
+    }
+
+    fn image(&self, id: &TaskId) -> Result<Image> {
+        match self.output(id) {
+            Some(Output::Image(image)) => Ok(image),
+            _ => Err(Error::internal(format!("`{id}` made no image"))),
+        }
+    }
+
+    fn deployment(&self, id: &TaskId) -> Result<Deployment> {
+        match self.output(id) {
+            Some(Output::Deployment(deployment)) => Ok(deployment),
+            _ => Err(Error::internal(format!("`{id}` made no deployment"))),
+        }
+    }
+
+    fn people_tag(&self, part: &str) -> Option<Tag> {
+        match self.output(&id("tag", part)) {
+            Some(Output::Tag(tag)) => Some(tag),
+            _ => None,
+        }
+    }
+
+    async fn tag(&self, cx: &Context, build: &Build) -> Result<Output> {
+        let Some(tagger) = &build.tagger else {
+            return Err(Error::internal(format!("artifact `{}` has no tagger", build.artifact.name)));
+        };
+        let fingerprint = self.made(|made| made.fingerprints.get(&build.artifact.name).cloned());
+        let request = TagRequest::new(build.artifact.clone())
+            .fingerprint(fingerprint.filter(|_| tagger.needs_fingerprint()));
+        Ok(Output::Tag(tagger.tag(cx, &request).await?))
+    }
+
+    async fn build(&self, cx: &Context, task: &Task, store: &Store) -> Result<Done> {
+        let build = self.pipeline.find_build(&task.part)?;
+        let recorded = Recorded { cache: self.cache.as_ref(), verify: self.verify, build, store };
+        let inputs = recorded.inputs(cx).await?;
+        let mut snapshot = recorded.snapshot(cx, &inputs).await?;
+        let mut requires = BTreeMap::new();
+        for (alias, name) in &build.artifact.requires {
+            requires.insert(alias.clone(), self.image(&image_id(&self.pipeline, name)?)?);
+        }
+        let tag = self.people_tag(&task.part).filter(|_| inputs.uses_tag);
+        complete(&mut snapshot, &requires, tag.as_ref());
+        let fingerprint = snapshot.fingerprint();
+        if task.fingerprint.as_ref().is_some_and(|planned| *planned != fingerprint) {
+            return Err(Error::conflict(format!(
+                "the inputs of `{}` are not those that were planned with",
+                task.part
+            ))
+            .hint("plan again"));
+        }
+        self.made(|made| made.fingerprints.insert(task.part.clone(), fingerprint.clone()));
+        let started = |reasons: Vec<Reason>| {
+            cx.emit(EventKind::TaskStarted { reasons, fingerprint: Some(fingerprint.clone()) });
+        };
+        match recorded.look_up(cx, &snapshot).await? {
+            Lookup::Found(image) => {
+                started(Vec::new());
+                return Ok(Done { output: Output::Image(image), reused: true });
+            }
+            // What was planned to be reused may have gone since; then it is simply built.
+            Lookup::Missing(reasons) => started(match &task.verdict {
+                Verdict::Run(planned) => planned.clone(),
+                _ => reasons,
+            }),
+        }
+        let own_tag = Tag::parse(format!("shipway-{fingerprint}"))?;
+        let target = Target::new(store.clone(), build.repository.as_str(), own_tag);
+        let request =
+            BuildRequest::new(build.artifact.clone(), target, fingerprint.clone()).requires(requires.clone());
+        let image = build.builder.build(cx, &request).await?;
+        let mut after = recorded.snapshot(cx, &inputs).await?;
+        complete(&mut after, &requires, tag.as_ref());
+        if after == snapshot {
+            recorded.record(snapshot, &image).await?;
+        } else {
+            let changed = after.reasons(&snapshot);
+            let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
+            let text =
+                format!("the result is used but not recorded: {} during the build", changed.join(", "));
+            cx.message(Level::Warning, text);
+        }
+        Ok(Output::Image(image).into())
+    }
+
+    async fn push(&self, cx: &Context, part: &str, to: &Store, tagged: bool) -> Result<Done> {
+        let build = self.pipeline.find_build(part)?;
+        let from = if tagged { image_id(&self.pipeline, part)? } else { id("build", part) };
+        let image = self.image(&from)?;
+        let tag = if tagged { self.people_tag(part) } else { image.tag.clone() };
+        let Some(tag) = tag else { return Err(Error::internal(format!("there is no tag for `{part}`"))) };
+        let target = Target::new(to.clone(), build.repository.as_str(), tag.clone());
+        let there = cx.images().find(cx, to, &target.reference()).await?;
+        let reused = there.is_some_and(|there| there.digest == image.digest);
+        let mut copied = if reused {
+            Image::new(part, to.clone(), build.repository.as_str(), image.digest)
+                .tag(tag)
+                .platforms(image.platforms)
+        } else {
+            cx.images().copy(cx, &image, &target).await?
+        };
+        part.clone_into(&mut copied.name);
+        Ok(Done { output: Output::Image(copied), reused })
+    }
+
+    async fn render(&self, cx: &Context, deploy: &Deploy) -> Result<Output> {
+        let mut release = deploy.release.clone();
+        for build in self.pipeline.builds.iter().filter(|build| deploy.uses(&build.artifact.name)) {
+            let part = &build.artifact.name;
+            let last =
+                if build.tagger.is_some() { id("push", part) } else { image_id(&self.pipeline, part)? };
+            let mut image = self.image(&last)?;
+            image.name.clone_from(part);
+            release.images.push(image);
+        }
+        Ok(Output::Manifests(deploy.deployer.render(cx, &release).await?))
+    }
+
+    async fn diff(&self, cx: &Context, task: &Task, aim: Aim) -> Result<Output> {
+        let deploy = self.pipeline.find_deploy(&task.part)?;
+        let desired = match aim {
+            Aim::Release(share) => match self.output(&id("render", &task.part)) {
+                Some(Output::Manifests(manifests)) => Desired::Released { manifests, share },
+                _ => return Err(Error::internal(format!("`{}` was not rendered", task.part))),
+            },
+            Aim::Settle => Desired::Settled(self.deployment(&id("apply", &task.part))?),
+            Aim::Restore => {
+                let failed = self.deployment(&id("apply", &task.part)).ok().map(|failed| failed.revision);
+                let history = deploy.deployer.history(cx, &task.part).await?;
+                let earlier =
+                    history.into_iter().find(|deployment| Some(&deployment.revision) != failed.as_ref());
+                let Some(earlier) = earlier else {
+                    cx.message(
+                        Level::Warning,
+                        "there is no earlier deployment to go back to; the failed one stays",
+                    );
+                    return Ok(Output::Nothing);
+                };
+                Desired::Restored(earlier)
+            }
+        };
+        Ok(Output::Changes(deploy.deployer.diff(cx, &desired).await?))
+    }
+}
+
+async fn test(cx: &Context, tester: Option<&Arc<dyn Tester>>, subject: &Subject) -> Result<Done> {
+    let Some(tester) = tester else {
+        return Err(Error::internal("the plan names a tester that the pipeline lacks"));
+    };
+    let report: TestReport = tester.test(cx, subject).await?;
+    let failed: Vec<String> = report
+        .failed()
+        .map(|case| match &case.outcome {
+            crate::CaseOutcome::Failed(why) => format!("{}: {why}", case.name),
+            _ => case.name.clone(),
+        })
+        .collect();
+    if failed.is_empty() {
+        return Ok(Output::Report(report).into());
+    }
+    let count = failed.len();
+    let error = Error::new(ErrorKind::Unhealthy, format!("{count} of {} cases failed", report.cases.len()));
+    Err(failed.into_iter().fold(error, Error::note))
+}
+
+/// Looks again and again until the deployment is healthy, has failed, or the deadline passes.
+async fn watch(cx: &Context, deploy: &Deploy, deployment: &Deployment) -> Result<Done> {
+    let mut last: Option<Health> = None;
+    loop {
+        let health = match deploy.deployer.health(cx, deployment).await {
+            Ok(health) => health,
+            // A target that cannot be asked just now is asked again, until the deadline.
+            Err(error) if error.may_retry() => {
+                Health::new(Phase::Progressing).waiting_for(vec![error.report().to_string()])
+            }
+            Err(error) => return Err(error),
+        };
+        if last.as_ref() != Some(&health) {
+            cx.emit(EventKind::Health { phase: health.phase, waiting_for: health.waiting_for.clone() });
+        }
+        let release = &deployment.manifests.release.name;
+        match health.phase {
+            Phase::Healthy => return Ok(Output::Deployment(deployment.clone()).into()),
+            Phase::Failed => {
+                let error = Error::new(ErrorKind::Unhealthy, format!("release `{release}` is not healthy"));
+                return Err(health.waiting_for.into_iter().fold(error, Error::note));
+            }
+            Phase::Progressing => {}
+        }
+        let pause = health.again.unwrap_or(deploy.watch.interval);
+        cx.sleep(pause).await.map_err(|error| match error.kind() {
+            ErrorKind::Timeout => {
+                let text = format!("release `{release}` was not healthy after {:?}", deploy.watch.timeout);
+                health
+                    .waiting_for
+                    .iter()
+                    .fold(Error::timeout(text), |error, waits| error.note(format!("waits for {waits}")))
+            }
+            _ => error,
+        })?;
+        last = Some(health);
+    }
+}

@@ -1,0 +1,277 @@
+//! A pipeline: what to do, built in Rust or read from a file. Declarations only; nothing happens
+//! before it is observed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::Policy;
+use crate::{Artifact, Builder, Deployer, Error, Release, Result, Store, Tagger, Tester, did_you_mean};
+
+/// What to build and what to deploy.
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # use shipway_core::{Artifact, Build, Builder, Deploy, Deployer, Pipeline, Release};
+/// # fn pipeline(builder: Arc<dyn Builder>, deployer: Arc<dyn Deployer>) -> Pipeline {
+/// Pipeline::new("shop")
+///     .build(Build::new(Artifact::new("web", "web"), "registry.example/shop/web", builder))
+///     .deploy(Deploy::new(Release::new("shop"), deployer))
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Pipeline {
+    /// The name.
+    pub name: String,
+    /// What to build.
+    pub builds: Vec<Build>,
+    /// What to deploy, after all that it uses is built and tested.
+    pub deploys: Vec<Deploy>,
+}
+
+/// An artifact with those who work on it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Build {
+    /// The declaration.
+    pub artifact: Artifact,
+    /// The repository that its image goes to.
+    pub repository: String,
+    /// Who builds it.
+    pub builder: Arc<dyn Builder>,
+    /// Who names it for people; without one it has no tag but core's own, `shipway-<fingerprint>`.
+    pub tagger: Option<Arc<dyn Tagger>>,
+    /// Who judges the image, by name.
+    pub testers: BTreeMap<String, Arc<dyn Tester>>,
+    /// The stores that the image may be built into, the preferred one first; registries by default.
+    pub stores: Vec<Store>,
+    /// What to do when the build fails or takes long.
+    pub policy: Policy,
+}
+
+/// A release with those who work on it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Deploy {
+    /// The release; its images come from the artifacts.
+    pub release: Release,
+    /// Who deploys it.
+    pub deployer: Arc<dyn Deployer>,
+    /// The artifacts whose images it has; all of the pipeline's when empty.
+    pub artifacts: BTreeSet<String>,
+    /// The releases that must be healthy before this one is compared with its target.
+    pub after: BTreeSet<String>,
+    /// Who judges the deployment once it is healthy, by name.
+    pub testers: BTreeMap<String, Arc<dyn Tester>>,
+    /// How its health is watched.
+    pub watch: Watch,
+    /// Whether a failed release is replaced by the earlier deployment; true by default, and done only
+    /// by deployers that claim [`Feature::Restore`](crate::Feature::Restore).
+    pub go_back: bool,
+}
+
+/// How the health of a deployment is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Watch {
+    /// The pause between two looks, unless the deployer says otherwise; 1 s by default.
+    pub interval: Duration,
+    /// How long it may take to become healthy; 10 minutes by default, as Skaffold's
+    /// `statusCheckDeadlineSeconds`.
+    pub timeout: Duration,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(1), timeout: Duration::from_secs(600) }
+    }
+}
+
+impl Watch {
+    /// Returns a watch with this interval and timeout.
+    #[must_use]
+    pub fn new(interval: Duration, timeout: Duration) -> Self {
+        Self { interval, timeout }
+    }
+}
+
+impl Pipeline {
+    /// Returns a pipeline with nothing to do.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), builds: Vec::new(), deploys: Vec::new() }
+    }
+
+    /// Adds something to build.
+    #[must_use]
+    pub fn build(mut self, build: Build) -> Self {
+        self.builds.push(build);
+        self
+    }
+
+    /// Adds something to deploy.
+    #[must_use]
+    pub fn deploy(mut self, deploy: Deploy) -> Self {
+        self.deploys.push(deploy);
+        self
+    }
+
+    /// Checks that names are unique and that every name that is used exists.
+    ///
+    /// # Errors
+    /// `Config`, with the name and the nearest one that exists.
+    pub fn check(&self) -> Result<()> {
+        let artifacts = unique("artifact", self.builds.iter().map(|build| build.artifact.name.as_str()))?;
+        let releases = unique("release", self.deploys.iter().map(|deploy| deploy.release.name.as_str()))?;
+        for build in &self.builds {
+            let user = format!("artifact `{}`", build.artifact.name);
+            for required in build.artifact.requires.values() {
+                known("artifact", required, &artifacts, &user)?;
+            }
+        }
+        for deploy in &self.deploys {
+            let user = format!("release `{}`", deploy.release.name);
+            for artifact in &deploy.artifacts {
+                known("artifact", artifact, &artifacts, &user)?;
+            }
+            for release in &deploy.after {
+                known("release", release, &releases, &user)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn find_build(&self, name: &str) -> Result<&Build> {
+        self.builds.iter().find(|build| build.artifact.name == name).ok_or_else(|| {
+            Error::internal(format!("the plan names an artifact `{name}` that the pipeline lacks"))
+        })
+    }
+
+    pub(super) fn find_deploy(&self, name: &str) -> Result<&Deploy> {
+        self.deploys.iter().find(|deploy| deploy.release.name == name).ok_or_else(|| {
+            Error::internal(format!("the plan names a release `{name}` that the pipeline lacks"))
+        })
+    }
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<BTreeSet<&'a str>> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(Error::config(format!("`{name}` is no name for {what}s"))
+                .hint("use at least one character and no blanks"));
+        }
+        if !seen.insert(name) {
+            return Err(
+                Error::config(format!("there are two {what}s `{name}`")).hint("give one another name")
+            );
+        }
+    }
+    Ok(seen)
+}
+
+fn known(what: &str, name: &str, names: &BTreeSet<&str>, user: &str) -> Result<()> {
+    if names.contains(name) {
+        return Ok(());
+    }
+    let error = Error::config(format!("{user} names {what} `{name}`, which the pipeline does not have"));
+    Err(match did_you_mean(name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("add the {what}, or take the name out")),
+    })
+}
+
+impl Build {
+    /// Returns the build of an artifact into a repository of a registry.
+    pub fn new(artifact: Artifact, repository: impl Into<String>, builder: Arc<dyn Builder>) -> Self {
+        Self {
+            artifact,
+            repository: repository.into(),
+            builder,
+            tagger: None,
+            testers: BTreeMap::new(),
+            stores: vec![Store::Registry],
+            policy: Policy::default(),
+        }
+    }
+
+    /// Sets who names the image for people.
+    #[must_use]
+    pub fn tagger(mut self, tagger: Arc<dyn Tagger>) -> Self {
+        self.tagger = Some(tagger);
+        self
+    }
+
+    /// Adds somebody who judges the image.
+    #[must_use]
+    pub fn tester(mut self, name: impl Into<String>, tester: Arc<dyn Tester>) -> Self {
+        self.testers.insert(name.into(), tester);
+        self
+    }
+
+    /// Sets the stores that the image may be built into, the preferred one first.
+    #[must_use]
+    pub fn stores(mut self, stores: impl Into<Vec<Store>>) -> Self {
+        self.stores = stores.into();
+        self
+    }
+
+    /// Sets what to do when the build fails or takes long.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+}
+
+impl Deploy {
+    /// Returns the deploy of a release with the images of all artifacts.
+    pub fn new(release: Release, deployer: Arc<dyn Deployer>) -> Self {
+        Self {
+            release,
+            deployer,
+            artifacts: BTreeSet::new(),
+            after: BTreeSet::new(),
+            testers: BTreeMap::new(),
+            watch: Watch::default(),
+            go_back: true,
+        }
+    }
+
+    /// Sets the artifacts whose images the release has.
+    #[must_use]
+    pub fn artifacts<T: Into<String>>(mut self, artifacts: impl IntoIterator<Item = T>) -> Self {
+        self.artifacts = artifacts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the releases that must be healthy first.
+    #[must_use]
+    pub fn after<T: Into<String>>(mut self, releases: impl IntoIterator<Item = T>) -> Self {
+        self.after = releases.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds somebody who judges the deployment once it is healthy.
+    #[must_use]
+    pub fn tester(mut self, name: impl Into<String>, tester: Arc<dyn Tester>) -> Self {
+        self.testers.insert(name.into(), tester);
+        self
+    }
+
+    /// Sets how the health is watched.
+    #[must_use]
+    pub fn watch(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Sets whether a failed release is replaced by the earlier deployment.
+    #[must_use]
+    pub fn go_back(mut self, go_back: bool) -> Self {
+        self.go_back = go_back;
+        self
+    }
+}

@@ -1,0 +1,347 @@
+//! The doors of the context on the real machine: files, processes, scratch, masking.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests prepare and look at real files and processes, and may panic"
+)]
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use shipway_core::{
+    Cancel, CancelReason, Command, Context, EntryKind, ErrorKind, EventKind, Fingerprint, FixedCredentials,
+    Inputs, Level, Login, Record, Result, RunContext, SecretId, Snapshot, Stage, TaskId, Tree, World,
+};
+
+struct Bench {
+    folder: tempfile::TempDir,
+    record: Arc<Record>,
+    cancel: Cancel,
+    cx: Context,
+}
+
+fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let (record, cancel) = (Arc::new(Record::new()), Cancel::new());
+    let world = World::host(folder.path())
+        .env([("PATH".to_owned(), std::env::var("PATH").unwrap())])
+        .credentials(
+            FixedCredentials::new()
+                .secret("token", "hunter2hunter2")
+                .login("reg:5000", Login::new("ci", "pa55word")),
+        )
+        .sink(Arc::<Record>::clone(&record));
+    let task = TaskId::parse("build:web").unwrap();
+    let cx = RunContext::new(world, "run").context(Some(task), None, cancel.clone());
+    Bench { folder, record, cancel, cx }
+}
+
+impl Bench {
+    fn write(&self, path: &str, content: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn fifo(&self, path: &str) {
+        let path = self.folder.path().join(path);
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let line = |kind| match kind {
+            EventKind::Output { line, .. } => Some(line),
+            EventKind::Message { text, .. } => Some(text),
+            _ => None,
+        };
+        self.record.events().into_iter().filter_map(|event| line(event.kind)).collect()
+    }
+
+    async fn fingerprint(&self, inputs: &Inputs) -> Fingerprint {
+        Snapshot::take(&self.cx, inputs).await.unwrap().fingerprint()
+    }
+}
+
+fn sh(script: &str) -> Command {
+    Command::new("sh").args(["-c".to_owned(), script.to_owned()])
+}
+
+#[test]
+fn a_walk_is_sorted_and_never_follows_links() {
+    let bench = bench();
+    bench.write("ctx/b/two", "2");
+    bench.write("ctx/a", "1");
+    bench.write("outside/secret", "canary");
+    symlink("../outside", bench.folder.path().join("ctx/c")).unwrap();
+    bench.fifo("ctx/fifo");
+    let entries = bench.cx.files().walk(&bench.cx, &Tree::new("ctx")).unwrap();
+    let seen: Vec<(&str, &EntryKind)> =
+        entries.iter().map(|entry| (entry.path.as_str(), &entry.kind)).collect();
+    assert_eq!(
+        seen,
+        [
+            ("a", &EntryKind::File),
+            ("b", &EntryKind::Folder),
+            ("b/two", &EntryKind::File),
+            ("c", &EntryKind::Link("../outside".to_owned())),
+            ("fifo", &EntryKind::Special),
+        ]
+    );
+}
+
+#[test]
+fn a_left_out_folder_that_holds_something_kept_is_there() {
+    let bench = bench();
+    bench.write("ctx/src/main.rs", "");
+    bench.write("ctx/src/other.rs", "");
+    bench.write("ctx/docs/readme", "");
+    let odd = std::os::unix::ffi::OsStringExt::from_vec(b"ctx/odd\xff".to_vec());
+    fs::write(bench.folder.path().join::<std::ffi::OsString>(odd), "").unwrap();
+    let walk = |rules: &[&str]| {
+        let tree = Tree::new("ctx").ignore(rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>());
+        let entries = bench.cx.files().walk(&bench.cx, &tree)?;
+        Ok::<_, shipway_core::Error>(entries.into_iter().map(|entry| entry.path).collect::<Vec<_>>())
+    };
+    assert_eq!(walk(&["*", "!src/main.rs"]).unwrap(), ["src", "src/main.rs"]);
+    let error = walk(&[]).unwrap_err();
+    assert_eq!(
+        (error.kind(), &error.report().causes[..]),
+        (ErrorKind::Config, &["a file's name is not UTF-8".to_owned()][..])
+    );
+}
+
+#[test]
+fn folders_without_end_are_refused() {
+    let bench = bench();
+    bench.write(&format!("ctx/{}file", "d/".repeat(300)), "");
+    let error = bench.cx.files().walk(&bench.cx, &Tree::new("ctx")).unwrap_err();
+    assert_eq!(error.report().causes, ["folders are nested more than 256 deep"]);
+}
+
+#[test]
+fn nothing_outside_the_root_is_opened() {
+    let bench = bench();
+    bench.write("ctx/a", "1");
+    bench.write("secret", "canary");
+    symlink("../secret", bench.folder.path().join("ctx/link")).unwrap();
+    symlink("..", bench.folder.path().join("ctx/up")).unwrap();
+    bench.fifo("ctx/fifo");
+    let open = |path: &str| bench.cx.files().open(&bench.cx, Path::new("ctx"), path);
+    assert_eq!(open("a").unwrap().read(10).unwrap(), b"1");
+    assert_eq!(open("a").unwrap().read(0).unwrap_err().kind(), ErrorKind::Config);
+    for path in ["../secret", "/etc/passwd", "link", "up/secret", "fifo", ".", "b/../../secret"] {
+        let error = open(path).expect_err(path);
+        assert_eq!(error.kind(), ErrorKind::Config, "{path}: {error:?}");
+    }
+    assert_eq!(open("none").unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(bench.cx.files().entry(&bench.cx, Path::new("ctx"), "none/below").unwrap().is_none());
+}
+
+#[test]
+fn a_folder_swapped_for_a_link_never_leads_out() {
+    let bench = bench();
+    bench.write("ctx/sub/file", "inside");
+    bench.write("outside/file", "canary");
+    let (sub, kept) = (bench.folder.path().join("ctx/sub"), bench.folder.path().join("kept"));
+    let outside = bench.folder.path().join("outside");
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let swapper = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                fs::rename(&sub, &kept).unwrap();
+                symlink(&outside, &sub).unwrap();
+                fs::remove_file(&sub).unwrap();
+                fs::rename(&kept, &sub).unwrap();
+            }
+        }
+    });
+    let mut read = 0;
+    for _ in 0..20_000 {
+        if let Ok(file) = bench.cx.files().open(&bench.cx, Path::new("ctx"), "sub/file") {
+            assert_eq!(file.read(100).unwrap(), b"inside");
+            read += 1;
+        }
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    swapper.join().unwrap();
+    assert!(read > 0, "the file was never there");
+}
+
+#[tokio::test]
+async fn a_fingerprint_follows_what_is_declared_and_nothing_else() {
+    let bench = bench();
+    bench.write("web/main.rs", "fn main() {}");
+    bench.write("web/target/junk", "1");
+    let inputs = Inputs::default()
+        .trees([Tree::new("web").ignore(["target".to_owned()])])
+        .files([Path::new("version").to_owned()]);
+    let first = bench.fingerprint(&inputs).await;
+    bench.write("web/target/junk", "2");
+    assert_eq!(bench.fingerprint(&inputs).await, first, "an ignored file changed");
+    let old = Snapshot::take(&bench.cx, &inputs).await.unwrap();
+
+    bench.write("web/main.rs", "fn main() { }");
+    bench.write("web/new.rs", "");
+    bench.write("version", "1");
+    let new = Snapshot::take(&bench.cx, &inputs).await.unwrap();
+    let reasons: Vec<String> = new.reasons(&old).iter().map(ToString::to_string).collect();
+    assert_eq!(reasons, ["file version changed", "file web/main.rs changed", "file web/new.rs changed"]);
+
+    let before = bench.fingerprint(&inputs).await;
+    fs::set_permissions(bench.folder.path().join("web/main.rs"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_ne!(bench.fingerprint(&inputs).await, before, "permission bits count");
+}
+
+#[tokio::test]
+async fn the_same_sources_have_one_fingerprint_wherever_they_lie() {
+    let inputs = Inputs::default().trees([Tree::new("web")]);
+    let (one, other) = (bench(), bench());
+    for bench in [&one, &other] {
+        bench.write("web/main.rs", "fn main() {}");
+        for path in ["web", "web/main.rs"] {
+            fs::set_permissions(bench.folder.path().join(path), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    assert_eq!(one.fingerprint(&inputs).await, other.fingerprint(&inputs).await);
+    let absolute = Inputs::default().trees([Tree::new(one.folder.path().join("web"))]);
+    assert_eq!(one.fingerprint(&absolute).await, other.fingerprint(&inputs).await);
+}
+
+#[tokio::test]
+async fn output_is_streamed_in_order_and_secrets_are_masked() {
+    let bench = bench();
+    let token = SecretId::parse("token").unwrap();
+    let command = sh("echo one; echo \"token $TOKEN\"; printf last").secrets([("TOKEN".to_owned(), token)]);
+    let exit = bench.cx.run(command).await.unwrap();
+    assert_eq!(exit.code, 0);
+    assert_eq!(bench.lines(), ["one", "token ***", "last"]);
+    bench.cx.login("reg:5000").await.unwrap().unwrap();
+    bench.cx.message(Level::Info, "sent pa55word and Y2k6cGE1NXdvcmQ=");
+    assert_eq!(bench.lines().last().unwrap(), "sent *** and ***");
+}
+
+#[tokio::test]
+async fn a_command_sees_only_the_environment_it_is_given() {
+    let bench = bench();
+    let command =
+        sh("env | grep -v -E '^(PWD|SHLVL|_)='").env([("A".to_owned(), "1".to_owned())]).capture(true);
+    let exit = bench.cx.run(command).await.unwrap();
+    let mut lines: Vec<&str> = exit.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["A=1", &format!("PATH={}", std::env::var("PATH").unwrap())]);
+    let inherit = std::collections::BTreeSet::from(["HOME".to_owned()]);
+    let exit = bench
+        .cx
+        .run(
+            Command::new("/bin/sh")
+                .args(["-c".to_owned(), "echo ${PATH-none}".to_owned()])
+                .inherit(inherit)
+                .capture(true),
+        )
+        .await;
+    // A shell without a PATH makes one up for itself.
+    assert_ne!(exit.unwrap().stdout.trim(), std::env::var("PATH").unwrap());
+}
+
+#[tokio::test]
+async fn failures_are_exits_and_missing_programs_are_errors() {
+    let bench = bench();
+    let exit = bench.cx.run(sh("echo why >&2; exit 3")).await.unwrap();
+    assert_eq!((exit.code, exit.stderr.as_str()), (3, "why\n"));
+    let exit = bench.cx.run(sh("kill -9 $$")).await.unwrap();
+    assert_eq!(exit.code, 128 + 9);
+    let error = bench.cx.run(Command::new("no-such-program")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MissingTool);
+    let exit = bench.cx.run(sh("cat").stdin("hello".to_owned()).capture(true)).await.unwrap();
+    assert_eq!(exit.stdout, "hello");
+}
+
+/// Whether a process with this id still does something.
+fn lives(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+async fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{what} did not come about");
+}
+
+#[tokio::test]
+async fn a_forced_command_leaves_no_child() {
+    let bench = bench();
+    let pids = bench.folder.path().join("pids");
+    // The command ignores the polite signal, and so does its child.
+    let script = format!(
+        "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ >{0}; while :; do sleep 0.1; done' & wait",
+        pids.display()
+    );
+    let cx = bench.cx.clone();
+    let running = tokio::spawn(async move { cx.run(sh(&script)).await });
+    wait_for("the child", || fs::read_to_string(&pids).is_ok_and(|pid| !pid.is_empty())).await;
+    let pid = fs::read_to_string(&pids).unwrap();
+    assert!(lives(&pid));
+    let start = Instant::now();
+    bench.cancel.escalate(Stage::Requested, CancelReason::Asked);
+    bench.cancel.escalate(Stage::Forced, CancelReason::Asked);
+    let error = running.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(start.elapsed() < Duration::from_secs(10));
+    wait_for("the end of the child", || !lives(&pid)).await;
+}
+
+#[tokio::test]
+async fn a_command_that_leaves_a_child_behind_does_not_hang_and_the_child_is_ended() {
+    let bench = bench();
+    let exit = bench.cx.run(sh("sleep 60 & echo $!")).await.unwrap();
+    assert_eq!(exit.code, 0);
+    let pid = bench.lines()[0].clone();
+    wait_for("the end of the child", || !lives(&pid)).await;
+}
+
+#[tokio::test]
+async fn a_dropped_command_leaves_no_child() {
+    let bench = bench();
+    let pids = bench.folder.path().join("pids");
+    let script = format!("sleep 60 & echo $! >{}; wait", pids.display());
+    let cx = bench.cx.clone();
+    let running = tokio::spawn(async move { cx.run(sh(&script)).await });
+    wait_for("the child", || fs::read_to_string(&pids).is_ok_and(|pid| !pid.is_empty())).await;
+    running.abort();
+    let pid = fs::read_to_string(&pids).unwrap();
+    wait_for("the end of the child", || !lives(&pid)).await;
+}
+
+#[test]
+fn scratch_is_private_and_goes_with_the_task() {
+    let bench = bench();
+    let file = bench.cx.scratch_file("kubeconfig", b"secret").unwrap();
+    let scratch = bench.cx.scratch().unwrap().to_owned();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&scratch), mode(&file)), (0o700, 0o600));
+    assert_eq!(bench.cx.scratch_file("../x", b"").unwrap_err().kind(), ErrorKind::Config);
+    drop(bench);
+    assert!(!scratch.exists());
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_command() -> Result<()> {
+    let bench = bench();
+    let world = World::host(bench.folder.path()).env([("PATH".to_owned(), std::env::var("PATH").unwrap())]);
+    let deadline = world.clock.elapsed() + Duration::from_millis(200);
+    let cx = RunContext::new(world, "run").context(None, Some(deadline), Cancel::new());
+    let error = cx.run(sh("sleep 60")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! The schedule's rules as properties over random graphs, limits and outcomes.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
+use shipway_core::{Action, Error, ErrorKind, Outcome, Policy, Schedule, Stop, Task, TaskId, When};
+
+fn id(index: usize) -> TaskId {
+    TaskId::parse(format!("task:{index}")).unwrap()
+}
+
+fn task(index: usize, needs: impl IntoIterator<Item = usize>, when: When, limits: &[(&str, u32)]) -> Task {
+    let limits: BTreeMap<String, u32> =
+        limits.iter().map(|(name, limit)| ((*name).to_owned(), *limit)).collect();
+    Task::new(id(index), Action::Render, "part")
+        .needs(needs.into_iter().map(id).collect::<Vec<_>>())
+        .policy(Policy::default().when(when))
+        .limits(limits)
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed { error: Error::internal("it failed").into_report() }
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    tasks: Vec<Task>,
+    outcomes: Vec<u8>,
+    picks: Vec<usize>,
+    slots: usize,
+    stop: Option<(usize, Stop)>,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let when = prop_oneof![
+        6 => Just(When::Succeeded),
+        1 => Just(When::Failed),
+        1 => Just(When::Ended),
+        1 => Just(When::Ran),
+    ];
+    let node = (prop::collection::vec(any::<prop::sample::Index>(), 0..4), when, 0_u8..4, 1_u32..3);
+    (prop::collection::vec(node, 1..24), any::<u64>()).prop_flat_map(|(nodes, shuffle)| {
+        let count = nodes.len();
+        let mut tasks: Vec<Task> = nodes
+            .into_iter()
+            .enumerate()
+            .map(|(index, (needs, when, resource, limit))| {
+                let needs: BTreeSet<usize> = if index == 0 {
+                    BTreeSet::new()
+                } else {
+                    needs.iter().map(|need| need.index(index)).collect()
+                };
+                let name = format!("resource-{resource}");
+                let limits = if resource == 3 { vec![] } else { vec![(name.as_str(), limit)] };
+                task(index, needs, when, &limits)
+            })
+            .collect();
+        // The plan's order says nothing about who needs whom.
+        let rotate = usize::try_from(shuffle % count as u64).unwrap();
+        tasks.rotate_left(rotate);
+        let stop = prop::option::weighted(0.3, (0..count, prop_oneof![Just(Stop::WayBack), Just(Stop::All)]));
+        (
+            Just(tasks),
+            prop::collection::vec(0_u8..10, count),
+            prop::collection::vec(any::<usize>(), count * 2),
+            1_usize..5,
+            stop,
+        )
+            .prop_map(|(tasks, outcomes, picks, slots, stop)| Case {
+                tasks,
+                outcomes,
+                picks,
+                slots,
+                stop,
+            })
+    })
+}
+
+/// Plays a case to its end and returns the outcomes and the order of starts.
+fn play(case: &Case) -> (BTreeMap<TaskId, Outcome>, Vec<TaskId>) {
+    let by_id: BTreeMap<TaskId, &Task> = case.tasks.iter().map(|task| (task.id.clone(), task)).collect();
+    let mut limits: BTreeMap<&str, u32> = BTreeMap::new();
+    for (name, limit) in case.tasks.iter().flat_map(|task| &task.limits) {
+        let smallest = limits.entry(name).or_insert(*limit);
+        *smallest = (*smallest).min(*limit);
+    }
+    let mut schedule = Schedule::new(&case.tasks, case.slots).expect("no circle");
+    let (mut ended, mut started, mut running) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let end = |ended: &mut BTreeMap<TaskId, Outcome>, id: TaskId, outcome: Outcome| {
+        assert!(ended.insert(id.clone(), outcome).is_none(), "{id} ended twice");
+    };
+    for step in 0.. {
+        for (id, outcome) in schedule.skip() {
+            assert!(!started.contains(&id), "{id} was skipped after it started");
+            end(&mut ended, id, outcome);
+        }
+        while let Some(id) = schedule.start_next() {
+            assert!(!started.contains(&id), "{id} started twice");
+            for need in &by_id[&id].needs {
+                assert!(ended.contains_key(need), "{id} started before {need} ended");
+            }
+            started.push(id.clone());
+            running.push(id);
+            assert!(running.len() <= case.slots, "more tasks than slots");
+            for (name, limit) in &limits {
+                let used = running.iter().filter(|id| by_id[*id].limits.contains_key(*name)).count();
+                assert!(used <= *limit as usize, "{name} is used {used} times, but {limit} are allowed");
+            }
+        }
+        if running.is_empty() {
+            break;
+        }
+        let id = running.remove(case.picks[step % case.picks.len()] % running.len());
+        let outcome = match case.outcomes[step % case.outcomes.len()] {
+            0 | 1 => failed(),
+            2 => Outcome::Reused,
+            _ => Outcome::Succeeded,
+        };
+        end(&mut ended, id.clone(), outcome.clone());
+        schedule.finish(&id, outcome);
+        if let Some((at, stop)) = case.stop
+            && at == step
+        {
+            schedule.stop(stop);
+        }
+    }
+    assert!(schedule.is_done(), "nothing runs and nothing may start, but the run is not done");
+    (ended, started)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn every_task_ends_once_in_order_and_within_limits(case in cases()) {
+        let (ended, started) = play(&case);
+        prop_assert_eq!(ended.len(), case.tasks.len());
+        for task in &case.tasks {
+            let good = |need: &TaskId| ended[need].is_good();
+            let bad = |need: &TaskId| matches!(ended[need], Outcome::Failed { .. });
+            let ran = started.contains(&task.id);
+            if ran {
+                match task.policy.when {
+                    When::Succeeded | When::Ran => prop_assert!(task.needs.iter().all(good)),
+                    When::Failed => prop_assert!(task.needs.iter().any(bad)),
+                    _ => {}
+                }
+            } else if case.stop.is_none() && task.policy.when == When::Succeeded {
+                prop_assert!(!task.needs.iter().all(good), "{} was skipped without a reason", task.id);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_case_is_played_the_same(case in cases()) {
+        prop_assert_eq!(play(&case), play(&case));
+    }
+}
+
+#[test]
+fn only_the_cone_of_a_failure_is_skipped() {
+    let tasks = [
+        task(0, [], When::Succeeded, &[]),
+        task(1, [0], When::Succeeded, &[]),
+        task(2, [1], When::Succeeded, &[]),
+        task(3, [], When::Succeeded, &[]),
+        task(4, [1], When::Failed, &[]),
+        task(5, [4], When::Succeeded, &[]),
+        task(6, [3], When::Failed, &[]),
+    ];
+    let mut schedule = Schedule::new(&tasks, 1).unwrap();
+    assert_eq!(schedule.start_next(), Some(id(0)));
+    assert_eq!(schedule.start_next(), None, "one slot");
+    schedule.finish(&id(0), failed());
+    assert_eq!(
+        schedule.skip(),
+        [
+            (id(1), Outcome::Skipped { because: Some(id(0)) }),
+            (id(2), Outcome::Skipped { because: Some(id(1)) }),
+            (id(4), Outcome::Skipped { because: None }),
+            (id(5), Outcome::Skipped { because: None }),
+        ]
+    );
+    assert_eq!(schedule.start_next(), Some(id(3)));
+    schedule.finish(&id(3), Outcome::Succeeded);
+    assert_eq!(schedule.skip(), [(id(6), Outcome::Skipped { because: None })]);
+    assert!(schedule.is_done());
+}
+
+#[test]
+fn after_a_failure_only_the_way_back_starts() {
+    let tasks = [
+        task(0, [], When::Succeeded, &[]),
+        task(1, [0], When::Failed, &[]),
+        task(2, [1], When::Succeeded, &[]),
+        task(3, [], When::Succeeded, &[]),
+    ];
+    let mut schedule = Schedule::new(&tasks, 1).unwrap();
+    assert_eq!(schedule.start_next(), Some(id(0)));
+    schedule.finish(&id(0), failed());
+    schedule.stop(Stop::WayBack);
+    assert_eq!(schedule.skip(), [(id(3), Outcome::Skipped { because: None })]);
+    assert_eq!(schedule.start_next(), Some(id(1)));
+    schedule.finish(&id(1), Outcome::Succeeded);
+    assert!(schedule.skip().is_empty());
+    assert_eq!(schedule.start_next(), Some(id(2)));
+}
+
+#[test]
+fn a_circle_is_refused_and_shown() {
+    let tasks = [
+        task(0, [2], When::Succeeded, &[]),
+        task(1, [0], When::Succeeded, &[]),
+        task(2, [1], When::Succeeded, &[]),
+    ];
+    let error = Schedule::new(&tasks, 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_eq!(error.to_string(), "tasks need each other: task:0 -> task:2 -> task:1 -> task:0");
+}
+
+#[test]
+fn a_long_chain_needs_no_deep_stack() {
+    let tasks: Vec<Task> = (0..20_000_usize)
+        .rev()
+        .map(|index| task(index, index.checked_sub(1), When::Succeeded, &[]))
+        .collect();
+    assert_eq!(Schedule::new(&tasks, 1).unwrap().order()[0], id(0));
+}
