@@ -1,0 +1,70 @@
+//! A repository in a registry.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::Url;
+use shipway_core::{Context, Digest, Error, Result, Tag};
+
+use super::{Client, exchange::Exchange, hosts::base_url, pull, push};
+use crate::{BlobReader, Descriptor, Distribution, Label, RawManifest, Reference};
+
+/// One repository in a registry, reached over HTTP.
+#[derive(Clone, Debug)]
+pub struct RemoteRepository {
+    pub(super) exchange: Exchange,
+    path: String,
+}
+
+impl RemoteRepository {
+    pub(super) fn new(client: &Client, cx: &Context, repository: &str) -> Result<Self> {
+        let reference: Reference = repository.parse()?;
+        if reference.tag.is_some() || reference.digest.is_some() {
+            return Err(Error::config(format!("`{repository}` is more than the name of a repository"))
+                .hint("leave out the tag and the digest"));
+        }
+        let base = base_url(&reference.host)?;
+        Ok(Self { exchange: Exchange::new(client, cx, &reference.host, base), path: reference.path })
+    }
+
+    /// Returns the registry's host, as references name it and as logins are for it.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.exchange.host
+    }
+
+    /// Returns a URL of this repository.
+    pub(super) fn url(&self, rest: &str) -> Result<Url> {
+        let path = format!("{}/{rest}", self.path);
+        self.exchange
+            .base
+            .join(&path)
+            .map_err(|error| Error::internal(format!("`{path}` is not the path of a URL")).source(error))
+    }
+}
+
+#[async_trait]
+impl Distribution for RemoteRepository {
+    async fn manifest(&self, label: &Label) -> Result<Option<RawManifest>> {
+        pull::manifest(self, label).await
+    }
+
+    async fn has_blob(&self, descriptor: &Descriptor) -> Result<bool> {
+        pull::has_blob(self, descriptor).await
+    }
+
+    async fn read_blob(&self, descriptor: &Descriptor) -> Result<BlobReader> {
+        pull::blob(self, descriptor).await
+    }
+
+    async fn write_blob(&self, descriptor: &Descriptor, content: BlobReader) -> Result<()> {
+        push::blob(self, descriptor, content).await
+    }
+
+    async fn write_new_blob(&self, content: BlobReader) -> Result<(Digest, u64)> {
+        push::new_blob(self, content).await
+    }
+
+    async fn write_manifest(&self, media_type: &str, bytes: Bytes, tag: Option<&Tag>) -> Result<Digest> {
+        push::manifest(self, media_type, bytes, tag).await
+    }
+}

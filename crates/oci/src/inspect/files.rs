@@ -1,0 +1,200 @@
+//! Reads the layers of an image into the tree of its files, streaming and within limits.
+
+use std::io::{self, Cursor, Read};
+
+use bytes::{Buf, Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
+use shipway_core::{Error, Result};
+use tokio::{io::AsyncReadExt as _, sync::mpsc};
+
+use super::{
+    tar_reader::{TarReader, unreadable},
+    tree::{FoundFile, Tree},
+};
+use crate::{Descriptor, Distribution, carry::carry, thread::Threaded};
+
+/// How much of an image is read before it is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The decompressed bytes of all layers; 32 GiB by default.
+    pub bytes: u64,
+    /// The entries of all layers; a million by default.
+    pub entries: u64,
+}
+
+impl Limits {
+    /// Sets the most decompressed bytes.
+    #[must_use]
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Sets the most entries.
+    #[must_use]
+    pub fn entries(mut self, entries: u64) -> Self {
+        self.entries = entries;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 32 << 30, entries: 1_000_000 }
+    }
+}
+
+/// The files of an image, as a container would see them; read once, asked often.
+#[derive(Debug)]
+pub struct ImageFiles(Tree);
+
+impl ImageFiles {
+    /// Reads the layers, the lowest first, without keeping any content.
+    ///
+    /// # Errors
+    /// `BadOutput` when a layer is malformed, has paths with `..`, or goes beyond the limits;
+    /// `Unsupported` when it is compressed with something else than gzip.
+    pub async fn read(
+        repository: &dyn Distribution,
+        layers: &[Descriptor],
+        mut limits: Limits,
+    ) -> Result<Self> {
+        let mut tree = Tree::new();
+        for layer in layers {
+            let note = |error: Error| error.note(format!("it is the layer `{}`", layer.digest));
+            (tree, limits) = read_layer(repository, layer, tree, limits).await.map_err(note)?;
+        }
+        Ok(Self(tree))
+    }
+
+    /// Returns the file at a path from the image's root, following links, or `None` when there is none.
+    ///
+    /// # Errors
+    /// `BadOutput` when links lead in a circle.
+    pub fn find(&self, path: &str) -> Result<Option<FoundFile>> {
+        self.0.find(path)
+    }
+}
+
+/// Returns the file at a path in these layers, the lowest first, or `None` when there is none.
+///
+/// To ask more than once, use [`ImageFiles`].
+///
+/// # Errors
+/// As [`ImageFiles::read`] and [`ImageFiles::find`].
+pub async fn find_file(
+    repository: &dyn Distribution,
+    layers: &[Descriptor],
+    path: &str,
+) -> Result<Option<FoundFile>> {
+    ImageFiles::read(repository, layers, Limits::default()).await?.find(path)
+}
+
+const CHUNK: usize = 64 * 1024;
+
+async fn read_layer(
+    repository: &dyn Distribution,
+    layer: &Descriptor,
+    tree: Tree,
+    limits: Limits,
+) -> Result<(Tree, Limits)> {
+    let mut content = repository.read_blob(layer).await?;
+    let (send, chunks) = mpsc::channel(4);
+    let work = Threaded::begin("shipway-inspect", move || apply_layer(tree, limits, chunks))?;
+    loop {
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        let message = match content.read_buf(&mut chunk).await {
+            Ok(0) => Message::End,
+            Ok(_) => Message::Bytes(chunk.freeze()),
+            Err(error) => Message::Failed(error),
+        };
+        let last = !matches!(message, Message::Bytes(_));
+        // It takes no more when it found what is wrong.
+        if send.send(message).await.is_err() || last {
+            break;
+        }
+    }
+    work.wait().await
+}
+
+enum Message {
+    Bytes(Bytes),
+    Failed(io::Error),
+    End,
+}
+
+fn apply_layer(
+    mut tree: Tree,
+    mut limits: Limits,
+    chunks: mpsc::Receiver<Message>,
+) -> Result<(Tree, Limits)> {
+    let compressed = Chunks { chunks, now: Bytes::new(), ended: false };
+    let mut tar = TarReader::new(Limited { input: decompress(compressed)?, left: limits.bytes });
+    tree.begin_layer();
+    while let Some(entry) = tar.next()? {
+        limits.entries = limits.entries.checked_sub(1).ok_or_else(|| beyond("files"))?;
+        tree.apply(entry)?;
+    }
+    // As containerd does: what comes after the tar's end is not looked at, but must be there and whole.
+    let mut rest = tar.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(unreadable)?;
+    limits.bytes = rest.left;
+    Ok((tree, limits))
+}
+
+/// Tells the compression by the content, as containerd does: media types are not to be relied upon.
+fn decompress(mut compressed: Chunks) -> Result<Box<dyn Read>> {
+    let mut start = Vec::new();
+    compressed.by_ref().take(4).read_to_end(&mut start).map_err(unreadable)?;
+    let (gzip, zstd) = (start.starts_with(&[0x1f, 0x8b]), start == [0x28, 0xb5, 0x2f, 0xfd]);
+    let whole = Read::chain(Cursor::new(start), compressed);
+    if zstd {
+        return Err(Error::unsupported("a layer is compressed with zstd, which is not read yet")
+            .hint("make the image with gzip layers"));
+    }
+    Ok(if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+}
+
+fn beyond(what: &str) -> Error {
+    Error::bad_output(format!("the image's layers have more {what} than is allowed"))
+        .hint("a small layer that holds this much is an attack; if it is not, raise the limits")
+}
+
+/// Reads what is sent.
+struct Chunks {
+    chunks: mpsc::Receiver<Message>,
+    now: Bytes,
+    ended: bool,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.now.is_empty() && !self.ended {
+            match self.chunks.blocking_recv() {
+                Some(Message::Bytes(bytes)) => self.now = bytes,
+                Some(Message::End) => self.ended = true,
+                Some(Message::Failed(error)) => return Err(error),
+                None => return Err(carry(Error::cancelled("the layer was not read to its end"))),
+            }
+        }
+        let count = self.now.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.now[..count]);
+        self.now.advance(count);
+        Ok(count)
+    }
+}
+
+/// Fails where more comes than is allowed.
+struct Limited<R> {
+    input: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| carry(beyond("bytes")))?;
+        Ok(count)
+    }
+}

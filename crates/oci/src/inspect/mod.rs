@@ -1,0 +1,17 @@
+//! Looks into images: the manifest and configuration for a platform, the files that a container
+//! would see, and whether its program is among them.
+
+mod files;
+mod image;
+mod program;
+mod tar_reader;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use self::{
+    files::{ImageFiles, Limits, find_file},
+    image::{InspectedImage, read_image},
+    program::{Program, resolve_program},
+    tree::{FileKind, FoundFile},
+};

@@ -1,0 +1,378 @@
+//! The file tree that an image's layers make, built as a runtime extracts them: from the lowest up,
+//! each entry at the place where its path leads in the tree so far (containerd, archive/tar.go).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shipway_core::{Error, Result};
+
+use super::tar_reader::{TarEntry, TarKind};
+
+/// A file of an image, with links followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundFile {
+    /// Its path from the image's root, without links.
+    pub path: String,
+    /// What it is.
+    pub kind: FileKind,
+    /// The permission bits, with setuid, setgid and sticky.
+    pub mode: u32,
+    /// The number of the owner.
+    pub uid: u64,
+    /// The number of the group.
+    pub gid: u64,
+    /// The size in bytes, of a regular file.
+    pub size: u64,
+}
+
+impl FoundFile {
+    /// Returns whether it is a regular file that somebody may execute.
+    #[must_use]
+    pub fn is_executable(&self) -> bool {
+        self.kind == FileKind::File && self.mode & 0o111 != 0
+    }
+}
+
+/// What a [`FoundFile`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A FIFO or a device.
+    Special,
+}
+
+/// Linux's limits on a path and on the links in it (path_resolution(7)).
+const PATH: usize = 4096;
+const LINKS: usize = 40;
+/// The most steps of a path; real images stay below 100.
+const STEPS: usize = 256;
+/// The most steps that are gone for all entries; 20 for each of a million, and some.
+const ALL_STEPS: usize = 30_000_000;
+/// The most bytes that the tree may take, and about what a node takes beside its texts.
+const MEMORY: usize = 256 * 1024 * 1024;
+const NODE: usize = 128;
+
+#[derive(Debug)]
+pub(super) struct Tree {
+    /// By their path from the root, without links and with no `/` in front.
+    nodes: BTreeMap<String, Node>,
+    memory: usize,
+    /// The steps gone so far to find the places of entries.
+    gone: usize,
+    layer: usize,
+    /// The places that this layer's whiteouts were applied to, and the memory that they take.
+    hidden: BTreeSet<String>,
+    hidden_memory: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    kind: Kind,
+    mode: u32,
+    uid: u64,
+    gid: u64,
+    size: u64,
+    layer: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    File,
+    Folder,
+    Link(String),
+    Special,
+}
+
+impl Node {
+    /// About how many bytes of memory it takes, without its path.
+    fn cost(&self) -> usize {
+        match &self.kind {
+            Kind::Link(text) => NODE + text.len(),
+            Kind::File | Kind::Folder | Kind::Special => NODE,
+        }
+    }
+}
+
+/// Where a path leads.
+struct Place<'a> {
+    path: String,
+    node: Option<&'a Node>,
+    /// Whether the path went through something that is not there.
+    broken: bool,
+    /// The count of steps that it took.
+    gone: usize,
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        let root = Node { kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, size: 0, layer: 0 };
+        let nodes = BTreeMap::from([(String::new(), root)]);
+        Self { nodes, memory: NODE, gone: 0, layer: 0, hidden: BTreeSet::new(), hidden_memory: 0 }
+    }
+
+    /// Begins a layer above all so far.
+    pub(super) fn begin_layer(&mut self) {
+        self.layer += 1;
+        self.hidden.clear();
+        self.memory -= std::mem::take(&mut self.hidden_memory);
+    }
+
+    /// Adds an entry of the layer, or applies it if it is a whiteout.
+    pub(super) fn apply(&mut self, entry: TarEntry) -> Result<()> {
+        let path = clean(&entry.path)?;
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let folder = self.make_folder(folder)?;
+        if let Some(hidden) = name.strip_prefix(".wh.") {
+            return self.hide(&folder, hidden, &entry.path);
+        }
+        let place = join(&folder, name);
+        let kind = match entry.kind {
+            TarKind::File => Kind::File,
+            TarKind::Folder => Kind::Folder,
+            TarKind::Special => Kind::Special,
+            TarKind::Link(text) if text.len() > PATH => return Err(too_long(&entry.path)),
+            TarKind::Link(text) => Kind::Link(text),
+            TarKind::HardLink(target) => return self.hard_link(&target, place),
+        };
+        let node = Node {
+            kind,
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            size: entry.size,
+            layer: self.layer,
+        };
+        self.put(place, node)
+    }
+
+    /// Returns the file at a path, following links, or `None` when there is none.
+    pub(super) fn find(&self, path: &str) -> Result<Option<FoundFile>> {
+        let place = self.walk(path, true)?;
+        let Some(node) = place.node.filter(|_| !place.broken) else { return Ok(None) };
+        let kind = match node.kind {
+            Kind::File => FileKind::File,
+            Kind::Folder => FileKind::Folder,
+            Kind::Special => FileKind::Special,
+            // All links were followed.
+            Kind::Link(_) => return Ok(None),
+        };
+        Ok(Some(FoundFile {
+            path: format!("/{}", place.path),
+            kind,
+            mode: node.mode,
+            uid: node.uid,
+            gid: node.gid,
+            size: node.size,
+        }))
+    }
+
+    /// Returns where a path leads, never out of the root. A step that is not there, or that is no
+    /// folder, is gone through as it is written.
+    fn walk(&self, path: &str, follow_last: bool) -> Result<Place<'_>> {
+        let mut steps: Vec<&str> = path.rsplit('/').collect();
+        let mut here = String::new();
+        let mut broken = false;
+        let (mut links, mut gone) = (0, 0);
+        while let Some(step) = steps.pop() {
+            gone += 1;
+            match step {
+                "" | "." => continue,
+                ".." => {
+                    here.truncate(here.rfind('/').unwrap_or(0));
+                    continue;
+                }
+                _ => {}
+            }
+            let next = join(&here, step);
+            match self.nodes.get(&next).map(|node| &node.kind) {
+                Some(Kind::Link(text)) if follow_last || !steps.is_empty() => {
+                    links += 1;
+                    if links > LINKS {
+                        return Err(Error::bad_output(format!(
+                            "`{}` leads through more than {LINKS} links",
+                            path.escape_debug()
+                        )));
+                    }
+                    if text.starts_with('/') {
+                        here.clear();
+                    }
+                    steps.extend(text.rsplit('/'));
+                    continue;
+                }
+                Some(Kind::Folder) => {}
+                Some(_) => broken |= !steps.is_empty(),
+                None => broken = true,
+            }
+            here = next;
+        }
+        Ok(Place { node: self.nodes.get(&here), path: here, broken, gone })
+    }
+
+    /// Returns where a folder is, after making it and those above it.
+    fn make_folder(&mut self, folder: &str) -> Result<String> {
+        let Place { path, gone, .. } = self.walk(folder, true)?;
+        self.take_steps(gone)?;
+        if path.len() > PATH {
+            return Err(too_long(folder));
+        }
+        let mut ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
+        ends.push(path.len());
+        for end in ends {
+            match self.nodes.get(&path[..end]).map(|node| &node.kind) {
+                Some(Kind::Folder) => {}
+                Some(_) => {
+                    return Err(Error::bad_output(format!(
+                        "a layer has `{}` below something that is no folder",
+                        folder.escape_debug()
+                    )));
+                }
+                None => {
+                    let layer = self.layer;
+                    let node = Node { kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, size: 0, layer };
+                    self.insert(path[..end].to_owned(), node)?;
+                }
+            }
+        }
+        Ok(path)
+    }
+
+    fn hard_link(&mut self, target: &str, place: String) -> Result<()> {
+        let found = self.walk(&clean(target)?, false)?;
+        let node = match found.node {
+            Some(node) if !matches!(node.kind, Kind::Folder) && !found.broken => node.clone(),
+            _ => {
+                let (target, place) = (target.escape_debug(), place.escape_debug());
+                return Err(Error::bad_output(format!(
+                    "the hard link `{place}` of a layer leads to `{target}`, where no file is"
+                )));
+            }
+        };
+        let gone = found.gone;
+        self.take_steps(gone)?;
+        self.put(place, Node { layer: self.layer, ..node })
+    }
+
+    /// Puts a node in the place of what is there; only folders become one with folders.
+    fn put(&mut self, place: String, node: Node) -> Result<()> {
+        if let Some(old) = self.nodes.get(&place) {
+            if place.is_empty() && !matches!(node.kind, Kind::Folder) {
+                return Err(Error::bad_output("a layer's root is not a folder"));
+            }
+            if !(matches!(old.kind, Kind::Folder) && matches!(node.kind, Kind::Folder)) {
+                self.remove(&place, true, |_| true);
+            }
+        }
+        self.insert(place, node)
+    }
+
+    /// Applies a whiteout (OCI image-spec, layer.md, "Whiteouts"): it hides what layers below have,
+    /// never what its own layer has, wherever that comes.
+    fn hide(&mut self, folder: &str, name: &str, whiteout: &str) -> Result<()> {
+        let layer = self.layer;
+        let (place, with_itself) = match name {
+            ".wh..opq" => (folder.to_owned(), false),
+            // Notes of AUFS to itself.
+            _ if name.starts_with(".wh.") => return Ok(()),
+            "" | "." | ".." => {
+                let whiteout = whiteout.escape_debug();
+                return Err(Error::bad_output(format!("the whiteout `{whiteout}` of a layer names no file")));
+            }
+            _ => (join(folder, name), true),
+        };
+        // Once a layer is enough, however often a hostile one says it.
+        let key = if with_itself { place.clone() } else { format!("{place}/") };
+        let cost = key.len() + NODE;
+        if self.hidden.insert(key) {
+            self.hidden_memory += cost;
+            self.remove(&place, with_itself, |node| node.layer < layer);
+            self.take_memory(cost)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is below a place, and the place, as far as the nodes are such and nothing else
+    /// stays below them.
+    fn remove(&mut self, place: &str, with_itself: bool, such: impl Fn(&Node) -> bool) {
+        // `0` comes after `/`: the range is of all paths that begin with the place and a `/`.
+        let below = if place.is_empty() {
+            (String::new(), None)
+        } else {
+            (format!("{place}/"), Some(format!("{place}0")))
+        };
+        let paths = self.nodes.range(below.0..).map(|(path, node)| (path, such(node)));
+        let paths = paths.take_while(|(path, _)| below.1.as_ref().is_none_or(|end| *path < end));
+        let mut found: Vec<(String, bool)> = paths.map(|(path, such)| (path.clone(), such)).collect();
+        if with_itself {
+            found.extend(self.nodes.get(place).map(|node| (place.to_owned(), such(node))));
+        }
+        let mut needed = BTreeSet::from([""]);
+        for (path, _) in found.iter().filter(|(_, such)| !such) {
+            // What is above a path that is needed was marked with it.
+            for (end, _) in path.rmatch_indices('/') {
+                if !needed.insert(&path[..end]) {
+                    break;
+                }
+            }
+        }
+        for (path, such) in &found {
+            if *such && !needed.contains(path.as_str()) {
+                self.memory -= self.nodes.remove(path).map_or(0, |node| path.len() + node.cost());
+            }
+        }
+    }
+
+    fn insert(&mut self, path: String, node: Node) -> Result<()> {
+        if path.len() > PATH || path.matches('/').count() >= STEPS {
+            return Err(too_long(&path));
+        }
+        let (key, new) = (path.len(), path.len() + node.cost());
+        let old = self.nodes.insert(path, node);
+        self.memory -= old.map_or(0, |old| key + old.cost());
+        self.take_memory(new)
+    }
+
+    /// Entries that lead through link after link cost a short layer much time.
+    fn take_steps(&mut self, steps: usize) -> Result<()> {
+        self.gone += steps;
+        if self.gone > ALL_STEPS {
+            return Err(Error::bad_output("the image's layers lead through too many links"));
+        }
+        Ok(())
+    }
+
+    fn take_memory(&mut self, bytes: usize) -> Result<()> {
+        self.memory += bytes;
+        if self.memory > MEMORY {
+            return Err(Error::bad_output(format!("the image's list of files has more than {MEMORY} bytes")));
+        }
+        Ok(())
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// Returns a path of a tar without a `/` in front, a `./` or a double `/`.
+fn clean(path: &str) -> Result<String> {
+    if path.len() > PATH {
+        return Err(too_long(path));
+    }
+    let steps: Vec<&str> = path.split('/').filter(|step| !matches!(*step, "" | ".")).collect();
+    if steps.contains(&"..") {
+        // No tool writes such a path in earnest, and every reader has its own idea of it.
+        return Err(Error::bad_output(format!("a layer has the path `{}`", path.escape_debug()))
+            .hint("a path with `..` leads out of the image; make it with another tool"));
+    }
+    Ok(steps.join("/"))
+}
+
+fn too_long(path: &str) -> Error {
+    let start: String = path.chars().take(60).collect();
+    Error::bad_output(format!("a path of a layer has more than {PATH} bytes or {STEPS} steps"))
+        .note(format!("it begins with `{}`", start.escape_debug()))
+}

@@ -1,0 +1,17 @@
+//! The reproducible layer writer: entries in, a gzip-compressed tar out as a stream, whose bytes
+//! depend on the entries alone and not on the machine, the clock or the count of threads.
+
+mod entry;
+mod header;
+mod members;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use self::{
+    entry::{Content, LayerEntry},
+    members::Compression,
+    stream::{LayerDone, LayerStream, LayerSummary},
+    write::write_layer,
+};

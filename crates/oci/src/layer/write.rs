@@ -1,0 +1,200 @@
+//! Makes a layer in one pass: one thread reads the files and hashes the tar, others compress its
+//! members, one hashes what they made and hands it on. All wait for the slowest, so that little is
+//! held in memory.
+
+use std::{
+    path::Path,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::{Builder, Scope, ScopedJoinHandle},
+};
+
+use bytes::Bytes;
+use libdeflater::{CompressionLvl, Compressor};
+use shipway_core::{Context, Digest, Error, ErrorKind, Result, Stage};
+use tokio::sync::mpsc;
+
+use super::{
+    entry::{Content, LayerEntry, arrange},
+    header::{BLOCK, header_blocks, padding},
+    members::{Compression, Members, abandoned},
+    stream::{LayerReader, LayerStream, LayerSummary, Piece},
+};
+use crate::{digest::Hasher, thread::Threaded};
+
+/// The most members that wait between the threads and the reader.
+const WAITING: usize = 2;
+
+/// Begins to make a layer of these entries, in any order.
+///
+/// The same entries, contents and level give the same bytes. Folders that are not named are not made:
+/// a runtime uses those of the layers below. Files are opened when their turn comes, never through a
+/// link and never outside their root.
+///
+/// ```
+/// use shipway_core::{Cancel, RunContext, World};
+/// use shipway_oci::{Compression, Layout, LayerEntry, write_layer};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("layout");
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let cx = RunContext::new(World::host("/"), "example").context(None, None, Cancel::new());
+/// let entries = vec![LayerEntry::folder("etc"), LayerEntry::bytes("etc/motd", "hello\n")];
+/// let layer = write_layer(&cx, entries, Compression::default())?;
+/// let summary = layer.write_to(&Layout::new(cx.disk().clone(), path)).await?;
+/// assert_eq!(summary.uncompressed, 2560);
+/// # Ok::<_, shipway_core::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Errors
+/// `Config` when a path has a wrong form, is there twice or is below something that is no folder, or
+/// the level is not between 1 and 12; `Unavailable` when there is no thread to be had. What is wrong with files, the stream says.
+pub fn write_layer(cx: &Context, entries: Vec<LayerEntry>, compression: Compression) -> Result<LayerStream> {
+    if !(1..=12).contains(&compression.level) {
+        return Err(Error::config(format!("there is no compression level {}", compression.level))
+            .hint("the levels of gzip are 1 (quick) to 12 (small)"));
+    }
+    let entries = arrange(entries)?;
+    let (pieces, received) = mpsc::channel(WAITING);
+    let cx = cx.clone();
+    let work = Threaded::begin("shipway-layer", move || {
+        let made = make(&cx, &entries, compression, &pieces);
+        // A reader that is gone asked for no more.
+        let _ = pieces.blocking_send(match &made {
+            Ok(_) => Piece::End,
+            Err(error) => Piece::Failed(error.report().clone().into()),
+        });
+        made
+    })?;
+    Ok(LayerStream::new(LayerReader::new(received), work))
+}
+
+fn make(
+    cx: &Context,
+    entries: &[LayerEntry],
+    compression: Compression,
+    pieces: &mpsc::Sender<Piece>,
+) -> Result<LayerSummary> {
+    std::thread::scope(|scope| {
+        let (mut members, mut compressed) = (Vec::new(), Vec::new());
+        for _ in 0..compression.threads.max(1) {
+            let (send_member, member) = sync_channel(0);
+            let (send_piece, piece) = sync_channel(0);
+            members.push(send_member);
+            compressed.push(piece);
+            spawn(scope, move || compress(compression.level, &member, &send_piece))?;
+        }
+        let hand_on = spawn(scope, move || hand_on(&compressed, pieces))?;
+        let written = write_tar(cx, entries, Members::new(members));
+        let handed_on = hand_on.join().map_err(|_| Error::internal("a layer's thread panicked"))?;
+        // When a piece could not be made, the tar could only say that nobody takes it.
+        let (digest, size) = handed_on?;
+        let (diff_id, uncompressed) = written?;
+        Ok(LayerSummary { diff_id, digest, size, uncompressed })
+    })
+}
+
+fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>> {
+    Builder::new().name("shipway-layer".to_owned()).spawn_scoped(scope, work).map_err(|error| {
+        Error::new(ErrorKind::Unavailable, "cannot start a thread to make a layer").source(error)
+    })
+}
+
+fn compress(level: u8, members: &Receiver<Vec<u8>>, pieces: &SyncSender<Result<Bytes>>) {
+    let Ok(level) = CompressionLvl::new(i32::from(level)) else {
+        return; // The level was checked.
+    };
+    let mut compressor = Compressor::new(level);
+    for member in members {
+        let mut piece = vec![0; compressor.gzip_compress_bound(member.len())];
+        let made = match compressor.gzip_compress(&member, &mut piece) {
+            Ok(size) => {
+                piece.truncate(size);
+                Ok(Bytes::from(piece))
+            }
+            Err(error) => Err(Error::internal("cannot compress a layer").source(error)),
+        };
+        if pieces.send(made).is_err() {
+            return;
+        }
+    }
+}
+
+/// Takes the pieces from the threads in turn, and returns the digest and size of them all.
+fn hand_on(threads: &[Receiver<Result<Bytes>>], pieces: &mpsc::Sender<Piece>) -> Result<(Digest, u64)> {
+    let mut hasher = Hasher::new();
+    // The first thread in turn that has no more got no more.
+    for piece in threads.iter().cycle().map_while(|thread| thread.recv().ok()) {
+        let piece = piece?;
+        hasher.update(&piece);
+        pieces.blocking_send(Piece::Bytes(piece)).map_err(|_| abandoned())?;
+    }
+    Ok(hasher.finish())
+}
+
+fn write_tar(cx: &Context, entries: &[LayerEntry], mut members: Members) -> Result<(Digest, u64)> {
+    for entry in entries {
+        let header = header_blocks(entry);
+        let padding = padding(entry.size());
+        let span = entry.size().saturating_add((header.len() + padding) as u64);
+        members.begin(&entry.path, span)?;
+        members.write(&header)?;
+        match &entry.content {
+            Content::File { root, path, size } => copy_file(cx, root, path, *size, &mut members)?,
+            Content::Bytes(bytes) => members.write(bytes)?,
+            Content::Folder | Content::Link(_) => go_on(cx)?,
+        }
+        members.write(&[0; BLOCK][..padding])?;
+        members.end(span)?;
+    }
+    // POSIX, pax, "ustar Interchange Format": two blocks of zeros end an archive.
+    members.write(&[0; 2 * BLOCK])?;
+    members.finish()
+}
+
+fn copy_file(cx: &Context, root: &Path, path: &str, size: u64, members: &mut Members) -> Result<()> {
+    let place = || cx.path(root).join(path);
+    let changed = |how: &str| {
+        Error::conflict(format!("`{}` {how} while the layer was made", place().display()))
+            .hint("build again once nothing writes to it")
+    };
+    let mut file = cx.files().open(cx, root, path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => changed("went away").source(error),
+        _ => error,
+    })?;
+    if file.entry.size != size {
+        return Err(changed("changed its size"));
+    }
+    let mut left = size;
+    while left > 0 {
+        go_on(cx)?;
+        let read =
+            members.read(&mut file.reader, left)?.map_err(|error| Error::io("read", &place(), error))?;
+        if read == 0 {
+            return Err(changed("shrank"));
+        }
+        left -= read as u64;
+    }
+    match file.reader.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(changed("grew")),
+        Err(error) => Err(Error::io("read", &place(), error)),
+    }
+}
+
+/// Returns an error once the task must stop at once.
+fn go_on(cx: &Context) -> Result<()> {
+    match cx.cancel().state() {
+        Some((Stage::Forced, reason)) => return Err(Error::cancelled(reason.to_string())),
+        Some((Stage::Requested, _)) | None => {}
+    }
+    match cx.deadline() {
+        Some(deadline) if cx.clock().elapsed() >= deadline => {
+            Err(Error::timeout("the task's deadline passed"))
+        }
+        _ => Ok(()),
+    }
+}

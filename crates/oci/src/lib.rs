@@ -1,0 +1,45 @@
+//! OCI images: layers, layouts, a registry client, an in-process registry, and the door to images
+//! over all of them.
+
+mod distribution;
+
+// Images themselves: layers, their configuration and manifests, layouts, and looking into them.
+mod carry;
+mod config;
+mod digest;
+mod inspect;
+mod json;
+mod layer;
+mod layout;
+mod lock;
+mod manifest;
+pub mod media;
+mod thread;
+mod write;
+
+pub use self::distribution::{BlobReader, Descriptor, Distribution, Label, RawManifest};
+pub use self::{
+    config::{History, ImageConfig, created_at, source_date_epoch},
+    digest::{Hasher, digest_of, verified},
+    inspect::{
+        FileKind, FoundFile, ImageFiles, InspectedImage, Limits, Program, find_file, read_image,
+        resolve_program,
+    },
+    layer::{Compression, Content, LayerDone, LayerEntry, LayerStream, LayerSummary, write_layer},
+    layout::Layout,
+    manifest::{AnyManifest, ImageIndex, ImageManifest},
+    write::write_image,
+};
+
+// Registries, and the door to images.
+mod client;
+mod images;
+mod reference;
+mod registry;
+
+pub use self::{
+    client::{Client, RemoteRepository},
+    images::Stores,
+    reference::Reference,
+    registry::{Fault, Registry, RegistryBuilder, RegistryRequest},
+};
