@@ -1,0 +1,47 @@
+//! Kubernetes as deployers meet it. For now one part: [`MemoryCluster`], an object store with the API
+//! server's rules for field ownership, versions, watching and conflicts, in memory.
+//!
+//! ```
+//! use serde_json::json;
+//! use shipway_cluster::{Apply, Effect, MemoryCluster};
+//!
+//! let cluster = MemoryCluster::new();
+//! let object = json!({
+//!     "apiVersion": "v1", "kind": "ConfigMap",
+//!     "metadata": {"name": "settings", "namespace": "default"},
+//!     "data": {"colour": "blue"},
+//! });
+//! assert_eq!(cluster.apply("shipway", &object, Apply::default())?.effect, Effect::Created);
+//! assert_eq!(cluster.apply("shipway", &object, Apply::default())?.effect, Effect::Unchanged);
+//!
+//! let mut other = object.clone();
+//! other["data"]["colour"] = "red".into();
+//! let refused = cluster.apply("somebody", &other, Apply::default()).unwrap_err();
+//! assert!(refused.to_string().contains("`.data.colour`"));
+//! # Ok::<(), shipway_core::Error>(())
+//! ```
+
+mod apply;
+mod fault;
+mod field_set;
+mod leaves;
+mod managed;
+mod merge;
+mod object;
+mod path;
+mod schema;
+mod selector;
+mod store;
+mod watch;
+
+pub use self::{
+    fault::{Call, Fault, Operation},
+    field_set::FieldSet,
+    leaves::fields,
+    managed::{Managed, Method, managers},
+    object::object_id,
+    path::{Element, FieldPath},
+    selector::Selector,
+    store::{Applied, Apply, Effect, List, MemoryCluster},
+    watch::{Happened, Watch, WatchEvent},
+};
