@@ -1,0 +1,139 @@
+//! Every clause against every wrong plug-in: each wrong one breaks exactly its clause, and each clause
+//! is broken by at least one. A check that no wrong plug-in can fail checks nothing.
+
+mod wrong;
+
+use std::{collections::BTreeSet, fmt::Debug};
+
+use async_trait::async_trait;
+use shipway_core::{Artifact, Command, Context, Exit, FixedCredentials, Processes, Result, StoreKind};
+use shipway_testkit::{Outcome, Role, Suite, Verdict};
+use wrong::{builder, deployer, shelf::Shelf, tagger};
+
+/// Returns the clauses that broke, with what was seen.
+fn broken(outcomes: &[Outcome]) -> Vec<String> {
+    outcomes.iter().filter(|one| one.result.is_failure()).map(ToString::to_string).collect()
+}
+
+fn matrix<R: Role, W: Copy + Debug + Send + Sync>(
+    suite: impl Fn(W) -> Suite<R> + Sync,
+    wrongs: &[(&'static str, W)],
+) {
+    let clauses: BTreeSet<&str> = R::clauses().iter().map(|clause| clause.id).collect();
+    let covered: BTreeSet<&str> = wrongs.iter().map(|(clause, _)| *clause).collect();
+    assert_eq!(clauses, covered, "each clause has a wrong plug-in");
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let suite = &suite;
+        let running: Vec<_> = wrongs
+            .iter()
+            .map(|(clause, wrong)| {
+                scope.spawn(move || {
+                    let outcomes = suite(*wrong).check_all();
+                    let broken = broken(&outcomes);
+                    let exactly = broken.len() == 1 && broken[0].starts_with(&format!("{clause} "));
+                    (!exactly).then(|| format!("{wrong:?} broke {broken:#?}"))
+                })
+            })
+            .collect();
+        running.into_iter().filter_map(|one| one.join().expect("no panic")).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn right<R: Role>(suite: &Suite<R>) {
+    for outcome in suite.check_all() {
+        assert_eq!(outcome.result, Verdict::Holds, "{outcome}");
+    }
+}
+
+/// Every command succeeds.
+#[derive(Debug)]
+struct Obedient;
+
+#[async_trait]
+impl Processes for Obedient {
+    async fn run(&self, _cx: &Context, _command: Command) -> Result<Exit> {
+        Ok(Exit::new(0))
+    }
+}
+
+fn builders(wrong: builder::Wrong) -> Suite<shipway_testkit::Builders> {
+    builders_into(wrong, &[StoreKind::Layout])
+}
+
+fn builders_into(wrong: builder::Wrong, stores: &'static [StoreKind]) -> Suite<shipway_testkit::Builders> {
+    let base = [("base".to_owned(), "base".to_owned())];
+    shipway_testkit::builder(move || builder::Packer::new(wrong, stores))
+        .fixture("tests/fixtures/packed")
+        .artifact(Artifact::new("fixture", ".").requires(base))
+        .touch("src/main.txt")
+        .world(|world| {
+            world
+                .processes(Obedient)
+                .credentials(FixedCredentials::new().secret("token", "a-token-that-nobody-guesses"))
+        })
+}
+
+fn deployers(wrong: deployer::Wrong) -> Suite<shipway_testkit::Deployers> {
+    shipway_testkit::deployer(Shelf::default, move |shelf| deployer::Stacker::new(shelf, wrong))
+}
+
+fn taggers(wrong: tagger::Wrong) -> Suite<shipway_testkit::Taggers> {
+    shipway_testkit::tagger(move || tagger::Labeller::new(wrong))
+}
+
+#[test]
+fn a_right_builder_passes() {
+    for stores in
+        [&[StoreKind::Layout], &[StoreKind::Registry], &[StoreKind::Registry, StoreKind::Layout][..]]
+    {
+        right(&builders_into(builder::Wrong::Nothing, stores));
+    }
+}
+
+/// Returns the clauses that a plug-in does not claim, all others of which hold.
+fn not_claimed<R: Role>(suite: &Suite<R>) -> Vec<&'static str> {
+    let (holds, rest): (Vec<Outcome>, Vec<Outcome>) =
+        suite.check_all().into_iter().partition(|outcome| outcome.result == Verdict::Holds);
+    assert_eq!(holds.len() + rest.len(), R::clauses().len());
+    rest.iter().for_each(|outcome| assert_eq!(outcome.result, Verdict::NotClaimed, "{outcome}"));
+    rest.into_iter().map(|outcome| outcome.clause).collect()
+}
+
+#[test]
+fn who_claims_less_and_refuses_the_rest_passes() {
+    assert_eq!(not_claimed(&builders(builder::Wrong::NothingButLess)), ["B11"]);
+    assert_eq!(not_claimed(&deployers(deployer::Wrong::NothingButLess)), ["D10", "D11"]);
+}
+
+#[test]
+fn what_the_fixture_gives_no_occasion_for_is_not_checked() {
+    let suite = builders(builder::Wrong::Nothing).artifact(Artifact::new("fixture", "."));
+    let outcome = suite.check(Role::clauses().iter().find(|clause| clause.id == "B12").expect("a clause"));
+    assert!(matches!(outcome.result, Verdict::Unchecked(_)), "{outcome}");
+}
+
+#[test]
+fn each_wrong_builder_breaks_its_clause() {
+    matrix(builders, builder::WRONGS);
+}
+
+#[test]
+fn a_right_deployer_passes() {
+    right(&deployers(deployer::Wrong::Nothing));
+}
+
+#[test]
+fn each_wrong_deployer_breaks_its_clause() {
+    matrix(deployers, deployer::WRONGS);
+}
+
+#[test]
+fn a_right_tagger_passes() {
+    right(&taggers(tagger::Wrong::Nothing));
+}
+
+#[test]
+fn each_wrong_tagger_breaks_its_clause() {
+    matrix(taggers, tagger::WRONGS);
+}
