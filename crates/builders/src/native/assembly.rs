@@ -1,0 +1,188 @@
+//! An image in the making as steps and a configuration: what a Dockerfile and the builder's own
+//! options both come down to.
+
+use shipway_core::{Error, Location, Result, clean_path};
+use shipway_oci::ImageConfig;
+
+use super::{Mode, Owner};
+
+/// Steps and the configuration that they lead to.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    pub(super) config: ImageConfig,
+    pub(super) steps: Vec<Step>,
+}
+
+/// A line of the image's history.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) text: String,
+    pub(super) change: Change,
+}
+
+/// What a step does to the files.
+#[derive(Debug)]
+pub(super) enum Change {
+    Nothing,
+    /// Makes a folder, if it is missing, for the user that the image runs as.
+    Folder {
+        path: String,
+        user: String,
+        at: Option<Location>,
+    },
+    Copy(Copy),
+}
+
+/// Files to copy, as one layer.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub(super) sources: Vec<Source>,
+    /// Absolute, cleaned, and with a `/` at its end if it must be a folder.
+    pub(super) destination: String,
+    pub(super) mode: Option<Mode>,
+    pub(super) owner: Owner,
+    pub(super) at: Option<Location>,
+}
+
+/// A file, a folder or a pattern to copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// Cleaned and relative; `.` for all.
+    pub(super) path: String,
+    /// Whether it is below what the commands made, not below the context.
+    pub(super) prepared: bool,
+    /// Whether the path is known; if not, it hangs on the base.
+    pub(super) sure: bool,
+}
+
+impl Source {
+    /// Returns the source of this path below the context.
+    pub(super) fn new(path: &str, what: &str) -> Result<Self> {
+        // As in Docker, a leading `/` means the context.
+        let clean = clean_path(path.trim_start_matches('/'));
+        if clean == ".." || clean.starts_with("../") {
+            return Err(Error::config(format!("`{path}` leads out of {what}"))
+                .hint("move the file below it, or choose a folder above as the artifact's context"));
+        }
+        Ok(Self { path: clean, prepared: false, sure: true })
+    }
+
+    /// Returns whether it is a pattern of Go's `filepath.Match` and not a plain path.
+    pub(super) fn is_pattern(&self) -> bool {
+        self.path.contains(['*', '?', '[', '\\'])
+    }
+}
+
+impl Assembly {
+    pub(super) fn new(config: ImageConfig) -> Self {
+        Self { config, steps: Vec::new() }
+    }
+
+    pub(super) fn step(&mut self, text: &str, change: Change) {
+        self.steps.push(Step { text: text.to_owned(), change });
+    }
+
+    /// Sets the entrypoint. A command of the base does not fit another one, so that it goes (BuildKit,
+    /// `dispatchEntrypoint`).
+    pub(super) fn entrypoint(&mut self, argv: &[String], keep_cmd: bool) {
+        self.config.entrypoint = argv.to_vec();
+        if !keep_cmd {
+            self.config.cmd.clear();
+        }
+    }
+
+    /// Returns a path of the image as absolute, with its `/` at the end if it has one.
+    pub(super) fn absolute(&self, path: &str) -> String {
+        let clean = clean_path(&format!(
+            "/{}/{path}",
+            if path.starts_with('/') { "" } else { &self.config.working_dir }
+        ));
+        let folder = path.ends_with('/')
+            || matches!(path, "." | "..")
+            || path.ends_with("/.")
+            || path.ends_with("/..");
+        if folder && clean != "/" { format!("{clean}/") } else { clean }
+    }
+
+    pub(super) fn workdir(&mut self, text: &str, path: &str, at: Option<&Location>) -> Result<()> {
+        if path.is_empty() {
+            return Err(Error::config("the working directory is empty").hint("name a folder, such as `/app`"));
+        }
+        let path = clean_path(&self.absolute(path));
+        self.config.working_dir.clone_from(&path);
+        let user = self.config.user.clone();
+        self.step(text, Change::Folder { path, user, at: at.cloned() });
+        Ok(())
+    }
+
+    pub(super) fn expose(&mut self, port: &str) -> Result<()> {
+        self.config.exposed_ports.extend(ports(port)?);
+        Ok(())
+    }
+}
+
+/// Returns `port/protocol` for each port of `80`, `80/udp` or `8000-8010`.
+fn ports(text: &str) -> Result<Vec<String>> {
+    let wrong = || {
+        Error::config(format!("`{text}` is not a port"))
+            .hint("write `8080`, `53/udp` or `8000-8010`; ports of the host are chosen when it is deployed")
+    };
+    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = protocol.to_lowercase();
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let number =
+        |digits: &str| digits.parse::<u16>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last && matches!(protocol.as_str(), "tcp" | "udp" | "sctp") => {
+            Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
+        }
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shipway_core::Platform;
+
+    use super::*;
+
+    #[test]
+    fn paths_of_the_image_hang_on_the_working_directory() {
+        let mut assembly = Assembly::new(ImageConfig::new(Platform::new("linux", "amd64")));
+        assert_eq!(assembly.absolute("a/"), "/a/");
+        assembly.workdir("", "app", None).unwrap();
+        assembly.workdir("", "web", None).unwrap();
+        for (path, absolute) in [
+            (".", "/app/web/"),
+            ("./", "/app/web/"),
+            ("a", "/app/web/a"),
+            ("/a/../b/", "/b/"),
+            ("../../../x", "/x"),
+            ("..", "/app/"),
+            ("/", "/"),
+        ] {
+            assert_eq!(assembly.absolute(path), absolute, "{path}");
+        }
+        assert!(assembly.workdir("", "", None).is_err());
+    }
+
+    #[test]
+    fn ports_are_numbers_with_a_protocol() {
+        assert_eq!(ports("80").unwrap(), ["80/tcp"]);
+        assert_eq!(ports("53/UDP").unwrap(), ["53/udp"]);
+        assert_eq!(ports("1-3").unwrap(), ["1/tcp", "2/tcp", "3/tcp"]);
+        for bad in ["", "x", "80:80", "3-1", "65536", "80/icmp", "+80", "1-", "-"] {
+            assert!(ports(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sources_stay_below_the_context() {
+        let path = |text: &str| Source::new(text, "the context").map(|source| source.path);
+        assert_eq!(path("/a/./b/../c/").unwrap(), "a/c");
+        assert_eq!(path("/").unwrap(), ".");
+        for bad in ["..", "../a", "a/../../b", "/../a"] {
+            assert!(path(bad).is_err(), "{bad}");
+        }
+    }
+}

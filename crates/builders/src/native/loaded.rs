@@ -1,0 +1,110 @@
+//! The files that say what to build, read once: the Dockerfile and the `.dockerignore` file.
+
+use std::path::Path;
+
+use shipway_core::{
+    Artifact, Context, Error, ErrorKind, IgnoreRules, Location, Platform, Result, clean_path,
+    read_ignore_file,
+};
+
+use super::{
+    NativeConfig,
+    base::BaseName,
+    program::{From, Program},
+};
+use crate::dockerfile::Dockerfile;
+
+/// What the files of an artifact say.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// The Dockerfile and its escape character, if there is to be one.
+    pub(super) dockerfile: Option<(Dockerfile, char)>,
+    /// What the copies do not see.
+    pub(super) ignore: Vec<String>,
+    /// The files below the context that were read or looked for.
+    pub(super) files: Vec<String>,
+}
+
+/// Far more than any honest Dockerfile has.
+const LIMIT: usize = 1024 * 1024;
+
+impl Loaded {
+    /// Reads the files; blocking.
+    pub(super) fn read(cx: &Context, artifact: &Artifact, options: &NativeConfig) -> Result<Self> {
+        let context: &Path = &artifact.context;
+        let mut files = Vec::new();
+        let mut ignore_files = vec![".dockerignore".to_owned()];
+        let mut dockerfile = None;
+        if let Some(path) = options.dockerfile_path() {
+            let path = clean_path(path);
+            let shown = context.join(&path);
+            let text = read(cx, context, &path)?.ok_or_else(|| {
+                Error::not_found(format!("there is no Dockerfile `{}`", shown.display()))
+                    .hint("name it with the option `dockerfile`, below the artifact's context")
+            })?;
+            dockerfile = Some(Dockerfile::parse(&text, &shown)?);
+            // BuildKit: the Dockerfile's own file comes first, and then the other does not count.
+            ignore_files.insert(0, format!("{path}.dockerignore"));
+            files.push(path);
+        }
+        let mut ignore = None;
+        for path in ignore_files {
+            if ignore.is_none() {
+                ignore = read(cx, context, &path)?.map(|text| read_ignore_file(&text));
+                if let Some(patterns) = &ignore {
+                    let place = || Location::new(context.join(&path), 0, 0);
+                    IgnoreRules::new(patterns).map_err(|error| error.at(place()))?;
+                }
+                // One that is missing counts too: it would change everything.
+                files.push(path);
+            }
+        }
+        Ok(Self { dockerfile, ignore: ignore.unwrap_or_default(), files })
+    }
+
+    /// Returns the program of a Dockerfile.
+    pub(super) fn program<'a>(
+        &self,
+        dockerfile: &'a (Dockerfile, char),
+        options: &'a NativeConfig,
+        wanted: Option<&Platform>,
+    ) -> Result<Program<'a>> {
+        let wanted = wanted.cloned().unwrap_or_else(Platform::linux_here);
+        Program::new(dockerfile, &options.args, &wanted)
+    }
+
+    /// Returns which base is named.
+    pub(super) fn base(
+        &self,
+        artifact: &Artifact,
+        options: &NativeConfig,
+        from: Option<&From>,
+    ) -> Result<BaseName> {
+        match from {
+            Some(from) => {
+                BaseName::new(&from.image, artifact, options).map_err(|error| error.at(from.at.clone()))
+            }
+            None => BaseName::new(options.base.as_deref().unwrap_or("scratch"), artifact, options),
+        }
+    }
+}
+
+/// Returns the text of a file, or `None` when there is none.
+fn read(cx: &Context, context: &Path, path: &str) -> Result<Option<String>> {
+    let file = match cx.files().open(cx, context, path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // A context that is missing is another problem than a file that is.
+            cx.files().entry(cx, context, path)?;
+            return Ok(None);
+        }
+        other => other?,
+    };
+    let shown = context.join(path);
+    let bytes = file.read(LIMIT).map_err(|error| {
+        error.at(Location::new(&shown, 0, 0)).hint("such a file has at most 1 MiB; is it the right one?")
+    })?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::config(format!("`{}` is not UTF-8", shown.display())).hint("save it as UTF-8 text")
+    })?;
+    Ok(Some(text))
+}

@@ -1,0 +1,88 @@
+//! The builder that makes images by itself: no daemon, no privileges, no commands inside of the image.
+
+mod assembly;
+mod base;
+mod build;
+mod config;
+mod description;
+mod inputs;
+mod loaded;
+mod permissions;
+mod program;
+mod rootfs;
+mod sources;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use shipway_core::{
+    Artifact, BuildRequest, Builder, Capabilities, Context, Error, Image, Inputs, Platform, Result, StoreKind,
+};
+use shipway_oci::{Compression, Stores};
+
+pub use self::{
+    config::{FileCopy, ImageSettings, NativeConfig, Prepare},
+    permissions::{Mode, Owner},
+};
+
+/// Makes an image of a base and of files, from a Dockerfile without `RUN` or from options.
+///
+/// The same inputs give the same digest, on every machine: files have the time `SOURCE_DATE_EPOCH` of
+/// the context's environment, or 1970, and by default the owner 0. Links are kept as links and never
+/// followed. Layers are compressed straight into the target's store.
+#[derive(Clone, Debug)]
+pub struct Native {
+    options: Arc<NativeConfig>,
+    compression: Compression,
+    /// Kept, so that connections are.
+    stores: Stores,
+}
+
+impl Native {
+    /// Returns the builder with these options; does no IO.
+    ///
+    /// # Errors
+    /// `Config` when the options do not fit together.
+    pub fn new(options: NativeConfig) -> Result<Self> {
+        options.check()?;
+        Ok(Self { options: Arc::new(options), compression: Compression::default(), stores: Stores::new() })
+    }
+
+    /// Sets how layers are compressed; the level is part of what decides the digest.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+}
+
+#[async_trait]
+impl Builder for Native {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
+            .reads(BTreeSet::from([StoreKind::Registry, StoreKind::Layout]))
+            .writes([StoreKind::Registry, StoreKind::Layout])
+    }
+
+    async fn inputs(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
+        let (this, artifact) = (self.clone(), artifact.clone());
+        cx.blocking(move |cx| this.declare(cx, &artifact)).await
+    }
+
+    async fn build(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
+        self.make(cx, request).await
+    }
+}
+
+/// Returns the platform that is asked for, if one is.
+fn wanted_platform(artifact: &Artifact) -> Result<Option<Platform>> {
+    match artifact.platforms.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        several => Err(Error::unsupported(format!(
+            "builder `native` builds one platform at a time, not {}",
+            several.iter().map(|platform| format!("`{platform}`")).collect::<Vec<_>>().join(", ")
+        ))
+        .hint("ask for each alone and join the images, as core does")),
+    }
+}
