@@ -1,0 +1,115 @@
+//! The project's own tasks: the test command, the check of the dependency tree, and the foreign tools
+//! that tests compare with. Only for this checkout; nothing of it is published.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a person at a terminal")]
+
+mod cache;
+mod deny;
+mod test;
+mod tools;
+mod workspace;
+
+use std::{env, process::ExitCode};
+
+use crate::{cache::Cache, workspace::Workspace};
+
+/// What a task answers: a message for the person where it could not do its work.
+type Result<T> = std::result::Result<T, String>;
+
+const HELP: &str = "\
+The project's own tasks.
+
+usage: cargo xtask <task>
+
+    test [FILTER]   run all tests, documentation tests and examples; with FILTER only the tests whose
+                    name holds it
+    deny            check licences, bans, duplicates and sources of the dependency tree
+    tools           get the foreign tools that tests compare with, and say where they are
+
+environment:
+    SHIPWAY_CACHE   the folder for tools; otherwise $XDG_CACHE_HOME/shipway or ~/.cache/shipway
+    SHIPWAY_CORPUS  real configuration files, for the tests that read them
+    CI              `true`: a test that is skipped for want of crane or skopeo is a failure
+
+`cargo xtask <task> --help` says more.";
+
+const TEST_HELP: &str = "\
+Runs all that is tested: unit, integration and documentation tests, then each example, which must exit
+with 0. Tools that tests need are made meanwhile (see `cargo xtask tools --help`) and passed on as
+SHIPWAY_CRANE and SHIPWAY_SKOPEO. A test that lacks something appends a line `skipped: NAME needs THING` to
+the file that SHIPWAY_SKIPPED names, and returns. The last line is `N passed, N failed, N skipped`.
+
+usage: cargo xtask test [FILTER]
+
+    cargo xtask test              everything
+    cargo xtask test digest       tests whose name (with its modules) holds `digest`; no examples
+    CI=true cargo xtask test      as in CI: needs crane and skopeo";
+
+const DENY_HELP: &str = "\
+Runs cargo-deny (bans, licences, sources) with deny.toml, after installing it into the cache where it is
+missing; that takes some minutes, once. Advisories are not checked: they need the internet.
+
+usage: cargo xtask deny
+
+    cargo xtask deny";
+
+const TOOLS_HELP: &str = "\
+Makes crane in the cache (needs go) and finds skopeo, or installs it (needs root and apt-get).
+
+usage: cargo xtask tools
+
+    cargo xtask tools
+    SHIPWAY_CACHE=/tmp/tools cargo xtask tools";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match task(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what the arguments ask for, and returns whether all was well.
+fn task(arguments: &[&str]) -> Result<bool> {
+    let help = match arguments {
+        [] | ["help" | "--help" | "-h", ..] => Some(HELP),
+        ["test", "--help" | "-h"] => Some(TEST_HELP),
+        ["deny", "--help" | "-h"] => Some(DENY_HELP),
+        ["tools", "--help" | "-h"] => Some(TOOLS_HELP),
+        _ => None,
+    };
+    if let Some(help) = help {
+        println!("{help}");
+        return Ok(true);
+    }
+    match arguments {
+        ["test"] => test::run(&Workspace::here()?, &Cache::open()?, None),
+        ["test", filter] if !filter.starts_with('-') => {
+            test::run(&Workspace::here()?, &Cache::open()?, Some(filter))
+        }
+        ["deny"] => deny::run(&Workspace::here()?, &Cache::open()?),
+        ["tools"] => tools::run(&Cache::open()?),
+        _ => Err(format!("do not know `{}`: see `cargo xtask --help`", arguments.join(" "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_has_help_and_a_wrong_one_is_refused() {
+        for arguments in [&[][..], &["--help"], &["test", "--help"], &["deny", "-h"], &["tools", "--help"]] {
+            assert_eq!(task(arguments), Ok(true), "{arguments:?}");
+        }
+        for arguments in [&["tset"][..], &["test", "--all"], &["deny", "now"], &["test", "a", "b"]] {
+            let message = task(arguments).unwrap_err();
+            assert!(message.contains("cargo xtask --help"), "{message}");
+        }
+    }
+}

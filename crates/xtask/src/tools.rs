@@ -1,0 +1,126 @@
+//! The foreign tools that tests compare our own work with.
+
+use std::{
+    env, fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+};
+
+use crate::{Result, cache::Cache};
+
+const CRANE: &str = "0.22.1";
+
+/// A tool, and where it is or why it is not there.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    /// The name, which tests use in `needs NAME`.
+    pub(crate) name: &'static str,
+    /// The variable that tells tests where it is.
+    pub(crate) variable: &'static str,
+    /// The program, or what it would need.
+    pub(crate) path: Result<PathBuf>,
+}
+
+/// Gets all tools and prints where they are; returns whether all are there.
+pub(crate) fn run(cache: &Cache) -> Result<bool> {
+    let tools = prepare(cache);
+    for tool in &tools {
+        match &tool.path {
+            Ok(path) => println!("{}={}", tool.variable, path.display()),
+            Err(reason) => println!("skipped: needs {}: {reason}", tool.name),
+        }
+    }
+    Ok(tools.iter().all(|tool| tool.path.is_ok()))
+}
+
+/// Gets all tools, at the same time. One that cannot be had does not keep the others.
+pub(crate) fn prepare(cache: &Cache) -> Vec<Tool> {
+    let (crane, skopeo) = thread::scope(|scope| {
+        let skopeo = scope.spawn(|| skopeo(cache));
+        (crane(cache), skopeo.join().unwrap_or_else(|_| Err("getting it panicked".to_owned())))
+    });
+    vec![
+        Tool { name: "crane", variable: "SHIPWAY_CRANE", path: crane },
+        Tool { name: "skopeo", variable: "SHIPWAY_SKOPEO", path: skopeo },
+    ]
+}
+
+/// Builds crane: the reference client of go-containerregistry.
+fn crane(cache: &Cache) -> Result<PathBuf> {
+    cache.tool(&format!("crane-{CRANE}"), "crane", |folder| {
+        let module = format!("github.com/google/go-containerregistry/cmd/crane@v{CRANE}");
+        let go = on_path("go").ok_or("`go` is not on the path")?;
+        let mut install = Command::new(go);
+        install.args(["install", "-trimpath", "-ldflags=-s -w", &module]);
+        install.env("GOBIN", folder.join("bin")).env("CGO_ENABLED", "0").current_dir(folder);
+        quietly(install)
+    })
+}
+
+/// Finds skopeo, or installs it from the distribution.
+fn skopeo(cache: &Cache) -> Result<PathBuf> {
+    let _lock = cache.lock("apt-get")?;
+    if let Some(path) = on_path("skopeo") {
+        return Ok(path);
+    }
+    let apt = on_path("apt-get").ok_or("install it: there is no apt-get here")?;
+    // Without libc's bindings: the owner of the process' own entry is its effective user.
+    if fs::metadata("/proc/self").map_or(true, |process| process.uid() != 0) {
+        return Err("install it: only root may run apt-get".to_owned());
+    }
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "skopeo"]] {
+        let mut command = Command::new(&apt);
+        command.args(["--quiet", "--option=DPkg::Lock::Timeout=300"]).args(arguments);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        quietly(command)?;
+    }
+    on_path("skopeo").ok_or_else(|| "apt-get installed none".to_owned())
+}
+
+/// Returns the program of this name on `PATH`.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|program| is_program(program))
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+}
+
+/// Runs a command whose output matters only when it fails, since others write at the same time.
+pub(crate) fn quietly(mut command: Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{shown}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = text.lines().collect();
+    let end = lines[lines.len().saturating_sub(20)..].join("\n");
+    Err(format!("{shown}: {}\n{end}", output.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_fails_is_shown_with_the_end_of_its_output() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "seq 1 100; echo broken >&2; exit 3"]);
+        let message = quietly(command).unwrap_err();
+        assert!(message.contains("exit status: 3") && message.ends_with("100\nbroken"), "{message}");
+        assert!(!message.contains("\n80\n"), "{message}");
+    }
+
+    #[test]
+    fn a_folder_or_a_plain_file_is_no_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("crane");
+        fs::write(&file, "").unwrap();
+        assert!(!is_program(folder.path()) && !is_program(&file) && !is_program(&folder.path().join("none")));
+        assert!(on_path("sh").is_some_and(|shell| is_program(&shell)));
+    }
+}
