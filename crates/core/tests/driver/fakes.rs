@@ -169,6 +169,7 @@ pub(crate) struct FakeDeployer {
     pub(crate) settled: Arc<Mutex<Vec<String>>>,
     pub(crate) broken: Arc<Mutex<bool>>,
     pub(crate) slow_apply: Option<Duration>,
+    pub(crate) applying: Arc<Mutex<bool>>,
 }
 
 #[async_trait]
@@ -195,6 +196,7 @@ impl Deployer for FakeDeployer {
     }
 
     async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
+        *self.applying.lock().unwrap() = true;
         if let Some(pause) = self.slow_apply {
             tokio::select! {
                 () = cx.clock().sleep(pause) => {}

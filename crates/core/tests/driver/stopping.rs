@@ -14,12 +14,18 @@ use crate::{
     fakes::{Bench, FakeBuilder, FakeDeployer, Quirk, bench, bench_with, build, deploy},
 };
 
-/// Runs, and cancels after a moment.
-async fn run_and_cancel(bench: &Bench, pipeline: &Pipeline, stage: Stage, reason: CancelReason) -> Report {
-    let cancel = bench.cancel.clone();
+/// Runs, and cancels once something has begun.
+async fn run_and_cancel(
+    bench: &Bench,
+    pipeline: &Pipeline,
+    begun: impl Fn() -> bool + Send + Sync,
+    (stage, reason): (Stage, CancelReason),
+) -> Report {
     let canceller = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        cancel.escalate(stage, reason);
+        while !begun() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bench.cancel.escalate(stage, reason);
     };
     let (report, ()) = tokio::join!(bench.driver.run(pipeline, &bench.cancel), canceller);
     report.unwrap()
@@ -31,7 +37,8 @@ async fn a_request_lets_what_is_under_way_finish_and_starts_nothing() {
     let deployer = FakeDeployer { slow_apply: Some(Duration::from_millis(400)), ..FakeDeployer::default() };
     let pipeline =
         Pipeline::new("shop").build(build("web", bench.builder(Quirk::None))).deploy(deploy(&deployer));
-    let report = run_and_cancel(&bench, &pipeline, Stage::Requested, CancelReason::Asked).await;
+    let begun = || *deployer.applying.lock().unwrap();
+    let report = run_and_cancel(&bench, &pipeline, begun, (Stage::Requested, CancelReason::Asked)).await;
     assert_eq!(report.outcome, RunOutcome::Cancelled);
     assert_eq!(report.task("apply:shop"), Some(&Outcome::Succeeded));
     assert_eq!(report.task("health:shop"), Some(&Outcome::Skipped { because: None }));
@@ -45,24 +52,29 @@ async fn force_stops_what_is_under_way_but_an_apply_only_when_a_person_says_so()
             FakeDeployer { slow_apply: Some(Duration::from_millis(400)), ..FakeDeployer::default() };
         let pipeline =
             Pipeline::new("shop").build(build("web", bench.builder(Quirk::None))).deploy(deploy(&deployer));
-        let report = run_and_cancel(&bench, &pipeline, Stage::Forced, reason).await;
+        let begun = || *deployer.applying.lock().unwrap();
+        let report = run_and_cancel(&bench, &pipeline, begun, (Stage::Forced, reason)).await;
         assert_eq!(report.outcome, RunOutcome::Cancelled);
         assert_eq!(deployer.history.lock().unwrap().len(), usize::from(applied));
         let expected = if applied { Outcome::Succeeded } else { Outcome::Cancelled };
         assert_eq!(report.task("apply:shop"), Some(&expected));
     }
     let bench = bench();
-    let pipeline = Pipeline::new("shop").build(build("web", bench.builder(Quirk::WaitsForForce)));
-    let report = run_and_cancel(&bench, &pipeline, Stage::Forced, CancelReason::Superseded).await;
+    let builder = bench.builder(Quirk::WaitsForForce);
+    let pipeline = Pipeline::new("shop").build(build("web", Arc::<FakeBuilder>::clone(&builder)));
+    let begun = || !builder.built.lock().unwrap().is_empty();
+    let report = run_and_cancel(&bench, &pipeline, begun, (Stage::Forced, CancelReason::Superseded)).await;
     assert_eq!(report.task("build:web"), Some(&Outcome::Cancelled));
 }
 
 #[tokio::test]
 async fn a_plug_in_that_does_not_stop_is_dropped_after_the_grace() {
     let bench = bench_with(|driver| driver.grace(Duration::from_millis(50)));
-    let pipeline = Pipeline::new("shop").build(build("web", bench.builder(Quirk::Hangs)));
+    let builder = bench.builder(Quirk::Hangs);
+    let pipeline = Pipeline::new("shop").build(build("web", Arc::<FakeBuilder>::clone(&builder)));
+    let begun = || !builder.built.lock().unwrap().is_empty();
     let start = Instant::now();
-    let report = run_and_cancel(&bench, &pipeline, Stage::Forced, CancelReason::Asked).await;
+    let report = run_and_cancel(&bench, &pipeline, begun, (Stage::Forced, CancelReason::Asked)).await;
     assert_eq!(report.task("build:web"), Some(&Outcome::Cancelled));
     assert!(start.elapsed() < Duration::from_secs(5));
 }
