@@ -408,6 +408,60 @@ async fn a_base_decides_the_shell_and_the_command_and_its_triggers_are_refused()
 }
 
 #[tokio::test]
+async fn a_link_that_a_copy_names_is_followed_inside_the_context() {
+    let text = "FROM scratch\nCOPY app.conf /etc/app.conf\nCOPY app.conf abs /by-name/\nCOPY *.conf l[i]b /by-pattern/\n\
+                COPY lib /lib\nCOPY lib/deep /deep\nCOPY lib/*.so /so/\nCOPY all/real/x/../app /\n";
+    let bench = Bench::new()
+        .dockerfile(text)
+        .file("real/app", "conf")
+        .file("real/x/y", "y")
+        .file("real/[1]/c.so", "so")
+        .link("real/[1]/deep", "../x")
+        .link("app.conf", "real/./app")
+        .link("abs", "/app.conf")
+        .link("lib", "../../real/[1]")
+        .link("all", ".");
+    let look = bench.look(&bench.build(none()).await.unwrap()).await;
+    insta::assert_snapshot!(look.files(), @"
+    0755 0:0 0 etc/
+    0644 0:0 0 etc/app.conf = conf
+    --
+    0755 0:0 0 by-name/
+    0644 0:0 0 by-name/abs = conf
+    0644 0:0 0 by-name/app.conf = conf
+    --
+    0755 0:0 0 by-pattern/
+    0644 0:0 0 by-pattern/app.conf = conf
+    0644 0:0 0 by-pattern/c.so = so
+    0777 0:0 0 by-pattern/deep -> ../x
+    --
+    0755 0:0 0 lib/
+    0644 0:0 0 lib/c.so = so
+    0777 0:0 0 lib/deep -> ../x
+    --
+    0755 0:0 0 deep/
+    0644 0:0 0 deep/y = y
+    --
+    0755 0:0 0 so/
+    0644 0:0 0 so/c.so = so
+    --
+    0644 0:0 0 app = conf
+    ");
+
+    for ignored in ["real", "abs", "app.conf"] {
+        let bench = Bench::new()
+            .dockerfile("FROM scratch\nCOPY abs /\n")
+            .file(".dockerignore", ignored)
+            .file("real", "")
+            .link("app.conf", "real")
+            .link("abs", "/app.conf");
+        let report = bench.refused(none()).await;
+        let start = "not found: web/Dockerfile:2:1: `abs` is not there";
+        assert!(report.starts_with(start) && report.contains(".dockerignore"), "{report}");
+    }
+}
+
+#[tokio::test]
 async fn a_copy_replaces_like_by_like_only() {
     let copies = |copies: &str| format!("FROM scratch\nCOPY lib/ /lib/\nCOPY f /file\n{copies}\n");
     for (copy, said) in [

@@ -80,6 +80,26 @@ async fn a_source_that_hangs_on_the_base_may_be_anything() {
 }
 
 #[tokio::test]
+async fn links_count_and_what_they_lead_to() {
+    let bench = Bench::new()
+        .dockerfile("FROM scratch\nCOPY a /\nCOPY *.conf /\nCOPY gone /\nCOPY lib/*.so /\n")
+        .file("b", "")
+        .file("v1/x", "")
+        .link("a", "b")
+        .link("c.conf", "conf")
+        .link("gone", "nothing/x")
+        .link("lib", "./v1");
+    insta::assert_snapshot!(shown(&inputs(&bench, NativeConfig::default()).await), @r#"
+    file web/.dockerignore
+    file web/Dockerfile
+    file web/Dockerfile.dockerignore
+    file web/conf
+    file web/nothing
+    tree web ["*", "!*.conf", "!a", "!b", "!c.conf", "!gone", "!lib", "!lib/*.so", "!v1/*.so"]
+    "#);
+}
+
+#[tokio::test]
 async fn options_read_what_they_and_their_commands_name() {
     let bench = Bench::new()
         .file(".dockerignore", "cmd\n")

@@ -55,7 +55,15 @@ pub(super) struct Source {
     pub(super) sure: bool,
 }
 
+/// The characters that make a pattern of a path.
+pub(super) const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
+
 impl Source {
+    /// Returns the source of a path that was found: cleaned, and inside.
+    pub(super) fn found(path: String) -> Self {
+        Self { path, prepared: false, sure: true }
+    }
+
     /// Returns the source of this path below the context.
     pub(super) fn new(path: &str, what: &str) -> Result<Self> {
         // As in Docker, a leading `/` means the context.
@@ -64,12 +72,12 @@ impl Source {
             return Err(Error::config(format!("`{path}` leads out of {what}"))
                 .hint("move the file below it, or choose a folder above as the artifact's context"));
         }
-        Ok(Self { path: clean, prepared: false, sure: true })
+        Ok(Self::found(clean))
     }
 
     /// Returns whether it is a pattern of Go's `filepath.Match` and not a plain path.
     pub(super) fn is_pattern(&self) -> bool {
-        self.path.contains(['*', '?', '[', '\\'])
+        self.path.contains(SPECIAL)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Makes the image: layers straight into the target's store while they are compressed, then what the
 //! base has and the target lacks, then the configuration, and the manifest with its tag last.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use shipway_core::{BuildRequest, Command, Context, Error, ErrorKind, Image, Level, Platform, Result};
 use shipway_oci::{
@@ -129,10 +129,10 @@ impl Native {
             _ => None,
         };
         let roots = Roots {
-            context: root(&request.artifact.context, ignore, false),
+            context: Root::new(&request.artifact.context, ignore, false),
             prepared: match self.options.prepare.is_empty() {
                 true => None,
-                false => Some(root(cx.scratch()?, Vec::new(), true)),
+                false => Some(Root::new(cx.scratch()?, Vec::new(), true)),
             },
         };
         let mut work = Work { rootfs: Rootfs::new(files), roots, epoch };
@@ -191,10 +191,6 @@ struct Work {
 struct Roots {
     context: Root,
     prepared: Option<Root>,
-}
-
-fn root(folder: &Path, ignore: Vec<String>, plain_modes: bool) -> Root {
-    Root { folder: Arc::from(folder), ignore, plain_modes }
 }
 
 impl Work {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use shipway_core::{Artifact, Context, Inputs, Platform, Result, Tree};
 
-use super::{Native, assembly::Source, description, loaded::Loaded, sources::allow_list};
+use super::{Native, allow_list::allow_list, assembly::Source, description, loaded::Loaded, sources::Root};
 
 /// The form of the layers that are made; another one makes other digests.
 const FORM: &str = "1";
@@ -54,6 +54,10 @@ impl Native {
         inputs: &mut Inputs,
     ) {
         let context: &Path = &artifact.context;
+        let root = Root::new(context, ignore.to_vec(), false);
+        // What cannot be looked at is the build's to refuse.
+        let behind = sources.iter().flat_map(|source| root.behind(cx, source).unwrap_or_default());
+        let sources: Vec<Source> = sources.iter().cloned().chain(behind).collect();
         // A path that cannot be looked at is the build's to refuse; what is there is watched.
         let missing = |source: &&Source| {
             source.sure

@@ -1,10 +1,12 @@
 //! The builder that makes images by itself: no daemon, no privileges, no commands inside of the image.
 
+mod allow_list;
 mod assembly;
 mod base;
 mod build;
 mod config;
 mod description;
+mod follow;
 mod inputs;
 mod loaded;
 mod permissions;
@@ -28,8 +30,8 @@ pub use self::{
 /// Makes an image of a base and of files, from a Dockerfile without `RUN` or from options.
 ///
 /// The same inputs give the same digest, on every machine: files have the time `SOURCE_DATE_EPOCH` of
-/// the context's environment, or 1970, and by default the owner 0. Links are kept as links and never
-/// followed. Layers are compressed straight into the target's store.
+/// the context's environment, or 1970, and by default the owner 0. Links below a copied
+/// folder are kept as links; one that a copy names is followed, never out of the context. Layers are compressed straight into the target's store.
 #[derive(Clone, Debug)]
 pub struct Native {
     options: Arc<NativeConfig>,

@@ -103,7 +103,7 @@ pub(super) fn parent(path: &str) -> &str {
 }
 
 /// Returns the steps of a path, the first one last.
-fn steps(path: &str) -> Vec<String> {
+pub(super) fn steps(path: &str) -> Vec<String> {
     path.split('/').rev().filter(|step| !matches!(*step, "" | ".")).map(str::to_owned).collect()
 }
 

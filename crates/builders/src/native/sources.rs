@@ -1,17 +1,15 @@
 //! Finds what a copy names and says where in the image it goes. Everything is read through the
 //! context's door, which follows no link; so nothing outside a root can come into a layer.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use shipway_core::{Context, Entry, EntryKind, Error, IgnoreRules, Result, Tree, clean_path, glob_matches};
 use shipway_oci::{Content, LayerEntry};
 
 use super::{
-    assembly::{Copy, Source},
+    allow_list::allow_list,
+    assembly::{Copy, SPECIAL, Source},
+    follow::follow,
     rootfs::{Rootfs, parent},
 };
 
@@ -27,6 +25,9 @@ pub(super) struct Root {
 
 /// Something that a source names.
 struct Match {
+    /// The name that it has in a folder that it is copied to: that of the link, if one led there.
+    name: String,
+    /// Empty for the root itself.
     path: String,
     /// `None` for the root itself.
     entry: Option<Entry>,
@@ -34,49 +35,126 @@ struct Match {
 }
 
 impl Root {
-    fn matches(&self, cx: &Context, source: &Source) -> Result<Vec<Match>> {
-        if source.path == "." {
-            let mut below = self.walk(cx, source)?;
-            self.add_parents(cx, "", &mut below)?;
-            return Ok(vec![Match { path: String::new(), entry: None, below }]);
-        }
-        if source.is_pattern() { self.by_pattern(cx, source) } else { self.by_name(cx, source) }
+    pub(super) fn new(folder: &Path, ignore: Vec<String>, plain_modes: bool) -> Self {
+        Self { folder: Arc::from(folder), ignore, plain_modes }
     }
 
-    fn by_name(&self, cx: &Context, source: &Source) -> Result<Vec<Match>> {
-        let path = source.path.clone();
-        let missing = || {
-            Error::not_found(format!("`{path}` is not there"))
-                .note(format!("looked for in `{}`", cx.path(&self.folder).display()))
+    fn matches(&self, cx: &Context, source: &Source) -> Result<Vec<Match>> {
+        if !source.is_pattern() {
+            return Ok(vec![self.named(cx, &source.path)?]);
+        }
+        let (pattern, links) = self.lead_on(cx, source)?;
+        if self.leaves_out(&links)? {
+            return Ok(Vec::new());
+        }
+        let mut matches = self.topmost(cx, &pattern)?;
+        for found in &mut matches {
+            if found.link().is_some() {
+                *found = self.named(cx, &found.path)?;
+            }
+        }
+        Ok(matches)
+    }
+
+    /// Returns the sources that count besides this one: the links on the way to what it names, and
+    /// where they lead.
+    pub(super) fn behind(&self, cx: &Context, source: &Source) -> Result<Vec<Source>> {
+        if !source.sure {
+            return Ok(Vec::new());
+        }
+        let mut behind = Vec::new();
+        let mut add = |path: &str| -> Result<()> {
+            let found = follow(cx, &self.folder, path)?;
+            if !found.links.is_empty() {
+                behind.extend(found.links.into_iter().chain([found.path]).map(Source::found));
+            }
+            Ok(())
         };
-        let Some(entry) = cx.files().entry(cx, &self.folder, &path)? else {
+        if !source.is_pattern() {
+            add(&source.path)?;
+            return Ok(behind);
+        }
+        let (pattern, links) = self.lead_on(cx, source)?;
+        for found in self.topmost(cx, &pattern)? {
+            if let Some(link) = found.link() {
+                add(link)?;
+            }
+        }
+        if !links.is_empty() {
+            behind.extend(links.into_iter().map(Source::found).chain([pattern]));
+        }
+        Ok(behind)
+    }
+
+    /// Finds what a path leads to.
+    fn named(&self, cx: &Context, path: &str) -> Result<Match> {
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let found = follow(cx, &self.folder, path)?;
+        let missing = || {
+            let mut error = Error::not_found(format!("`{path}` is not there"));
+            if let Some(link) = found.links.last() {
+                let place = &found.path;
+                error = error.note(format!("the link `{link}` leads to `{place}`: never out of the context"));
+            }
+            error.note(format!("looked for in `{}`", cx.path(&self.folder).display()))
+        };
+        let ignored = || missing().hint("a `.dockerignore` file leaves it out");
+        if self.leaves_out(&found.links)? {
+            return Err(ignored());
+        }
+        if found.path == "." {
+            let below = self.walk(cx, &Source::found(found.path))?;
+            return Ok(Match { name, path: String::new(), entry: None, below });
+        }
+        let Some(entry) = found.entry.clone() else {
             return Err(missing().hint("check the path; it begins at the artifact's context"));
         };
         let mut below = Vec::new();
         if entry.kind == EntryKind::Folder {
-            below = self.walk(cx, source)?;
-            below.retain(|entry| is_below(&entry.path, &path));
-            self.add_parents(cx, &path, &mut below)?;
+            below = self.walk(cx, &Source::found(entry.path.clone()))?;
+            below.retain(|below| is_below(&below.path, &entry.path));
         }
-        let excluded = below.is_empty() && IgnoreRules::new(&self.ignore)?.is_ignored(&path);
-        if excluded {
-            return Err(missing().hint("a `.dockerignore` file leaves it out"));
+        if below.is_empty() && self.leaves_out(std::slice::from_ref(&entry.path))? {
+            return Err(ignored());
         }
-        Ok(vec![Match { path, entry: Some(entry), below }])
+        Ok(Match { name, path: entry.path.clone(), entry: Some(entry), below })
+    }
+
+    /// Returns whether one of these is as if it were not there.
+    fn leaves_out(&self, paths: &[String]) -> Result<bool> {
+        let rules = IgnoreRules::new(&self.ignore)?;
+        Ok(paths.iter().any(|path| rules.is_ignored(path)))
+    }
+
+    /// Follows the links in the folder before a pattern's first special character; also returns them.
+    fn lead_on(&self, cx: &Context, pattern: &Source) -> Result<(Source, Vec<String>)> {
+        let text = &pattern.path;
+        let head = parent(&text[..text.find(SPECIAL).unwrap_or(0)]);
+        let found = follow(cx, &self.folder, head)?;
+        if found.links.is_empty() {
+            return Ok((pattern.clone(), Vec::new()));
+        }
+        let mut led = String::new();
+        for c in found.path.chars().filter(|_| found.path != ".") {
+            led.extend(SPECIAL.contains(&c).then_some('\\'));
+            led.push(c);
+        }
+        led.push_str(&text[head.len()..]);
+        Ok((Source::found(led.trim_start_matches('/').to_owned()), found.links))
     }
 
     /// Finds what matches as BuildKit does: the topmost paths that match as a whole.
-    fn by_pattern(&self, cx: &Context, source: &Source) -> Result<Vec<Match>> {
+    fn topmost(&self, cx: &Context, pattern: &Source) -> Result<Vec<Match>> {
         // A malformed pattern is an error also where there are no files.
-        glob_matches(&source.path, "")?;
-        let mut entries = self.walk(cx, source)?;
-        self.add_parents(cx, "", &mut entries)?;
+        glob_matches(&pattern.path, "")?;
         let mut matches: Vec<Match> = Vec::new();
-        for entry in entries {
+        for entry in self.walk(cx, pattern)? {
             match matches.last_mut() {
                 Some(last) if is_below(&entry.path, &last.path) => last.below.push(entry),
-                _ if glob_matches(&source.path, &entry.path)? => {
-                    matches.push(Match { path: entry.path.clone(), entry: Some(entry), below: Vec::new() });
+                _ if glob_matches(&pattern.path, &entry.path)? => {
+                    let name = entry.path.rsplit('/').next().unwrap_or_default().to_owned();
+                    let path = entry.path.clone();
+                    matches.push(Match { name, path, entry: Some(entry), below: Vec::new() });
                 }
                 _ => {}
             }
@@ -91,26 +169,6 @@ impl Root {
         let mut entries = cx.files().walk(cx, &tree)?;
         entries.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
         Ok(entries)
-    }
-
-    /// Adds the folders of kept files that are left out themselves: such a folder is there, with
-    /// nothing else in it.
-    fn add_parents(&self, cx: &Context, top: &str, entries: &mut Vec<Entry>) -> Result<()> {
-        let mut known: BTreeMap<String, ()> = entries.iter().map(|entry| (entry.path.clone(), ())).collect();
-        let mut missing = Vec::new();
-        for entry in entries.iter() {
-            let mut folder = parent(&entry.path);
-            while !folder.is_empty() && folder != top && known.insert(folder.to_owned(), ()).is_none() {
-                missing.push(folder.to_owned());
-                folder = parent(folder);
-            }
-        }
-        for folder in missing {
-            // One that went away meanwhile has nothing to give.
-            entries.extend(cx.files().entry(cx, &self.folder, &folder)?);
-        }
-        entries.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
-        Ok(())
     }
 
     /// Returns the entry of a layer for an entry here.
@@ -230,18 +288,9 @@ impl Layer {
         }
         for found in &matches {
             match &found.entry {
-                // BuildKit follows it. Kept as it is, the image would have a link to nothing.
-                Some(Entry { kind: EntryKind::Link(text), .. }) => {
-                    return Err(Error::config(format!(
-                        "`{}` is a link to `{text}`, and builder `native` follows no links",
-                        found.path
-                    ))
-                    .hint("name what it leads to, copy the folder that holds both, or use `docker`, `buildkit` or `kaniko`"));
-                }
                 Some(entry) if !found.is_folder() => {
-                    let name = found.path.rsplit('/').next().unwrap_or_default();
                     let target = if is_folder {
-                        format!("{}/{name}", copy.destination)
+                        format!("{}/{}", copy.destination, found.name)
                     } else {
                         copy.destination.clone()
                     };
@@ -294,6 +343,14 @@ impl Layer {
 }
 
 impl Match {
+    /// Returns the path of what is a link.
+    fn link(&self) -> Option<&str> {
+        self.entry
+            .as_ref()
+            .filter(|entry| matches!(entry.kind, EntryKind::Link(_)))
+            .map(|_| self.path.as_str())
+    }
+
     fn is_folder(&self) -> bool {
         self.entry.as_ref().is_none_or(|entry| entry.kind == EntryKind::Folder)
     }
@@ -301,128 +358,4 @@ impl Match {
 
 fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// Returns ignore patterns that leave out all but what the sources name, and of that what `ignore` says.
-///
-/// Where a pattern of `ignore` with stars takes more back in, that comes too.
-pub(super) fn allow_list<'a>(
-    sources: impl IntoIterator<Item = &'a Source>,
-    ignore: &[String],
-) -> Vec<String> {
-    let sources: Vec<&Source> = sources.into_iter().collect();
-    let Some(allowed) = sources.iter().map(|source| allowed(source)).collect::<Option<BTreeSet<String>>>()
-    else {
-        return ignore.to_vec();
-    };
-    let mut list = vec!["*".to_owned()];
-    list.extend(allowed.into_iter().map(|pattern| format!("!{pattern}")));
-    let counts = |pattern: &&String| match pattern.trim().strip_prefix('!') {
-        Some(kept) => sources.iter().any(|source| may_meet(&source.path, &clean_path(kept))),
-        None => true,
-    };
-    list.extend(ignore.iter().filter(counts).cloned());
-    list
-}
-
-/// Returns whether something may be both, or below both, of what a source and an ignore pattern match;
-/// true in doubt.
-fn may_meet(source: &str, kept: &str) -> bool {
-    let special = |c: char| c.is_ascii_punctuation() && !".-_".contains(c);
-    let mut steps = source.split('/').zip(kept.split('/'));
-    // Two stars lead anywhere; where both have a pattern, it is not worth finding out.
-    kept.contains("**")
-        || steps.all(|(source, kept)| {
-            kept.contains(special)
-                || source.contains(['[', '\\'])
-                || glob_matches(source, kept).unwrap_or(true)
-        })
-}
-
-/// Returns the ignore pattern that matches what a source names, or `None` for all.
-fn allowed(source: &Source) -> Option<String> {
-    match source.path.as_str() {
-        _ if !source.sure => None,
-        "." => None,
-        path if source.is_pattern() => {
-            let mut pattern = String::new();
-            let mut last = None;
-            for c in path.chars() {
-                match c {
-                    // To `COPY` two stars are as one.
-                    '*' if last == Some('*') => {}
-                    '*' | '?' => pattern.push(c),
-                    // The two grammars write classes differently; all below the folder is enough.
-                    '[' | '\\' => {
-                        let head = parent(&path[..path.find(['*', '?', '[', '\\']).unwrap_or(0)]);
-                        return (!head.is_empty()).then(|| literal(head));
-                    }
-                    c => pattern.push_str(&literal(c.encode_utf8(&mut [0; 4]))),
-                }
-                last = Some(c);
-            }
-            Some(pattern)
-        }
-        path => Some(literal(path)),
-    }
-}
-
-/// Returns the pattern that means this very path.
-fn literal(path: &str) -> String {
-    let mut pattern = String::new();
-    for c in path.chars() {
-        match c {
-            // Blanks at the end would be trimmed.
-            c if c.is_whitespace() => pattern.extend(['[', c, ']']),
-            '/' | '.' | '-' | '_' => pattern.push(c),
-            c if c.is_ascii_punctuation() => pattern.extend(['\\', c]),
-            c => pattern.push(c),
-        }
-    }
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(path: &str) -> Source {
-        Source::new(path, "the context").expect(path)
-    }
-
-    #[test]
-    fn an_allow_list_means_the_very_paths() {
-        for path in ["src", "a b", "a ", " a", "a]b", "!a", "#a", "a{1}", "a|b", "é", "a+b/c.d", "^a$"] {
-            let rules = IgnoreRules::new(&allow_list([&source(path)], &[])).expect(path);
-            assert!(!rules.is_ignored(path), "{path}");
-            assert!(!rules.is_ignored(&format!("{path}/below")), "{path}");
-            assert!(rules.is_ignored("other"), "{path}");
-            assert!(rules.is_ignored(&format!("{path}x")), "{path}");
-        }
-    }
-
-    #[test]
-    fn what_is_taken_back_in_elsewhere_does_not_come() {
-        let ignore = ["*.log", "!keep.log", "!a/keep.log", "!b", "!c/x", "!**/d", "!*.e"].map(str::to_owned);
-        assert_eq!(
-            allow_list([&source("a"), &source("b/x"), &source("c*/*")], &ignore),
-            ["*", "!a", "!b/x", "!c*/*", "*.log", "!a/keep.log", "!b", "!c/x", "!**/d", "!*.e"]
-        );
-        assert_eq!(allow_list([&source("a"), &source(".")], &ignore), ignore);
-    }
-
-    #[test]
-    fn a_pattern_allows_what_it_matches() {
-        for (path, pattern) in [
-            (".", None),
-            ("*.go", Some("*.go")),
-            ("src/**/b?*", Some("src/*/b?*")),
-            ("a+*", Some("a\\+*")),
-            ("a/b*/[x]", Some("a")),
-            ("[x]/y", None),
-            ("a/b\\*", Some("a")),
-        ] {
-            assert_eq!(allowed(&source(path)).as_deref(), pattern, "{path}");
-        }
-    }
 }
