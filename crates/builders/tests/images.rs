@@ -379,8 +379,10 @@ async fn a_base_is_a_layout_a_required_artifact_or_a_registry_s() {
 /// Writes an image of no layers with this configuration beside the bench's context.
 async fn bare_image(bench: &Bench, settings: &str) {
     let layout = Layout::new(Arc::new(HostDisk), bench.root().join("bare"));
-    let config =
-        format!(r#"{{"os":"linux","architecture":"x","rootfs":{{"diff_ids":[]}},"config":{settings}}}"#);
+    let architecture = Platform::linux_here().architecture;
+    let config = format!(
+        r#"{{"os":"linux","architecture":"{architecture}","rootfs":{{"diff_ids":[]}},"config":{settings}}}"#
+    );
     let descriptor = Descriptor::new(media::CONFIG, digest_of(config.as_bytes()), config.len() as u64);
     layout.write_blob(&descriptor, Box::pin(std::io::Cursor::new(config))).await.unwrap();
     let manifest = ImageManifest::new(descriptor, Vec::new()).to_json();
@@ -395,7 +397,7 @@ async fn a_base_decides_the_shell_and_the_command_and_its_triggers_are_refused()
     bare_image(&bench, r#"{"Shell":["/bin/bash","-ec"],"Cmd":["old"],"Env":["B=yes"],"Healthcheck":{}}"#)
         .await;
     let image = bench.build(options()).await.unwrap();
-    assert_eq!(image.platforms, [Platform::new("linux", "x")]);
+    assert_eq!(image.platforms, [Platform::linux_here()]);
     let look = bench.look(&image).await;
     insta::assert_snapshot!(look.config["config"], @r#"{"Entrypoint":["/bin/bash","-ec","a b"],"Env":["B=yes","A=yes"],"Healthcheck":{},"Shell":["/bin/bash","-ec"]}"#);
 
@@ -602,7 +604,56 @@ async fn a_dockerfile_that_cannot_be_read_is_an_error() {
         Bench::new().file("other/Dockerfile", "FROM scratch\n").link("Dockerfile", "other/Dockerfile");
     assert!(bench.refused(none()).await.contains("is not a regular file"));
     let bench = Bench::new().dockerfile("FROM scratch\n").file(".dockerignore", "a[\n");
-    assert!(bench.refused(none()).await.starts_with("config: web/.dockerignore: "));
+    assert!(bench.refused(none()).await.starts_with("config: web/.dockerignore:1:1: "));
+    let bench = bench.file(".dockerignore", "# a[\n\n  !b[  \na[\n");
+    assert!(bench.refused(none()).await.starts_with("config: web/.dockerignore:3:1: "));
+}
+
+#[tokio::test]
+async fn a_base_is_for_the_platform_of_the_build() {
+    let mut base = Bench::new().dockerfile("FROM scratch\n");
+    base.artifact.platforms = vec!["linux/riscv64".parse().unwrap()];
+    base.build(none()).await.unwrap();
+    let layout = base.root().join("layout:v1");
+    let options = || none().context("lib", layout.to_string_lossy());
+    let mut bench = Bench::new().dockerfile("FROM lib\nARG TARGETARCH\nENV A=$TARGETARCH\n");
+    let report = bench.refused(options()).await.replace(&Platform::linux_here().to_string(), "HERE");
+    insta::assert_snapshot!(report, @"
+    config: web/Dockerfile:1:1: the base image `lib` is for `linux/riscv64`, and the build is for `HERE`
+      hint: take a base that is for `HERE` too, or ask for `linux/riscv64` in the artifact's `platforms`
+    ");
+    bench.artifact.platforms = vec!["linux/riscv64".parse().unwrap()];
+    let look = bench.look(&bench.build(options()).await.unwrap()).await;
+    assert_eq!(look.config["config"]["Env"][0], "A=riscv64");
+
+    // Two spellings of one platform.
+    let mut bench = Bench::new().dockerfile("FROM --platform=linux/arm64 scratch\n");
+    bench.artifact.platforms = vec!["linux/arm64/v8".parse().unwrap()];
+    assert!(bench.build(none()).await.is_ok());
+    let bench = bench.dockerfile("FROM --platform=linux/arm scratch\n");
+    assert!(bench.refused(none()).await.starts_with("config: web/Dockerfile:1:1: `FROM` is for `linux/arm`"));
+}
+
+#[tokio::test]
+async fn a_link_of_the_base_that_leads_to_nothing_yet_is_followed() {
+    let base = Bench::new().dockerfile("FROM scratch\nCOPY d/ /\n").file("d/x", "").link("d/app", "/opt/app");
+    base.build(none()).await.unwrap();
+    let bench =
+        Bench::new().dockerfile("FROM lib\nCOPY f /app/\nWORKDIR /app/sub\nCOPY f .\n").file("f", "f");
+    let options = none().context("lib", base.root().join("layout:v1").to_string_lossy());
+    let look = bench.look(&bench.build(options).await.unwrap()).await;
+    insta::assert_snapshot!(look.files(), @"
+    0777 0:0 0 app -> /opt/app
+    0644 0:0 0 x
+    --
+    0755 0:0 0 opt/
+    0755 0:0 0 opt/app/
+    0644 0:0 0 opt/app/f = f
+    --
+    0755 0:0 0 opt/app/sub/
+    --
+    0644 0:0 0 opt/app/sub/f = f
+    ");
 }
 
 #[tokio::test]

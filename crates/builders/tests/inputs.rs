@@ -6,10 +6,10 @@
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, os::unix::fs::PermissionsExt as _};
 
 use shipway_builders::{FileCopy, Native, NativeConfig, Prepare};
-use shipway_core::{Builder as _, Inputs};
+use shipway_core::{Builder as _, Inputs, Snapshot};
 use support::Bench;
 
 async fn inputs(bench: &Bench, config: NativeConfig) -> Inputs {
@@ -80,6 +80,23 @@ async fn a_source_that_hangs_on_the_base_may_be_anything() {
 }
 
 #[tokio::test]
+async fn the_mode_of_a_left_out_folder_counts_where_it_comes_in() {
+    let bench = Bench::new()
+        .dockerfile("FROM scratch\nCOPY . /\n")
+        .file(".dockerignore", "*\n!src/main.rs\n")
+        .file("src/main.rs", "");
+    let made = async || {
+        let inputs = inputs(&bench, NativeConfig::default()).await;
+        let fingerprint = Snapshot::take(&bench.cx(), &inputs).await.unwrap().fingerprint();
+        (fingerprint, bench.build(NativeConfig::default()).await.unwrap().digest)
+    };
+    let before = made().await;
+    std::fs::set_permissions(bench.path("src"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let after = made().await;
+    assert!(before.0 != after.0 && before.1 != after.1, "{before:?} {after:?}");
+}
+
+#[tokio::test]
 async fn links_count_and_what_they_lead_to() {
     let bench = Bench::new()
         .dockerfile("FROM scratch\nCOPY a /\nCOPY *.conf /\nCOPY gone /\nCOPY lib/*.so /\n")
@@ -119,7 +136,7 @@ async fn options_read_what_they_and_their_commands_name() {
     tree web ["*", "!cmd", "!go.mod"]
     "#);
     let facts: Vec<&str> = inputs.facts.keys().map(String::as_str).collect();
-    assert_eq!(facts, ["SOURCE_DATE_EPOCH", "builder", "default platform", "layers", "options"]);
+    assert_eq!(facts, ["SOURCE_DATE_EPOCH", "builder", "layers", "options", "platform here"]);
     let options = &inputs.facts["options"];
     assert!(options.contains(r#""command":["go","build"]"#), "{options}");
 }
@@ -144,6 +161,20 @@ async fn a_command_sees_and_depends_on_the_variables_that_it_names() {
     let look = bench.look(&image).await;
     let text = String::from_utf8_lossy(&look.all_bytes()).into_owned();
     assert!(text.contains("debug none"), "{text}");
+}
+
+#[tokio::test]
+async fn the_machine_counts_where_its_platform_does() {
+    for (text, platforms, counts) in [
+        ("FROM scratch\n", vec![], true),
+        ("FROM scratch\n", vec!["linux/arm64"], false),
+        ("FROM --platform=$BUILDPLATFORM scratch\n", vec!["linux/arm64"], true),
+    ] {
+        let mut bench = Bench::new().dockerfile(text);
+        bench.artifact.platforms = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
+        let inputs = inputs(&bench, NativeConfig::default()).await;
+        assert_eq!(inputs.facts.contains_key("platform here"), counts, "{text} {platforms:?}");
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub use self::{
     digest::{Hasher, digest_of, verified},
     inspect::{
         FileKind, FoundFile, ImageFiles, InspectedImage, Limits, Program, find_file, read_image,
-        resolve_program,
+        resolve_program, same_platform,
     },
     layer::{Compression, Content, LayerDone, LayerEntry, LayerStream, LayerSummary, write_layer},
     layout::Layout,

@@ -98,7 +98,14 @@ impl Dockerfile {
         // The parser's places are counted without a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let source = Source { text, file: file.to_owned() };
-        let dockerfile = parsed::parse(text).map_err(|error| source.wrong(&error))?;
+        let hidden;
+        let dockerfile = match parsed::parse(text) {
+            Ok(dockerfile) => dockerfile,
+            Err(_) => {
+                hidden = hide_empty_lists(text);
+                parsed::parse(&hidden).map_err(|error| source.wrong(&error))?
+            }
+        };
         let escape = dockerfile.parser_directives.escape.as_ref().map_or('\\', |escape| escape.value.value);
         let instructions = dockerfile
             .instructions
@@ -165,7 +172,14 @@ impl Source<'_> {
                 (&expose.expose, end, Instruction::Expose(ports))
             }
             P::Entrypoint(entrypoint) => {
-                let (command, end) = command_line(&entrypoint.arguments, escape);
+                let (command, end) = match &entrypoint.arguments {
+                    parsed::Command::Shell(text)
+                        if self.text.get(text.span.clone()).is_some_and(is_empty_list) =>
+                    {
+                        (CommandLine::Exec(Vec::new()), text.span.end)
+                    }
+                    arguments => command_line(arguments, escape),
+                };
                 (&entrypoint.entrypoint, end, Instruction::Entrypoint(command))
             }
             P::Cmd(cmd) => {
@@ -233,6 +247,22 @@ impl Source<'_> {
         }
         wrong.hint("see the Dockerfile reference for this instruction's form")
     }
+}
+
+/// Hides the empty list of each `ENTRYPOINT []`, which to Docker is no entrypoint and to the parser a
+/// mistake; all bytes stay in their places.
+fn hide_empty_lists(text: &str) -> String {
+    let hide = |line: &str| {
+        let (word, list) = line.trim().split_at_checked("ENTRYPOINT".len())?;
+        let is_one = word.eq_ignore_ascii_case("ENTRYPOINT") && is_empty_list(list);
+        is_one.then(|| line.replace(['[', ']'], "."))
+    };
+    text.split_inclusive('\n').map(|line| hide(line).unwrap_or_else(|| line.to_owned())).collect()
+}
+
+fn is_empty_list(text: &str) -> bool {
+    let inside = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inside.is_some_and(|inside| inside.trim().is_empty())
 }
 
 fn keyword<'a>(other: &'a parsed::Instruction<'_>) -> Result<(&'a parsed::Keyword, &'static str)> {

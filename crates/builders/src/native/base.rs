@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use shipway_core::{Artifact, BuildRequest, Digest, Error, ForeignImage, Platform, Result, Store, Tag};
-use shipway_oci::{Distribution, ImageConfig, InspectedImage, Label, Reference, read_image};
+use shipway_oci::{Distribution, ImageConfig, InspectedImage, Label, Reference, read_image, same_platform};
 
 use super::NativeConfig;
 
@@ -100,7 +100,7 @@ fn named_layout(name: &str, layout: &str) -> Result<Foreign> {
     Ok(Foreign { store: Store::Layout(PathBuf::from(path)), repository, label, reference })
 }
 
-/// Reads the image, that for the platform if one is wanted.
+/// Reads the image for a platform; if none is wanted, for Linux on this machine.
 pub(super) async fn read(
     from: &dyn Distribution,
     name: &str,
@@ -122,6 +122,16 @@ pub(super) async fn read(
     let image = read_image(from, &digest, wanted)
         .await
         .map_err(|error| error.note(format!("it is the base image `{name}`")))?;
+    // What the Dockerfile makes of `TARGETARCH` is decided, so that any other base would contradict it.
+    let (here, own) = (Platform::linux_here(), &image.config.platform);
+    if wanted.is_none() && !same_platform(&here, &Platform::new(own.os.as_str(), own.architecture.as_str())) {
+        return Err(Error::config(format!(
+            "the base image `{name}` is for `{own}`, and the build is for `{here}`"
+        ))
+        .hint(format!(
+            "take a base that is for `{here}` too, or ask for `{own}` in the artifact's `platforms`"
+        )));
+    }
     if let Some(trigger) = setting(&image.config, "OnBuild").first() {
         return Err(Error::unsupported(format!(
             "the base image `{name}` has the trigger `ONBUILD {trigger}`"

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use shipway_core::{BuildRequest, Command, Context, Error, ErrorKind, Image, Level, Platform, Result};
 use shipway_oci::{
     Descriptor, Distribution, History, ImageConfig, ImageFiles, ImageManifest, InspectedImage, Limits,
-    created_at, digest_of, media, source_date_epoch, write_layer,
+    created_at, digest_of, media, same_platform, source_date_epoch, write_layer,
 };
 
 use super::{
@@ -55,7 +55,7 @@ impl Native {
         };
         let from = program.as_ref().map(|program| program.from());
         let wanted = match (from.and_then(|from| from.platform.clone()), wanted) {
-            (Some(of), Some(wanted)) if of != wanted => {
+            (Some(of), Some(wanted)) if !same_platform(&of, &wanted) => {
                 let error = Error::config(format!("`FROM` is for `{of}`, and the build is for `{wanted}`"))
                     .hint("leave out `--platform`, or write `--platform=$TARGETPLATFORM`");
                 return Err(from.map(|from| error.at(from.at.clone())).expect("it named a platform"));
@@ -252,8 +252,39 @@ async fn copy_layers(base: &Base, into: &dyn Distribution) -> Result<()> {
 
 /// Names a layer of Docker as OCI does: an OCI manifest has OCI's media types.
 fn as_oci(mut layer: Descriptor) -> Descriptor {
-    if layer.media_type == media::DOCKER_LAYER_GZIP {
-        layer.media_type = media::LAYER_GZIP.to_owned();
+    const NAMES: [(&str, &str); 2] = [
+        ("application/vnd.docker.image.rootfs.diff.tar", "application/vnd.oci.image.layer.v1.tar"),
+        (
+            "application/vnd.docker.image.rootfs.foreign.diff.tar",
+            "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        ),
+    ];
+    for (docker, oci) in NAMES {
+        if let Some(compression) = layer.media_type.strip_prefix(docker) {
+            layer.media_type = format!("{oci}{}", compression.replace('.', "+"));
+            break;
+        }
     }
     layer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_of_docker_are_named_as_oci_does() {
+        let (docker, oci) = ("application/vnd.docker.image.rootfs", "application/vnd.oci.image.layer");
+        for (from, to) in [
+            (media::DOCKER_LAYER_GZIP.to_owned(), media::LAYER_GZIP.to_owned()),
+            (format!("{docker}.diff.tar"), format!("{oci}.v1.tar")),
+            (format!("{docker}.diff.tar.zstd"), format!("{oci}.v1.tar+zstd")),
+            (format!("{docker}.foreign.diff.tar"), format!("{oci}.nondistributable.v1.tar")),
+            (format!("{docker}.foreign.diff.tar.gzip"), format!("{oci}.nondistributable.v1.tar+gzip")),
+            (media::LAYER_GZIP.to_owned(), media::LAYER_GZIP.to_owned()),
+        ] {
+            let layer = Descriptor::new(from.as_str(), digest_of(b""), 0);
+            assert_eq!(as_oci(layer).media_type, to, "{from}");
+        }
+    }
 }

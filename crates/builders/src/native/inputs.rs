@@ -15,9 +15,11 @@ impl Native {
         let loaded = Loaded::read(cx, artifact, &self.options)?;
         let wanted = super::wanted_platform(artifact)?;
         let mut inputs = Inputs::default();
+        let mut here = wanted.is_none();
         let (sources, base) = match &loaded.dockerfile {
             Some(dockerfile) => {
                 let program = loaded.program(dockerfile, &self.options, wanted.as_ref())?;
+                here |= program.names_build_platform();
                 (program.sources()?, loaded.base(artifact, &self.options, Some(program.from()))?)
             }
             None => (description::sources(&self.options)?, loaded.base(artifact, &self.options, None)?),
@@ -39,8 +41,8 @@ impl Native {
                 cx.env(name).map_or("absent".to_owned(), |value| format!("= {value}")),
             );
         }
-        if wanted.is_none() {
-            fact("default platform", Platform::linux_here().to_string());
+        if here {
+            fact("platform here", Platform::linux_here().to_string());
         }
         Ok(inputs)
     }

@@ -50,10 +50,8 @@ impl Loaded {
         let mut ignore = None;
         for path in ignore_files {
             if ignore.is_none() {
-                ignore = read(cx, context, &path)?.map(|text| read_ignore_file(&text));
-                if let Some(patterns) = &ignore {
-                    let place = || Location::new(context.join(&path), 0, 0);
-                    IgnoreRules::new(patterns).map_err(|error| error.at(place()))?;
+                if let Some(text) = read(cx, context, &path)? {
+                    ignore = Some(patterns(&text, &context.join(&path))?);
                 }
                 // One that is missing counts too: it would change everything.
                 files.push(path);
@@ -87,6 +85,14 @@ impl Loaded {
             None => BaseName::new(options.base.as_deref().unwrap_or("scratch"), artifact, options),
         }
     }
+}
+
+/// Returns the patterns of an ignore file, if they are well formed.
+fn patterns(text: &str, file: &Path) -> Result<Vec<String>> {
+    let patterns = read_ignore_file(text);
+    let Err(error) = IgnoreRules::new(&patterns) else { return Ok(patterns) };
+    let line = text.lines().position(|line| IgnoreRules::new(&read_ignore_file(line)).is_err());
+    Err(error.at(Location::new(file, line.map_or(0, |line| line + 1), usize::from(line.is_some()))))
 }
 
 /// Returns the text of a file, or `None` when there is none.

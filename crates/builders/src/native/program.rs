@@ -17,6 +17,9 @@ use crate::dockerfile::{
 /// The builders that can what this one cannot.
 const OTHERS: &str = "use a builder that can: `docker`, `buildkit` or `kaniko`";
 
+/// What BuildKit tells of a platform in a variable each, after `TARGET` and `BUILD`.
+const PLATFORM_WORDS: [&str; 4] = ["PLATFORM", "OS", "ARCH", "VARIANT"];
+
 /// A Dockerfile of one stage without commands, with what its variables may come from.
 #[derive(Debug)]
 pub(super) struct Program<'a> {
@@ -45,14 +48,16 @@ impl<'a> Program<'a> {
     ) -> Result<Self> {
         check(dockerfile)?;
         let mut global = Variables::new(*escape, true);
-        let target = [
-            ("TARGETPLATFORM", wanted.to_string()),
-            ("TARGETOS", wanted.os.clone()),
-            ("TARGETARCH", wanted.architecture.clone()),
-            ("TARGETVARIANT", wanted.variant.clone().unwrap_or_default()),
-        ];
-        for (name, value) in target {
-            global.set(name, Expanded { value, sure: true });
+        for (prefix, platform) in [("TARGET", wanted), ("BUILD", &Platform::linux_here())] {
+            let values = [
+                platform.to_string(),
+                platform.os.clone(),
+                platform.architecture.clone(),
+                platform.variant.clone().unwrap_or_default(),
+            ];
+            for (name, value) in PLATFORM_WORDS.into_iter().zip(values) {
+                global.set(&format!("{prefix}{name}"), Expanded { value, sure: true });
+            }
         }
         for located in &dockerfile.instructions {
             match &located.instruction {
@@ -92,6 +97,13 @@ impl<'a> Program<'a> {
 
     pub(super) fn from(&self) -> &From {
         &self.from
+    }
+
+    /// Returns whether the machine that builds may count, because a variable tells of it.
+    pub(super) fn names_build_platform(&self) -> bool {
+        let names = PLATFORM_WORDS.map(|word| format!("BUILD{word}"));
+        let texts = self.dockerfile.instructions.iter().map(|located| &located.text);
+        texts.into_iter().any(|text| names.iter().any(|name| text.contains(name)))
     }
 
     /// Returns the values given for `ARG`s that the Dockerfile does not have.

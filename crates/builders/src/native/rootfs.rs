@@ -51,7 +51,7 @@ impl Rootfs {
             }
             let next = if at.is_empty() { step } else { format!("{at}/{step}") };
             match self.node(&next)? {
-                Some((found, Node::Link(text))) => {
+                Some(Node::Link(text)) => {
                     links += 1;
                     if links > MAX_LINKS {
                         return Err(Error::config(format!(
@@ -59,17 +59,19 @@ impl Rootfs {
                         )));
                     }
                     // A link begins from its own folder, or from the image's root.
-                    at = if text.starts_with('/') { String::new() } else { parent(&found).to_owned() };
+                    if text.starts_with('/') {
+                        at.clear();
+                    }
                     left.extend(steps(&text));
                     folder = true;
                 }
-                Some((_, Node::File)) if !left.is_empty() => {
+                Some(Node::File) if !left.is_empty() => {
                     return Err(Error::config(format!(
                         "`/{next}` is a file in the image, so nothing can be below it"
                     ))
                     .hint("copy to another path"));
                 }
-                Some((found, node)) => (at, folder) = (found, node == Node::Folder),
+                Some(node) => (at, folder) = (next, node == Node::Folder),
                 None => (at, folder) = (next, false),
             }
         }
@@ -77,23 +79,23 @@ impl Rootfs {
     }
 
     /// Returns whether a folder (or else something that is none) lies at a path whose folder is
-    /// resolved; `None` where nothing does, or a link of the base.
+    /// resolved; `None` where nothing does.
     pub(super) fn holds_folder(&self, path: &str) -> Result<Option<bool>> {
-        let node = self.node(path)?.filter(|(found, _)| found == path);
-        Ok(node.map(|(_, node)| node == Node::Folder))
+        Ok(self.node(path)?.map(|node| node == Node::Folder))
     }
 
-    /// Returns the node at a path whose folder is resolved, and its own path.
-    fn node(&self, path: &str) -> Result<Option<(String, Node)>> {
+    /// Returns the node at a path whose folder is resolved.
+    fn node(&self, path: &str) -> Result<Option<Node>> {
         if let Some(node) = self.made.get(path) {
-            return Ok(Some((path.to_owned(), node.clone())));
+            return Ok(Some(node.clone()));
         }
         let Some(base) = &self.base else { return Ok(None) };
-        // The base follows its own links, so that what it finds is never one.
-        Ok(base.find(path)?.map(|found| {
-            let node = if found.kind == FileKind::Folder { Node::Folder } else { Node::File };
-            (found.path.trim_matches('/').to_owned(), node)
-        }))
+        // Its links are followed here, for they may lead to what was made.
+        if let Some(text) = base.link(path) {
+            return Ok(Some(Node::Link(text.to_owned())));
+        }
+        let found = base.find(path)?;
+        Ok(found.map(|found| if found.kind == FileKind::Folder { Node::Folder } else { Node::File }))
     }
 }
 

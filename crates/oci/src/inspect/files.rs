@@ -75,6 +75,12 @@ impl ImageFiles {
     pub fn find(&self, path: &str) -> Result<Option<FoundFile>> {
         self.0.find(path)
     }
+
+    /// Returns the text of the link at a path, or `None` when there is none; no link is followed.
+    #[must_use]
+    pub fn link(&self, path: &str) -> Option<&str> {
+        self.0.link(path.trim_matches('/'))
+    }
 }
 
 /// Returns the file at a path in these layers, the lowest first, or `None` when there is none.

@@ -132,6 +132,12 @@ fn missing(wanted: Option<&Platform>, platforms: &[&Platform]) -> Error {
         .note(format!("there is one for: {}", found.join(", ")))
 }
 
+/// Returns whether two platforms are one in two spellings, such as `linux/arm64` and `linux/arm64/v8`.
+#[must_use]
+pub fn same_platform(one: &Platform, other: &Platform) -> bool {
+    normal(one) == normal(other)
+}
+
 type Normal = (String, String, String);
 
 /// Returns the platform in one spelling (containerd, platforms/database.go).

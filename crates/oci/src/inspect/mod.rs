@@ -11,7 +11,7 @@ mod tree;
 
 pub use self::{
     files::{ImageFiles, Limits, find_file},
-    image::{InspectedImage, read_image},
+    image::{InspectedImage, read_image, same_platform},
     program::{Program, resolve_program},
     tree::{FileKind, FoundFile},
 };

@@ -170,6 +170,14 @@ impl Tree {
         }))
     }
 
+    /// Returns the text of the link at this very path, without following any.
+    pub(super) fn link(&self, path: &str) -> Option<&str> {
+        match &self.nodes.get(path)?.kind {
+            Kind::Link(text) => Some(text),
+            Kind::File | Kind::Folder | Kind::Special => None,
+        }
+    }
+
     /// Returns where a path leads, never out of the root. A step that is not there, or that is no
     /// folder, is gone through as it is written.
     fn walk(&self, path: &str, follow_last: bool) -> Result<Place<'_>> {

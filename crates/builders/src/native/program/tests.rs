@@ -22,7 +22,7 @@ type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str
 
 #[test]
 fn arguments_have_the_scope_that_docker_gives_them() {
-    let table: [Case; 12] = [
+    let table: [Case; 13] = [
         ("ARG V=1\nFROM a:$V\nENV X=$V", &[], "a:1", ""),
         ("ARG V=1\nFROM a:$V\nARG V\nENV X=$V", &[], "a:1", "1"),
         ("ARG V=1\nFROM a:$V\nARG V=2\nENV X=$V", &[], "a:1", "2"),
@@ -33,6 +33,7 @@ fn arguments_have_the_scope_that_docker_gives_them() {
         ("FROM a\nARG A=1 B=${A}2\nENV X=$B", &[], "a", "12"),
         ("FROM a\nARG V=1\nENV V=2\nENV X=$V", &[("V", "3")], "a", "2"),
         ("FROM a\nENV X=1\nENV Y=$X X=2 Z=$X\nENV X=$X$Y$Z", &[], "a", "211"),
+        ("FROM --platform=$BUILDPLATFORM a:$BUILDOS\nENV X=$BUILDOS", &[], "a:linux", ""),
         ("FROM a:$TARGETARCH\nENV X=$TARGETARCH", &[], "a:arm64", ""),
         (
             "FROM a\nARG TARGETPLATFORM TARGETVARIANT\nENV X=$TARGETPLATFORM,$TARGETVARIANT",
@@ -58,6 +59,7 @@ fn the_command_goes_when_the_entrypoint_comes() {
         ("FROM a\nCMD [\"new\"]\nENTRYPOINT [\"/e\"]", "new"),
         ("FROM a\nENTRYPOINT [\"/e\"]\nCMD new  line", "/bin/sh -c new  line"),
         ("FROM a\nCMD []", ""),
+        ("FROM a\n\nentrypoint [ ] \nCMD []\nENTRYPOINT []", ""),
     ] {
         assert_eq!(assemble(text, &[], base.clone()).1.config.cmd.join(" "), cmd, "{text}");
     }

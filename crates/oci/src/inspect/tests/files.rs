@@ -193,3 +193,24 @@ async fn the_program_is_looked_up_as_a_runtime_does() {
     let none = resolve_program(&files, &ImageConfig::new(platform("linux/amd64")));
     assert_eq!(none, Program::Unset);
 }
+
+#[tokio::test]
+async fn a_link_is_told_where_it_is() {
+    let entries = [
+        ("usr/bin/", FOLDER, "", 0o755),
+        ("usr/bin/sh", LINK, "dash", 0o777),
+        ("bin", LINK, "usr/bin", 0o777),
+        ("file", FILE, "", 0o644),
+    ];
+    let files = Bed::new().files(&[tar(&entries)], Limits::default()).await.unwrap();
+    for (path, text) in [
+        ("/bin", Some("usr/bin")),
+        ("usr/bin/sh", Some("dash")),
+        ("bin/sh", None),
+        ("usr/bin", None),
+        ("file", None),
+        ("", None),
+    ] {
+        assert_eq!(files.link(path), text, "{path}");
+    }
+}

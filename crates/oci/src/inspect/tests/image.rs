@@ -65,3 +65,17 @@ async fn an_image_that_contradicts_itself_is_refused() {
     lying.platform = Some(platform("linux/amd64"));
     assert_eq!(kind(read(bed.index(vec![lying]).await).await), ErrorKind::BadOutput);
 }
+
+#[test]
+fn a_platform_has_several_spellings() {
+    for (one, other, same) in [
+        ("linux/arm64", "linux/arm64/v8", true),
+        ("linux/aarch64", "linux/arm64", true),
+        ("linux/arm", "linux/arm/v7", true),
+        ("linux/arm", "linux/arm/v6", false),
+        ("linux/amd64", "linux/arm64", false),
+        ("linux/amd64", "windows/amd64", false),
+    ] {
+        assert_eq!(same_platform(&platform(one), &platform(other)), same, "{one} {other}");
+    }
+}
