@@ -1,0 +1,1 @@
+//! Runners for Shipway: commands on the host and in containers.

@@ -1,0 +1,1 @@
+//! Testers for Shipway: the structure of an image.
