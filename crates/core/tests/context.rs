@@ -323,6 +323,85 @@ async fn a_dropped_command_leaves_no_child() {
     wait_for("the end of the child", || !lives(&pid)).await;
 }
 
+/// Not a test of its own: what the next one runs, with a variable that says so.
+#[test]
+#[expect(clippy::print_stdout, clippy::zombie_processes, reason = "it leaves a stray and tells its number")]
+fn leaves_its_process_group() {
+    if std::env::var_os("LEAVES_ITS_GROUP").is_some() {
+        use std::os::unix::process::CommandExt;
+        let mut stray = std::process::Command::new("sleep");
+        let stray = stray.arg("60").process_group(0).spawn().unwrap();
+        println!("stray {}", stray.id());
+    }
+}
+
+#[tokio::test]
+async fn a_stray_that_keeps_the_pipes_open_does_not_hold_the_command() {
+    let bench = bench();
+    let test = std::env::current_exe().unwrap();
+    let args = ["--exact", "leaves_its_process_group", "--nocapture"].map(str::to_owned);
+    let command =
+        Command::new(test.to_str().unwrap()).args(args).env([("LEAVES_ITS_GROUP".to_owned(), String::new())]);
+    let start = Instant::now();
+    let exit = bench.cx.run(command).await.unwrap();
+    assert_eq!(exit.code, 0);
+    assert!(start.elapsed() < Duration::from_secs(30), "it waited for the stray");
+    let lines = bench.lines();
+    let stray = lines.iter().find_map(|line| line.split_once("stray ")).unwrap().1;
+    assert!(lives(stray));
+    assert!(lines.iter().any(|line| line.ends_with("left something running that still holds its output")));
+    let stray = rustix::process::Pid::from_raw(stray.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(stray, rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn all_that_a_command_started_has_the_grace_and_its_last_words_are_heard() {
+    let bench = bench();
+    let ready = bench.folder.path().join("ready");
+    // The outer shell ends at once; the inner one needs a moment to clean up, and tells of it.
+    let script = format!(
+        "sh -c 'trap \"sleep 0.3; echo cleaned up; exit\" TERM; echo >{}; while :; do sleep 0.05; done' & wait",
+        ready.display()
+    );
+    let cx = bench.cx.clone();
+    let running = tokio::spawn(async move { cx.run(sh(&script)).await });
+    wait_for("the child", || ready.exists()).await;
+    bench.cancel.escalate(Stage::Forced, CancelReason::Asked);
+    assert_eq!(running.await.unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(bench.lines().last().unwrap(), "cleaned up");
+}
+
+#[tokio::test]
+async fn a_command_that_writes_too_much_is_ended_at_once() {
+    let bench = bench();
+    let pids = bench.folder.path().join("pids");
+    let script = format!("echo $$ >{}; head -c 17000000 /dev/zero; sleep 60", pids.display());
+    let start = Instant::now();
+    let error = bench.cx.run(sh(&script).capture(true)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadOutput);
+    assert!(start.elapsed() < Duration::from_secs(30), "it waited for the command");
+    let pid = fs::read_to_string(&pids).unwrap();
+    wait_for("the end of the command", || !lives(&pid)).await;
+}
+
+#[tokio::test]
+async fn a_secret_is_hidden_where_a_long_line_or_the_end_of_the_output_is_cut() {
+    let bench = bench();
+    let token = SecretId::parse("token").unwrap();
+    // 64 KiB end in the middle of the secret; so do the last 4 KiB.
+    let script = "printf '%65530d' 0; printf \"$TOKEN\"; printf '%4090d' 0; exit 1";
+    let command = sh(script).secrets([("TOKEN".to_owned(), token)]);
+    let exit = bench.cx.run(command).await.unwrap();
+    let printed = bench.lines().concat();
+    assert_eq!(printed.len(), 65_530 + 3 + 4090);
+    for text in [&printed, &exit.stderr] {
+        assert!(!text.contains("hunter") && !text.contains("ter2"), "{}", text.trim());
+    }
+    // A character that is cut there is whole all the same.
+    bench.cx.run(sh("printf '%65535d' 0; printf é")).await.unwrap();
+    assert!(bench.lines().concat().ends_with("0é"));
+}
+
 #[test]
 fn scratch_is_private_and_goes_with_the_task() {
     let bench = bench();

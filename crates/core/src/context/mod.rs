@@ -176,7 +176,7 @@ impl Context {
 
     /// Hides a value in all output from now on, for a secret that a plug-in comes by itself.
     pub fn mask(&self, secret: &Secret) {
-        self.0.run.masks().add(secret.expose());
+        self.masks().add(secret.expose());
     }
 
     /// Returns a folder of the task's own, with mode 0700, that is removed after the task.
@@ -216,6 +216,10 @@ impl Context {
     /// Emits a message for people.
     pub fn message(&self, level: Level, text: impl Into<String>) {
         self.emit(EventKind::Message { level, text: text.into() });
+    }
+
+    fn masks(&self) -> &mask::Masks {
+        self.0.run.masks()
     }
 
     /// Emits a line that something printed.

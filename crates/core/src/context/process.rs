@@ -1,16 +1,21 @@
 //! The door to processes on this machine: argv only, a clean environment, output streamed line by
 //! line and masked, and never a child left behind.
 
-use std::{fmt::Debug, process::Stdio, time::Duration};
+use std::{
+    fmt::Debug,
+    pin::{Pin, pin},
+    process::Stdio,
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     Context, Error, ErrorKind, Result,
     command::{Command, Exit},
-    event::Stream,
+    event::{Level, Stream},
 };
 
 /// Runs commands on the host. Plug-ins reach it through [`Context::run`].
@@ -29,11 +34,12 @@ pub trait Processes: Debug + Send + Sync + 'static {
 /// The machine's processes.
 ///
 /// A command sees the context's environment and its own variables, nothing else, and runs in a
-/// process group of its own, which is ended as a whole: first `SIGTERM`, after a grace `SIGKILL`.
+/// process group of its own, which is ended as a whole: first `SIGTERM`, after a grace `SIGKILL`. What
+/// leaves that group, as a daemon does, is not ended, but does not keep the command from ending either.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct HostProcesses {
-    /// How long a command may take to end after `SIGTERM`; 2 s by default.
+    /// How long a command may take to end after `SIGTERM`, and its output to end after it; 2 s by default.
     pub grace: Duration,
 }
 
@@ -51,55 +57,97 @@ const LINE: usize = 64 * 1024;
 impl Processes for HostProcesses {
     async fn run(&self, cx: &Context, command: Command) -> Result<Exit> {
         let mut child = spawn(cx, &command).await?;
+        // Declared after the child, so that it is dropped before it: its number is not reused meanwhile.
         let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-        let input = child.stdin.take();
-        let stdout = child.stdout.take();
-        let stderr = child.stderr.take();
-        let text = command.stdin.clone();
+        let (input, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let text = command.stdin.clone().unwrap_or_default();
         let feed = async move {
-            if let (Some(mut input), Some(text)) = (input, text) {
+            if let Some(mut input) = input {
                 // A command may end without reading its input; that is its own matter.
                 let _ = input.write_all(text.as_bytes()).await;
             }
+            Ok(())
         };
-        let work = async {
-            let out = async {
+        let (mut captured, mut out, mut err) = (Vec::new(), Tail::new(cx), Tail::new(cx));
+        let (status, read) = {
+            let read_out = async {
                 if command.capture {
-                    capture(stdout, &command.program).await
+                    capture(stdout, &command.program, &mut captured).await
                 } else {
-                    stream(cx, stdout, Stream::Stdout).await
+                    out.read(stdout, Stream::Stdout).await
                 }
             };
-            let ended = async {
-                let status = child.wait().await;
-                // What the command left running is ended too; it may hold the pipes open.
-                group.kill(Signal::KILL);
-                status
+            let mut pipes = Pipes {
+                work: pin!(async {
+                    tokio::try_join!(read_out, err.read(stderr, Stream::Stderr), feed).map(drop)
+                }),
+                ended: false,
             };
-            let (status, out, tail, ()) = tokio::join!(ended, out, stream(cx, stderr, Stream::Stderr), feed);
-            Ok::<_, Error>((status.map_err(|error| failed(&command, error))?, out?, tail?))
-        };
-        let stopped = tokio::select! {
-            ended = work => {
-                group.0 = None;
-                let (status, out, tail) = ended?;
-                let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-                let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(-1);
-                let (stdout, tail) = match (command.capture, tail.is_empty()) {
-                    (true, _) => (out, tail),
-                    (false, true) => (String::new(), out),
-                    (false, false) => (String::new(), tail),
-                };
-                return Ok(Exit::new(code).stdout(stdout).stderr(tail));
+            let stopped = tokio::select! {
+                status = child.wait() => Ok(status.map_err(|error| failed(&command, error))?),
+                error = pipes.failed() => return Err(error),
+                error = cx.stopped() => Err(error),
+            };
+            match stopped {
+                Ok(status) => {
+                    // What the command left running is ended too; it may hold the pipes open.
+                    group.kill(Signal::KILL);
+                    group.0 = None;
+                    (status, tokio::time::timeout(self.grace, pipes.all()).await)
+                }
+                Err(error) => {
+                    group.kill(Signal::TERM);
+                    // Its last words are still read: a pipe that nobody reads would end it with `SIGPIPE`.
+                    let ended = async {
+                        let _ = child.wait().await;
+                        group.gone().await;
+                    };
+                    let politely = async { tokio::join!(ended, pipes.all()) };
+                    let _ = tokio::time::timeout(self.grace, politely).await;
+                    group.kill(Signal::KILL);
+                    let _ = child.wait().await;
+                    return Err(error.note(format!("`{}` was ended", command.program)));
+                }
             }
-            error = cx.stopped() => error,
         };
-        group.kill(Signal::TERM);
-        if tokio::time::timeout(self.grace, child.wait()).await.is_err() {
-            group.kill(Signal::KILL);
-            let _ = child.wait().await;
+        match read {
+            Ok(read) => read?,
+            Err(_) => cx.message(
+                Level::Warning,
+                format!("`{}` left something running that still holds its output", command.program),
+            ),
         }
-        Err(stopped.note(format!("`{}` was ended", command.program)))
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(-1);
+        let stdout = String::from_utf8(captured)
+            .map_err(|_| Error::bad_output(format!("the output of `{}` is not UTF-8", command.program)))?;
+        let tail = if err.text.is_empty() { out.text } else { err.text };
+        Ok(Exit::new(code).stdout(stdout).stderr(tail))
+    }
+}
+/// The work on a command's pipes, which may end before the command and after it.
+struct Pipes<'a, F> {
+    work: Pin<&'a mut F>,
+    ended: bool,
+}
+
+impl<F: Future<Output = Result<()>>> Pipes<'_, F> {
+    /// Returns the error if the work fails, and else never.
+    async fn failed(&mut self) -> Error {
+        match self.all().await {
+            Ok(()) => std::future::pending().await,
+            Err(error) => error,
+        }
+    }
+
+    /// Returns once all that hold the pipes have closed them.
+    async fn all(&mut self) -> Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        let ended = self.work.as_mut().await;
+        self.ended = true;
+        ended
     }
 }
 
@@ -111,6 +159,14 @@ impl Group {
         if let Some(pid) = self.0 {
             // A group that is gone already is what we want.
             let _ = kill_process_group(pid, signal);
+        }
+    }
+
+    /// Returns once no process is left in the group.
+    #[expect(clippy::disallowed_methods, reason = "processes end in real time, whatever the clock")]
+    async fn gone(&self) {
+        while self.0.is_some_and(|pid| test_kill_process_group(pid).is_ok()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
@@ -152,38 +208,77 @@ fn failed(command: &Command, error: std::io::Error) -> Error {
     Error::new(ErrorKind::ToolFailed, format!("cannot run `{}`", command.program)).source(error)
 }
 
-/// Sends each line as an event and returns the end of it all.
-async fn stream(cx: &Context, from: Option<impl AsyncRead + Unpin>, stream: Stream) -> Result<String> {
-    let Some(mut from) = from else { return Ok(String::new()) };
-    let mut buffer = vec![0; LINE];
-    let (mut line, mut tail) = (Vec::new(), Vec::new());
-    loop {
-        let count = from.read(&mut buffer).await.unwrap_or(0);
-        for &byte in &buffer[..count] {
-            if byte == b'\n' || line.len() == LINE {
-                cx.output(stream, &String::from_utf8_lossy(&line));
-                line.clear();
-            }
-            if byte != b'\n' {
-                line.push(byte);
-            }
-        }
-        tail.extend_from_slice(&buffer[..count]);
-        tail.drain(..tail.len().saturating_sub(TAIL));
-        if count == 0 {
-            break;
-        }
-    }
-    if !line.is_empty() {
-        cx.output(stream, &String::from_utf8_lossy(&line));
-    }
-    Ok(String::from_utf8_lossy(&tail).into_owned())
+/// The end of what a command prints, with every secret hidden before anything is cut off.
+struct Tail<'a> {
+    cx: &'a Context,
+    text: String,
 }
 
-async fn capture(from: Option<impl AsyncRead + Unpin>, program: &str) -> Result<String> {
-    let Some(from) = from else { return Ok(String::new()) };
-    let mut bytes = Vec::new();
-    from.take(Command::CAPTURE_LIMIT as u64 + 1).read_to_end(&mut bytes).await.map_err(|error| {
+impl<'a> Tail<'a> {
+    fn new(cx: &'a Context) -> Self {
+        Self { cx, text: String::new() }
+    }
+
+    /// Sends each line as an event and keeps the end of it all.
+    async fn read(&mut self, from: Option<impl AsyncRead + Unpin>, stream: Stream) -> Result<()> {
+        let Some(mut from) = from else { return Ok(()) };
+        let mut buffer = vec![0; LINE];
+        let mut line = Vec::new();
+        loop {
+            // A pipe that cannot be read has ended.
+            let count = from.read(&mut buffer).await.unwrap_or(0);
+            if count == 0 {
+                break;
+            }
+            for &byte in &buffer[..count] {
+                if byte == b'\n' {
+                    self.send(stream, &self.hidden(&line), "\n");
+                    line.clear();
+                    continue;
+                }
+                line.push(byte);
+                if line.len() >= LINE {
+                    line = self.send_beginning(stream, &line);
+                }
+            }
+        }
+        if !line.is_empty() {
+            self.send(stream, &self.hidden(&line), "");
+        }
+        Ok(())
+    }
+
+    /// Sends what has come of a long line, but for what may be the beginning of a character or of a
+    /// secret, which it returns.
+    fn send_beginning(&mut self, stream: Stream, line: &[u8]) -> Vec<u8> {
+        let whole = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+        let (line, rest) = line.split_at(line.len() - whole);
+        let text = self.hidden(line);
+        let (sent, kept) = match text.len() - self.cx.masks().begun(&text) {
+            0 => (text.as_str(), ""),
+            end => text.split_at(end),
+        };
+        self.send(stream, sent, "");
+        [kept.as_bytes(), rest].concat()
+    }
+
+    fn hidden(&self, line: &[u8]) -> String {
+        let line = String::from_utf8_lossy(line);
+        self.cx.masks().hide(&line).unwrap_or_else(|| line.into_owned())
+    }
+
+    fn send(&mut self, stream: Stream, line: &str, end: &str) {
+        self.cx.output(stream, line);
+        self.text.extend([line, end]);
+        let cut = self.text.len().saturating_sub(TAIL);
+        let cut = (cut..).find(|at| self.text.is_char_boundary(*at)).unwrap_or(cut);
+        self.text.drain(..cut);
+    }
+}
+
+async fn capture(from: Option<impl AsyncRead + Unpin>, program: &str, bytes: &mut Vec<u8>) -> Result<()> {
+    let Some(from) = from else { return Ok(()) };
+    from.take(Command::CAPTURE_LIMIT as u64 + 1).read_to_end(bytes).await.map_err(|error| {
         Error::new(ErrorKind::ToolFailed, format!("cannot read the output of `{program}`")).source(error)
     })?;
     if bytes.len() > Command::CAPTURE_LIMIT {
@@ -192,5 +287,5 @@ async fn capture(from: Option<impl AsyncRead + Unpin>, program: &str) -> Result<
             Command::CAPTURE_LIMIT
         )));
     }
-    String::from_utf8(bytes).map_err(|_| Error::bad_output(format!("the output of `{program}` is not UTF-8")))
+    Ok(())
 }
