@@ -13,7 +13,11 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::{Context, Error, ErrorKind, Result, ignore::IgnoreRules, inputs::Tree};
+use crate::{
+    Context, Error, ErrorKind, Result,
+    ignore::{Decision, IgnoreRules},
+    inputs::Tree,
+};
 
 /// Reads sources; blocking, so call it inside [`Context::blocking`].
 pub trait Files: Debug + Send + Sync + 'static {
@@ -123,7 +127,7 @@ impl Files for HostFiles {
         let rules = IgnoreRules::new(&tree.ignore)?;
         let folder = open_root(&root)?;
         let mut entries = Vec::new();
-        walk_folder(&folder, "", 0, &rules, &mut entries)
+        walk_folder(&folder, "", 0, &rules, Decision::default(), &mut entries)
             .map_err(|(path, error)| Error::io("read", &root.join(path), error))?;
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
@@ -223,6 +227,7 @@ fn walk_folder(
     prefix: &str,
     depth: usize,
     rules: &IgnoreRules,
+    above: Decision,
     entries: &mut Vec<Entry>,
 ) -> Result<(), Failed> {
     let failed = |error: io::Error| (prefix.to_owned(), error);
@@ -236,10 +241,11 @@ fn walk_folder(
             continue;
         }
         let path = format!("{prefix}{}", name.to_string_lossy());
-        let ignored = rules.is_ignored(&path);
+        let decision = rules.decide_below(above, &path);
+        let ignored = rules.ignores(decision);
         // Some file systems do not say in a listing what an entry is.
         let may_be_folder = matches!(item.file_type(), FileType::Directory | FileType::Unknown);
-        if ignored && !(may_be_folder && rules.may_keep_below(&path)) {
+        if ignored && !(may_be_folder && rules.may_keep(decision, &path)) {
             continue;
         }
         let Ok(name) = name.to_str() else {
@@ -255,7 +261,7 @@ fn walk_folder(
         let kept = entries.len();
         if is_folder {
             match open_folder(folder, OsStr::new(name)) {
-                Ok(below) => walk_folder(&below, &format!("{path}/"), depth + 1, rules, entries)?,
+                Ok(below) => walk_folder(&below, &format!("{path}/"), depth + 1, rules, decision, entries)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err((path, error)),
             }

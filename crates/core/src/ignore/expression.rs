@@ -6,6 +6,8 @@
 
 use std::{iter::Peekable, str::Chars};
 
+use super::index::Literal;
+
 /// Alternatives, of which one has to match.
 #[derive(Clone, Debug)]
 pub(super) struct Expression(Vec<Vec<Item>>);
@@ -95,24 +97,25 @@ impl Expression {
         self.0.iter().any(|items| alternative_matches(items, text))
     }
 
-    /// Returns the literal text that whatever matches begins with.
-    pub(super) fn head(&self) -> String {
-        match self.0.as_slice() {
-            [items] => items.iter().map_while(Item::literal).collect(),
-            _ => String::new(),
-        }
+    /// Returns of how many items it is made: what it costs in memory, and for each character of a path.
+    pub(super) fn size(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
     }
 
-    /// Returns the literal text that whatever matches ends with.
-    pub(super) fn tail(&self) -> String {
-        match self.0.as_slice() {
-            [items] => {
-                let mut tail: Vec<char> = items.iter().rev().map_while(Item::literal).collect();
-                tail.reverse();
-                tail.into_iter().collect()
+    /// Returns the literal texts that whatever matches has in it, in their order.
+    pub(super) fn literals(&self) -> Vec<Literal> {
+        let [items] = self.0.as_slice() else { return Vec::new() };
+        let mut literals = Vec::new();
+        let mut at = 0;
+        for run in items.split_inclusive(|item| item.literal().is_none()) {
+            let text: String = run.iter().filter_map(Item::literal).collect();
+            let (at_start, ended) = (at == 0, at + text.chars().count());
+            at += run.len();
+            if !text.is_empty() {
+                literals.push(Literal { text, at_start, at_end: ended == items.len() });
             }
-            _ => String::new(),
         }
+        literals
     }
 }
 

@@ -1,7 +1,7 @@
 //! One pattern, compiled as moby's `Pattern.compile` does: compared as text where that is the same,
 //! else as an expression.
 
-use super::{expression::Expression, glob_matches};
+use super::{expression::Expression, glob_matches, index::Literal};
 use crate::{Error, Result};
 
 #[derive(Clone, Debug)]
@@ -9,7 +9,7 @@ pub(super) struct Pattern {
     text: String,
     form: Form,
     head: String,
-    tail: String,
+    literals: Vec<Literal>,
 }
 
 /// moby's `matchType`.
@@ -32,38 +32,44 @@ impl Pattern {
         glob_matches(text, ".")?;
         let (form, expression) = translate(text);
         let text = text.to_owned();
-        let (form, head, tail) = match form {
-            Kind::Exact => (Form::Exact, text.clone(), text.clone()),
-            Kind::Prefix => (Form::Prefix, text[..text.len() - 2].to_owned(), String::new()),
+        let literal =
+            |text: &str, at_start, at_end| vec![Literal { text: text.to_owned(), at_start, at_end }];
+        let (form, literals) = match form {
+            Kind::Exact => (Form::Exact, literal(&text, true, true)),
+            Kind::Prefix => (Form::Prefix, literal(&text[..text.len() - 2], true, false)),
             Kind::Suffix => {
                 let suffix = &text[2..];
-                let tail = suffix.strip_prefix('/').unwrap_or(suffix).to_owned();
-                (Form::Suffix, String::new(), tail)
+                (Form::Suffix, literal(suffix.strip_prefix('/').unwrap_or(suffix), false, true))
             }
             Kind::Expression => {
                 let compiled = Expression::new(&expression).map_err(|why| {
                     Error::config(format!("ignore pattern `{text}` is malformed: {why}"))
                         .hint("write a special character that is meant as itself as a class, such as `[*]`")
                 })?;
-                let (head, tail) = (compiled.head(), compiled.tail());
-                (Form::Expression(compiled), head, tail)
+                let literals = compiled.literals();
+                (Form::Expression(compiled), literals)
             }
         };
-        Ok(Self { text, form, head, tail })
+        let head = literals.first().filter(|literal| literal.at_start);
+        let head = head.map_or_else(String::new, |literal| literal.text.clone());
+        Ok(Self { text, form, head, literals })
     }
 
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Returns the literal text that whatever matches begins with.
-    pub(super) fn head(&self) -> &str {
-        &self.head
+    /// Returns what it costs, in items of an expression.
+    pub(super) fn size(&self) -> usize {
+        match &self.form {
+            Form::Expression(expression) => expression.size(),
+            Form::Exact | Form::Prefix | Form::Suffix => 1,
+        }
     }
 
-    /// Returns the literal text that whatever matches ends with.
-    pub(super) fn tail(&self) -> &str {
-        &self.tail
+    /// Returns the literal texts that whatever matches has in it.
+    pub(super) fn literals(&self) -> &[Literal] {
+        &self.literals
     }
 
     pub(super) fn matches(&self, path: &str) -> bool {
