@@ -143,37 +143,6 @@ fn nothing_outside_the_root_is_opened() {
     assert!(bench.cx.files().entry(&bench.cx, Path::new("ctx"), "none/below").unwrap().is_none());
 }
 
-#[test]
-fn a_folder_swapped_for_a_link_never_leads_out() {
-    let bench = bench();
-    bench.write("ctx/sub/file", "inside");
-    bench.write("outside/file", "canary");
-    let (sub, kept) = (bench.folder.path().join("ctx/sub"), bench.folder.path().join("kept"));
-    let outside = bench.folder.path().join("outside");
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let swapper = std::thread::spawn({
-        let stop = Arc::clone(&stop);
-        move || {
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                fs::rename(&sub, &kept).unwrap();
-                symlink(&outside, &sub).unwrap();
-                fs::remove_file(&sub).unwrap();
-                fs::rename(&kept, &sub).unwrap();
-            }
-        }
-    });
-    let mut read = 0;
-    for _ in 0..20_000 {
-        if let Ok(file) = bench.cx.files().open(&bench.cx, Path::new("ctx"), "sub/file") {
-            assert_eq!(file.read(100).unwrap(), b"inside");
-            read += 1;
-        }
-    }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    swapper.join().unwrap();
-    assert!(read > 0, "the file was never there");
-}
-
 #[tokio::test]
 async fn a_fingerprint_follows_what_is_declared_and_nothing_else() {
     let bench = bench();

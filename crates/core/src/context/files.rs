@@ -11,7 +11,10 @@ use std::{
     path::{Component, Path},
 };
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags},
+    io::Errno,
+};
 
 use crate::{
     Context, Error, ErrorKind, Result,
@@ -150,11 +153,17 @@ impl Files for HostFiles {
         let root = cx.path(root);
         let place = root.join(path);
         let (parent, name) = open_parent(&root, path)?;
-        // A FIFO must not block the one who opens it; a regular file ignores the flag.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        // To open a FIFO lets its writer go, and a device may do anything; so we look before we open.
+        let seen = entry_at(&parent, name.as_ref(), path.to_owned());
+        if seen.map_err(|error| Error::io("open", &place, error))?.kind != EntryKind::File {
+            return Err(not_regular(&place));
+        }
+        // What was put there meanwhile must not block us, nor become our terminal; a regular file
+        // ignores these flags.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&parent, name.as_str(), flags, Mode::empty()) {
             Ok(file) => file,
-            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => return Err(not_regular(&place)),
+            Err(Errno::LOOP | Errno::NXIO) => return Err(not_regular(&place)),
             Err(error) => return Err(Error::io("open", &place, error.into())),
         };
         let stat = rustix::fs::fstat(&file).map_err(|error| Error::io("read", &place, error.into()))?;
@@ -200,18 +209,16 @@ fn open_parent(root: &Path, path: &str) -> Result<(OwnedFd, String)> {
         return Err(not_regular(root));
     };
     for step in above {
-        folder = open_folder(&folder, step).map_err(|error| match error.raw_os_error() {
-            Some(code)
-                if code == rustix::io::Errno::LOOP.raw_os_error()
-                    || code == rustix::io::Errno::NOTDIR.raw_os_error() =>
-            {
-                Error::config(format!(
+        folder = open_folder(&folder, step).map_err(|error| {
+            let place = root.join(path);
+            if not_a_folder(&error) {
+                return Error::config(format!(
                     "`{}` goes through something that is not a folder",
-                    root.join(path).display()
+                    place.display()
                 ))
-                .hint("links to folders are not followed")
+                .hint("links to folders are not followed");
             }
-            _ => Error::io("open", &root.join(path), error),
+            Error::io("open", &place, error)
         })?;
     }
     Ok((folder, name.to_string_lossy().into_owned()))
@@ -251,20 +258,15 @@ fn walk_folder(
         let Ok(name) = name.to_str() else {
             return Err((path, io::Error::new(io::ErrorKind::InvalidInput, "a file's name is not UTF-8")));
         };
-        let entry = match entry_at(folder, OsStr::new(name), path.clone()) {
-            Ok(entry) => entry,
+        let (entry, below) = match enter(folder, OsStr::new(name), &path) {
+            Ok(entered) => entered,
             // It went away since it was listed, so it is not there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err((path, error)),
         };
-        let is_folder = entry.kind == EntryKind::Folder;
         let kept = entries.len();
-        if is_folder {
-            match open_folder(folder, OsStr::new(name)) {
-                Ok(below) => walk_folder(&below, &format!("{path}/"), depth + 1, rules, decision, entries)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err((path, error)),
-            }
+        if let Some(below) = below {
+            walk_folder(&below, &format!("{path}/"), depth + 1, rules, decision, entries)?;
         }
         // A folder that is left out itself is there all the same when something below it is.
         if !ignored || entries.len() > kept {
@@ -274,18 +276,52 @@ fn walk_folder(
     Ok(())
 }
 
+/// Something that is another kind of thing at each look is given up after so many.
+const MAX_LOOKS: u32 = 100;
+
+/// Returns the entry, and the folder itself, opened, if it is one.
+fn enter(folder: &OwnedFd, name: &OsStr, path: &str) -> io::Result<(Entry, Option<OwnedFd>)> {
+    let mut looks = 0;
+    loop {
+        let entry = entry_at(folder, name, path.to_owned())?;
+        if entry.kind != EntryKind::Folder {
+            return Ok((entry, None));
+        }
+        match open_folder(folder, name) {
+            Ok(below) => {
+                return Ok((entry_of(path.to_owned(), &rustix::fs::fstat(&below)?, None), Some(below)));
+            }
+            // It was swapped for something else since the look.
+            Err(error) if not_a_folder(&error) && looks < MAX_LOOKS => looks += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn not_a_folder(error: &io::Error) -> bool {
+    let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    is(Errno::LOOP) || is(Errno::NOTDIR)
+}
+
 fn entry_at(folder: &OwnedFd, name: &OsStr, path: String) -> io::Result<Entry> {
-    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let link = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-        let text = rustix::fs::readlinkat(folder, name, Vec::new())?;
-        Some(
-            text.into_string()
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a link's text is not UTF-8"))?,
-        )
-    } else {
-        None
-    };
-    Ok(entry_of(path, &stat, link))
+    let mut looks = 0;
+    loop {
+        let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            return Ok(entry_of(path, &stat, None));
+        }
+        match rustix::fs::readlinkat(folder, name, Vec::new()) {
+            Ok(text) => {
+                let text = text
+                    .into_string()
+                    .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a link's text is not UTF-8"))?;
+                return Ok(entry_of(path, &stat, Some(text)));
+            }
+            // It was swapped for something else since the look.
+            Err(Errno::INVAL) if looks < MAX_LOOKS => looks += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 fn entry_of(path: String, stat: &rustix::fs::Stat, link: Option<String>) -> Entry {
