@@ -3,9 +3,8 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "the tests prepare real files, may panic, and print their figures"
+    reason = "the tests prepare real files and print their figures"
 )]
 
 use std::{

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
-use shipway_core::{Action, Error, ErrorKind, Outcome, Policy, Schedule, Stop, Task, TaskId, When};
+use shipway_core::{Action, Aim, Error, ErrorKind, Outcome, Policy, Schedule, Stop, Task, TaskId, When};
 
 fn id(index: usize) -> TaskId {
     TaskId::parse(format!("task:{index}")).unwrap()
@@ -208,6 +208,38 @@ fn after_a_failure_only_the_way_back_starts() {
     schedule.finish(&id(1), Outcome::Succeeded);
     assert!(schedule.skip().is_empty());
     assert_eq!(schedule.start_next(), Some(id(2)));
+}
+
+#[test]
+fn what_is_applied_is_proved_although_something_else_failed() {
+    let of = |index, needs: &[usize], action, when| {
+        let mut task = task(index, needs.iter().copied(), when, &[]);
+        task.action = action;
+        task
+    };
+    let verify = || Action::Verify { tester: "smoke".to_owned() };
+    let tasks = [
+        of(0, &[], Action::Apply, When::Succeeded),
+        of(1, &[0], Action::Health, When::Succeeded),
+        of(2, &[1], verify(), When::Succeeded),
+        of(3, &[2], Action::Diff { aim: Aim::Settle }, When::Succeeded),
+        of(4, &[0, 1, 2], Action::Diff { aim: Aim::Restore }, When::Failed),
+        of(5, &[], Action::Tag, When::Succeeded),
+        of(6, &[5], Action::Apply, When::Succeeded),
+        of(7, &[6], Action::Health, When::Succeeded),
+    ];
+    let mut schedule = Schedule::new(&tasks, 2).unwrap();
+    assert_eq!((schedule.start_next(), schedule.start_next()), (Some(id(0)), Some(id(5))));
+    schedule.finish(&id(5), failed());
+    schedule.stop(Stop::WayBack);
+    let skipped: Vec<TaskId> = schedule.skip().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(skipped, [id(3), id(6), id(7)], "what is not applied needs no proof");
+    schedule.finish(&id(0), Outcome::Succeeded);
+    assert_eq!(schedule.start_next(), Some(id(1)));
+    schedule.finish(&id(1), Outcome::Succeeded);
+    assert_eq!(schedule.start_next(), Some(id(2)));
+    schedule.finish(&id(2), failed());
+    assert_eq!(schedule.start_next(), Some(id(4)), "the way back");
 }
 
 #[test]

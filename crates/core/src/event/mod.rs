@@ -220,7 +220,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns whether what the task makes is there for the tasks after it.
+    /// Returns whether the run goes on after it: it went well, or its failure is allowed.
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Reused | Self::FailureAllowed { .. })

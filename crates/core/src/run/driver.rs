@@ -110,14 +110,19 @@ impl Driver {
     /// `Config` when the pipeline or what a plug-in reads is wrong; whatever cannot be read or asked.
     pub async fn observe(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Observed> {
         let run = RunContext::new(self.world.clone(), self.next_run());
-        let cx = run.context(None, None, cancel.child());
+        let own = cancel.child();
+        let cx = run.context(None, None, own.clone());
         let (pipeline, cache, verify) = (pipeline.clone(), Arc::clone(&self.cache), self.verify);
         // A task of its own, so that a plug-in that panics does not take the embedder along.
         let mut observing = JoinSet::new();
         observing.spawn(async move { observe::observe(&cx, &pipeline, cache.as_ref(), verify).await });
         let observed = tokio::select! {
             biased;
-            reason = cancel.requested() => Err(Error::cancelled(reason.to_string())),
+            reason = cancel.requested() => {
+                // What reads on a thread of its own goes no further either.
+                own.escalate(Stage::Forced, reason);
+                Err(Error::cancelled(reason.to_string()))
+            }
             Some(joined) = observing.join_next() => joined.unwrap_or_else(|error| Err(panicked(error))),
         };
         observed.map_err(|error| Error::from(run.report(error)))
@@ -150,6 +155,7 @@ impl Driver {
             made: Mutex::default(),
         });
         let schedule = Schedule::new(&plan.tasks, self.slots)?;
+        work.check(plan)?;
         let tasks = plan.tasks.iter().map(|task| (task.id.clone(), task.clone())).collect();
         run.emit(
             None,
@@ -270,7 +276,9 @@ impl Execution<'_> {
         let task = self.tasks[id].clone();
         let cancel = Cancel::new();
         self.cancels.insert(id.clone(), cancel.clone());
-        let deadline = task.policy.timeout.map(|timeout| self.driver.world.clock.elapsed() + timeout);
+        // A moment beyond all moments is none.
+        let moment = |timeout| self.driver.world.clock.elapsed().checked_add(timeout);
+        let deadline = task.policy.timeout.and_then(moment);
         let cx = self.run.context(Some(id.clone()), deadline, cancel);
         if !matches!(task.action, Action::Build { .. }) {
             cx.emit(EventKind::TaskStarted { reasons: Vec::new(), fingerprint: None });

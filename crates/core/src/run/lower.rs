@@ -24,6 +24,15 @@ pub(super) struct Stores {
     pub(super) read: Option<Store>,
 }
 
+impl Stores {
+    /// Returns whether the image that is read has another digest than the one that is built: a daemon
+    /// knows an image by its id, which is no digest of a manifest.
+    pub(super) fn copy_is_another(&self) -> bool {
+        let is_daemon = |store: &Store| store.kind() == StoreKind::Daemon;
+        self.read.as_ref().is_some_and(|read| is_daemon(read) || is_daemon(&self.built))
+    }
+}
+
 /// Chooses the first store that the builder writes and every reader reads; otherwise the first that
 /// the builder writes, and a copy in the first that every reader reads.
 pub(super) fn choose_stores(pipeline: &Pipeline, build: &Build) -> Result<Stores> {
@@ -196,7 +205,7 @@ fn lower_deploy(pipeline: &Pipeline, deploy: &Deploy, tasks: &mut Vec<Task>) -> 
     // A release that waits for others may be rendered before them, but is compared after them.
     let mut diff_needs = vec![render];
     for other in &deploy.after {
-        diff_needs.push(settled_id(pipeline, other)?);
+        diff_needs.extend(proved_after(pipeline, other)?);
     }
     let (apply, health) = lower.change("", Aim::Release(100), diff_needs, When::Succeeded);
     let health = health.unwrap_or_else(|| apply.clone());
@@ -221,10 +230,14 @@ fn lower_deploy(pipeline: &Pipeline, deploy: &Deploy, tasks: &mut Vec<Task>) -> 
     Ok(())
 }
 
-/// Returns the last task of a release that went well.
-fn settled_id(pipeline: &Pipeline, part: &str) -> Result<TaskId> {
-    let settles = pipeline.find_deploy(part)?.deployer.capabilities().claims(Feature::Settle);
-    Ok(if settles { id("apply", &format!("{part}/settle")) } else { id("health", part) })
+/// Returns the tasks after which a release is proved.
+fn proved_after(pipeline: &Pipeline, part: &str) -> Result<Vec<TaskId>> {
+    let deploy = pipeline.find_deploy(part)?;
+    if deploy.deployer.capabilities().claims(Feature::Settle) {
+        return Ok(vec![id("apply", &format!("{part}/settle"))]);
+    }
+    let verified = deploy.testers.keys().map(|name| id("verify", &format!("{part}/{name}")));
+    Ok([id("health", part)].into_iter().chain(verified).collect())
 }
 
 struct Lower<'a> {

@@ -8,7 +8,7 @@ use super::{
     Action, Build, Output, Pipeline, Plan, Schedule, Task, Verdict, lower, lower::lower as lower_pipeline,
 };
 use crate::{
-    Context, Fingerprint, Image, Inputs, Reason, Result, Store, Tag, TaskId,
+    Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, Tag, TaskId,
     cache::{Cache, Declaration, Snapshot},
     value::value,
 };
@@ -81,15 +81,21 @@ impl Recorded<'_> {
     /// Returns the artifact's declared inputs; from the cache while what listed them is the same.
     pub(super) async fn inputs(&self, cx: &Context) -> Result<Inputs> {
         let maker = maker(self.build, self.store);
+        let listing = async |listed_by: &Inputs| {
+            let mut listing = Snapshot::take(cx, listed_by).await?;
+            // A declaration is of an artifact as it was declared; how that is written does not matter.
+            listing.set("artifact", &format!("{:?}", self.build.artifact));
+            Ok::<_, Error>(listing)
+        };
         if let Some(kept) = self.cache.declaration(&maker).await?
             && let Some(listed_by) = &kept.inputs.listed_by
-            && Snapshot::take(cx, listed_by).await.is_ok_and(|now| now == kept.listed_by)
+            && listing(listed_by).await.is_ok_and(|now| now == kept.listed_by)
         {
             return Ok(kept.inputs);
         }
         let inputs = self.build.builder.inputs(cx, &self.build.artifact).await?;
         if let Some(listed_by) = &inputs.listed_by {
-            let listed_by = Snapshot::take(cx, listed_by).await?;
+            let listed_by = listing(listed_by).await?;
             self.cache.keep_declaration(&maker, Declaration::new(listed_by, inputs.clone())).await?;
         }
         Ok(inputs)
@@ -159,6 +165,10 @@ pub(super) async fn observe(
         let mut seen = ObservedBuild::new(snapshot.clone(), inputs.uses_tag);
         let mut requires = BTreeMap::new();
         for (alias, name) in &build.artifact.requires {
+            if lower::choose_stores(pipeline, pipeline.find_build(name)?)?.copy_is_another() {
+                // What is read is known once it is copied.
+                continue;
+            }
             if let Some(image) = observed.builds.get(name).and_then(|required| required.image.clone()) {
                 requires.insert(alias.clone(), image);
             }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Action, Aim, Build, Deploy, Output, Pipeline, Task, Verdict, Verify,
+    Action, Aim, Build, Deploy, Output, Pipeline, Plan, Task, Verdict, Verify,
     lower::{id, image_id},
     observe::{Lookup, Recorded, complete},
 };
@@ -81,6 +81,43 @@ impl Work {
         }
     }
 
+    /// Checks that the plan is of this pipeline.
+    ///
+    /// # Errors
+    /// `Internal` when it names what the pipeline lacks.
+    pub(super) fn check(&self, plan: &Plan) -> Result<()> {
+        for task in &plan.tasks {
+            let missing = match &task.action {
+                Action::Tag | Action::Push { tagged: true, .. } => {
+                    self.pipeline.find_build(&task.part)?.tagger.is_none().then_some("a tagger")
+                }
+                Action::Build { .. } | Action::Push { .. } => {
+                    self.pipeline.find_build(&task.part)?;
+                    None
+                }
+                Action::Test { tester } => {
+                    let build = self.pipeline.find_build(&task.part)?;
+                    (!build.testers.contains_key(tester)).then_some("a tester")
+                }
+                Action::Verify { tester } => {
+                    let deploy = self.pipeline.find_deploy(&task.part)?;
+                    (!deploy.testers.contains_key(tester)).then_some("a tester")
+                }
+                Action::Render | Action::Diff { .. } | Action::Apply | Action::Health => {
+                    self.pipeline.find_deploy(&task.part)?;
+                    None
+                }
+            };
+            if let Some(missing) = missing {
+                return Err(Error::internal(format!(
+                    "the plan's task `{}` needs {missing} that the pipeline lacks",
+                    task.id
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn made<T>(&self, look: impl FnOnce(&mut Made) -> T) -> T {
         look(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -144,9 +181,12 @@ impl Work {
             ))
             .hint("plan again"));
         }
-        self.made(|made| made.fingerprints.insert(task.part.clone(), fingerprint.clone()));
+        let earlier = self.made(|made| made.fingerprints.insert(task.part.clone(), fingerprint.clone()));
         let started = |reasons: Vec<Reason>| {
-            cx.emit(EventKind::TaskStarted { reasons, fingerprint: Some(fingerprint.clone()) });
+            // A task that is tried again has begun already.
+            if earlier.is_none() {
+                cx.emit(EventKind::TaskStarted { reasons, fingerprint: Some(fingerprint.clone()) });
+            }
         };
         match recorded.look_up(cx, &snapshot).await? {
             Lookup::Found(image) => {

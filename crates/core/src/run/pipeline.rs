@@ -62,7 +62,7 @@ pub struct Deploy {
     pub deployer: Arc<dyn Deployer>,
     /// The artifacts whose images it has; all of the pipeline's when empty.
     pub artifacts: BTreeSet<String>,
-    /// The releases that must be healthy before this one is compared with its target.
+    /// The releases that must be proved, healthy and good to their testers, before this one is compared with its target.
     pub after: BTreeSet<String>,
     /// Who judges the deployment once it is healthy, by name.
     pub testers: BTreeMap<String, Arc<dyn Tester>>,
@@ -118,7 +118,7 @@ impl Pipeline {
         self
     }
 
-    /// Checks that names are unique and that every name that is used exists.
+    /// Checks that names are names and unique, and that every name that is used exists.
     ///
     /// # Errors
     /// `Config`, with the name and the nearest one that exists.
@@ -130,6 +130,7 @@ impl Pipeline {
             for required in build.artifact.requires.values() {
                 known("artifact", required, &artifacts, &user)?;
             }
+            unique("tester", build.testers.keys().map(String::as_str))?;
         }
         for deploy in &self.deploys {
             let user = format!("release `{}`", deploy.release.name);
@@ -139,6 +140,7 @@ impl Pipeline {
             for release in &deploy.after {
                 known("release", release, &releases, &user)?;
             }
+            unique("tester", deploy.testers.keys().map(String::as_str))?;
         }
         Ok(())
     }
@@ -247,7 +249,7 @@ impl Deploy {
         self
     }
 
-    /// Sets the releases that must be healthy first.
+    /// Sets the releases that must be proved first.
     #[must_use]
     pub fn after<T: Into<String>>(mut self, releases: impl IntoIterator<Item = T>) -> Self {
         self.after = releases.into_iter().map(Into::into).collect();

@@ -127,7 +127,7 @@ pub enum Allow {
     /// None: the run fails.
     #[default]
     Nothing,
-    /// Any: it is shown, and the run goes on.
+    /// Any: it is shown, and the run goes on without what it should have made: what needs that is skipped.
     Failure,
 }
 

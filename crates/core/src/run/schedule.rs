@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Task, When};
+use super::{Action, Task, When};
 use crate::{Error, Outcome, Result, TaskId};
 
 /// How much of a run is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// Nothing new starts but the way back: tasks that run after a failure, and what needs them.
+    /// Nothing new starts but the way back, which is tasks that run after a failure and what needs them,
+    /// and what tells whether it has to be gone: the proofs of what is applied already.
     WayBack,
     /// Nothing new starts.
     All,
@@ -37,6 +38,10 @@ struct Node {
     when: When,
     resources: Vec<String>,
     way_back: bool,
+    /// Whether it looks how something fares that was applied.
+    proves: bool,
+    /// Whether it makes something that those that need it cannot do without.
+    makes: bool,
     outcome: Option<Outcome>,
 }
 
@@ -59,6 +64,8 @@ impl Schedule {
                 when: task.policy.when,
                 resources: task.limits.keys().cloned().collect(),
                 way_back: false,
+                proves: matches!(task.action, Action::Health | Action::Verify { .. }),
+                makes: !matches!(task.action, Action::Test { .. } | Action::Verify { .. }),
                 outcome: None,
             };
             if nodes.insert(task.id.clone(), node).is_some() {
@@ -220,15 +227,19 @@ impl Schedule {
     fn judge(&self, node: &Node) -> Option<Judgement> {
         match self.stop {
             Some(Stop::All) => return Some(Judgement::Skip(None)),
-            Some(Stop::WayBack) if !node.way_back => return Some(Judgement::Skip(None)),
+            Some(Stop::WayBack) if !(node.way_back || node.proves) => return Some(Judgement::Skip(None)),
             _ => {}
         }
         let ended = || node.needs.iter().map(|need| (need, self.nodes[need].outcome.as_ref()));
         let all_ended = ended().all(|(_, outcome)| outcome.is_some());
         if matches!(node.when, When::Succeeded | When::Ran) {
+            let bad = |need: &TaskId, outcome: &Outcome| match outcome {
+                Outcome::FailureAllowed { .. } => self.nodes[need].makes,
+                outcome => !outcome.is_good(),
+            };
             // One bad end is enough; the others need not be awaited.
             if let Some((need, outcome)) =
-                ended().find(|(_, outcome)| outcome.is_some_and(|outcome| !outcome.is_good()))
+                ended().find(|(need, outcome)| outcome.is_some_and(|outcome| bad(need, outcome)))
             {
                 let condition_only = matches!(outcome, Some(Outcome::Skipped { because: None }));
                 return Some(Judgement::Skip((!condition_only).then(|| need.clone())));

@@ -168,6 +168,8 @@ pub(crate) struct FakeDeployer {
     pub(crate) history: Arc<Mutex<Vec<Deployment>>>,
     pub(crate) settled: Arc<Mutex<Vec<String>>>,
     pub(crate) broken: Arc<Mutex<bool>>,
+    /// Claims neither to settle nor to restore.
+    pub(crate) plain: bool,
     pub(crate) slow_apply: Option<Duration>,
     pub(crate) applying: Arc<Mutex<bool>>,
 }
@@ -175,7 +177,10 @@ pub(crate) struct FakeDeployer {
 #[async_trait]
 impl Deployer for FakeDeployer {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default().reads([StoreKind::Registry]).features([Feature::Settle, Feature::Restore])
+        let features = if self.plain { vec![] } else { vec![Feature::Settle, Feature::Restore] };
+        Capabilities::default()
+            .reads([StoreKind::Registry])
+            .features(features.into_iter().collect::<BTreeSet<_>>())
     }
 
     async fn inputs(&self, _cx: &Context) -> Result<Inputs> {
@@ -267,6 +272,11 @@ impl Bench {
             reads: [StoreKind::Registry].into(),
             built: Mutex::default(),
         })
+    }
+
+    /// The world of a driver of the test's own.
+    pub(crate) fn world(&self) -> World {
+        World::host(self.folder.path()).images(self.shelf.clone())
     }
 
     pub(crate) async fn run(&self, pipeline: &Pipeline) -> Report {

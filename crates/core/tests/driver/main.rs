@@ -6,6 +6,7 @@
     reason = "the tests prepare real sources, and may panic"
 )]
 
+mod edges;
 mod fakes;
 mod stopping;
 

@@ -1,0 +1,217 @@
+//! Pipelines, plans and policies at their edges.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use shipway_core::{
+    Allow, Artifact, Build, BuildRequest, Builder, Capabilities, Context, Deploy, Digest, Driver, ErrorKind,
+    EventKind, Image, Images, Inputs, Outcome, Pipeline, Policy, Record, Release, Result, RunOutcome, Store,
+    StoreKind, Target,
+};
+
+use crate::fakes::{FakeBuilder, FakeDeployer, FakeTester, Quirk, Shelf, bench, build, deploy, requiring};
+
+#[tokio::test]
+async fn a_tester_whose_name_is_no_name_is_a_config_error() {
+    let bench = bench();
+    let tester = || Arc::new(FakeTester { passes: true });
+    let build = build("web", bench.builder(Quirk::None));
+    let deployer = FakeDeployer::default();
+    for pipeline in [
+        Pipeline::new("shop").build(build.clone().tester("my tester", tester())),
+        Pipeline::new("shop").build(build).deploy(deploy(&deployer).tester("", tester())),
+    ] {
+        let error = bench.driver.run(&pipeline, &bench.cancel).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_needs_an_image_whose_build_was_allowed_to_fail_is_skipped() {
+    let bench = bench();
+    let deployer = FakeDeployer::default();
+    let allowed = Policy::default().allow(Allow::Failure);
+    let pipeline = Pipeline::new("shop")
+        .build(build("web", bench.builder(Quirk::Fails)).policy(allowed))
+        .build(build("api", bench.builder(Quirk::None)))
+        .deploy(deploy(&deployer).artifacts(["web"]));
+    let report = bench.run(&pipeline).await;
+    assert_eq!(report.outcome, RunOutcome::Succeeded, "{report}");
+    assert!(matches!(report.task("build:web"), Some(Outcome::FailureAllowed { .. })));
+    assert_eq!(report.task("tag:web"), Some(&Outcome::Skipped { because: "build:web".parse().ok() }));
+    assert_eq!(report.task("push:api"), Some(&Outcome::Succeeded));
+    assert!(deployer.history.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_release_after_another_waits_for_its_testers_too() {
+    let bench = bench();
+    let plain = FakeDeployer { plain: true, ..FakeDeployer::default() };
+    let second = Deploy::new(Release::new("second"), Arc::new(plain.clone())).after(["shop"]);
+    let pipeline = Pipeline::new("shop")
+        .build(build("web", bench.builder(Quirk::None)))
+        .deploy(deploy(&plain).tester("smoke", Arc::new(FakeTester { passes: false })))
+        .deploy(second);
+    let report = Driver::new(bench.world()).keep_going(true).run(&pipeline, &bench.cancel).await.unwrap();
+    assert_eq!(
+        report.task("diff:second"),
+        Some(&Outcome::Skipped { because: "verify:shop/smoke".parse().ok() })
+    );
+}
+
+#[tokio::test]
+async fn a_timeout_beyond_all_moments_is_none() {
+    let bench = bench();
+    let policy = Policy::default().timeout(Duration::MAX);
+    let pipeline = Pipeline::new("shop").build(build("web", bench.builder(Quirk::None)).policy(policy));
+    assert_eq!(bench.run(&pipeline).await.outcome, RunOutcome::Succeeded);
+}
+
+#[tokio::test]
+async fn a_plan_of_another_pipeline_is_refused_before_anything_happens() {
+    let bench = bench();
+    let tester = || Arc::new(FakeTester { passes: true });
+    let web = || build("web", bench.builder(Quirk::None));
+    let deployer = FakeDeployer::default();
+    let whole = Pipeline::new("shop")
+        .build(web().tester("shape", tester()))
+        .deploy(deploy(&deployer).tester("smoke", tester()));
+    let observed = bench.driver.observe(&whole, &bench.cancel).await.unwrap();
+    let plan = Driver::plan(&whole, &observed).unwrap();
+    let mut untagged = whole.clone();
+    untagged.builds[0].tagger = None;
+    let others = [
+        Pipeline::new("shop"),
+        Pipeline::new("shop").build(web().tester("shape", tester())),
+        Pipeline::new("shop").build(web()).deploy(deploy(&deployer).tester("smoke", tester())),
+        Pipeline::new("shop").build(web().tester("shape", tester())).deploy(deploy(&deployer)),
+        untagged,
+    ];
+    for other in others {
+        let error = bench.driver.execute(&other, &plan, &bench.cancel).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal, "{error:?}");
+    }
+    assert!(bench.shelf.0.lock().unwrap().is_empty());
+    assert_eq!(
+        bench.driver.execute(&whole, &plan, &bench.cancel).await.unwrap().outcome,
+        RunOutcome::Succeeded
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_is_tried_again_begins_once() {
+    let bench = bench();
+    let record = Arc::new(Record::new());
+    let world = bench.world().sink(Arc::<Record>::clone(&record));
+    let policy = Policy::default().retries(1_u32);
+    let pipeline =
+        Pipeline::new("shop").build(build("web", bench.builder(Quirk::FailsAtFirst(1))).policy(policy));
+    Driver::new(world).run(&pipeline, &bench.cancel).await.unwrap().into_result().unwrap();
+    let begun = record.events().into_iter().filter(|event| {
+        event.task == "build:web".parse().ok() && matches!(event.kind, EventKind::TaskStarted { .. })
+    });
+    assert_eq!(begun.count(), 1);
+}
+
+/// Declares slowly, and therefore by a list.
+#[derive(Debug)]
+struct Listing {
+    inner: Arc<FakeBuilder>,
+    asked: Mutex<u32>,
+}
+
+#[async_trait]
+impl Builder for Listing {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn inputs(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
+        *self.asked.lock().unwrap() += 1;
+        let listed_by = Inputs::default().files(["list".into()]);
+        Ok(self.inner.inputs(cx, artifact).await?.listed_by(Box::new(listed_by)))
+    }
+
+    async fn build(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
+        self.inner.build(cx, request).await
+    }
+}
+
+#[tokio::test]
+async fn a_kept_declaration_is_of_the_artifact_as_it_is_declared() {
+    let bench = bench();
+    bench.write("api", "other sources");
+    let builder = Arc::new(Listing { inner: bench.builder(Quirk::None), asked: Mutex::new(0) });
+    let of = |context: &str| {
+        let artifact = Artifact::new("web", context);
+        Pipeline::new("shop").build(Build::new(artifact, "reg/web", Arc::<Listing>::clone(&builder) as _))
+    };
+    let first = bench.run(&of("web")).await.image("web").unwrap().digest.clone();
+    let asked = *builder.asked.lock().unwrap();
+    bench.run(&of("web")).await;
+    assert_eq!(*builder.asked.lock().unwrap(), asked, "the list is the same");
+    let report = bench.run(&of("api")).await;
+    assert_eq!(report.task("build:web"), Some(&Outcome::Succeeded));
+    assert_ne!(report.image("web").unwrap().digest, first);
+}
+
+/// A shelf for daemons and one for registries, which know an image by another digest.
+#[derive(Clone, Debug)]
+struct DaemonAndRegistry {
+    daemon: Shelf,
+    registry: Shelf,
+}
+
+#[async_trait]
+impl Images for DaemonAndRegistry {
+    async fn find(&self, cx: &Context, store: &Store, reference: &str) -> Result<Option<Image>> {
+        match (store.kind(), reference.rsplit_once(':')) {
+            (StoreKind::Registry, _) => self.registry.find(cx, store, reference).await,
+            // `repository:<hex id>`
+            (_, Some((repository, id))) => {
+                self.daemon.find(cx, store, &format!("{repository}@sha256:{id}")).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn copy(&self, cx: &Context, image: &Image, to: &Target) -> Result<Image> {
+        assert_eq!(to.store.kind(), StoreKind::Registry);
+        let mut image = image.clone();
+        if image.store.kind() == StoreKind::Daemon {
+            let turned: String = image.digest.hex().chars().rev().collect();
+            image.digest = Digest::parse(format!("sha256:{turned}"))?;
+        }
+        self.registry.copy(cx, &image, to).await
+    }
+
+    async fn join(&self, cx: &Context, images: &[Image], to: &Target) -> Result<Image> {
+        self.registry.join(cx, images, to).await
+    }
+}
+
+#[tokio::test]
+async fn a_required_image_from_a_daemon_counts_with_the_digest_of_its_copy() {
+    let bench = bench();
+    let daemon = Shelf::default();
+    let images = DaemonAndRegistry { daemon: daemon.clone(), registry: bench.shelf.clone() };
+    let driver = Driver::new(bench.world().images(images));
+    let base = FakeBuilder {
+        shelf: daemon,
+        quirk: Quirk::None,
+        writes: vec![StoreKind::Daemon],
+        reads: [StoreKind::Daemon].into(),
+        built: Mutex::default(),
+    };
+    let stores = [Store::Daemon("unix:///x".to_owned()), Store::Registry];
+    let pipeline = Pipeline::new("shop")
+        .build(build("base", Arc::new(base)).stores(stores))
+        .build(requiring("web", "base", bench.builder(Quirk::None)));
+    for expected in [Outcome::Succeeded, Outcome::Reused] {
+        let report = driver.run(&pipeline, &bench.cancel).await.unwrap();
+        assert_eq!(report.task("build:web"), Some(&expected), "{report}");
+    }
+}
