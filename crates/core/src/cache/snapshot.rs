@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Context, Entry, EntryKind, Error, ErrorKind, Fingerprint, Inputs, OpenFile, Reason, Result, Tree,
+    Context, Entry, EntryKind, Error, ErrorKind, Fingerprint, Inputs, OpenFile, Reason, Result, Store, Tree,
 };
 
 /// The hash of every input by its key, such as `file web/main.rs`, `fact base` or `tag`.
@@ -39,7 +39,12 @@ impl Snapshot {
                 return Err(Error::not_found(format!("there is no image `{}`", image.reference))
                     .hint("check the reference, and that the image was pushed"));
             };
-            snapshot.set(format!("image {}", image.reference), found.digest.as_str());
+            let key = match &image.store {
+                Store::Registry => format!("image {}", image.reference),
+                Store::Daemon(endpoint) => format!("image {} in daemon {endpoint}", image.reference),
+                Store::Layout(path) => format!("image {} in layout {}", image.reference, path.display()),
+            };
+            snapshot.set(key, found.digest.as_str());
         }
         for id in &inputs.secrets {
             snapshot.set(format!("secret {id}"), &cx.secret(id).await?.version());
@@ -56,22 +61,29 @@ impl Snapshot {
         for file in &inputs.files {
             let (folder, name) =
                 (file.parent().unwrap_or(Path::new("")), file.file_name().unwrap_or_default());
-            let entry = match cx.files().entry(cx, folder, &name.to_string_lossy()) {
+            let Some(name) = name.to_str() else {
+                return Err(Error::config(format!("the name of `{}` is not UTF-8", file.display()))
+                    .hint("rename the file"));
+            };
+            let entry = match cx.files().entry(cx, folder, name) {
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
                 other => other?,
             };
-            let hash = match entry {
-                Some(entry) => hash_entry(cx, folder, &entry)?,
-                None => "missing".to_owned(),
-            };
-            snapshot.set(file_key(cx, file), &hash);
+            let hash = entry.map(|entry| hash_entry(cx, folder, &entry)).transpose()?.flatten();
+            snapshot.set(file_key(cx, file), hash.as_deref().unwrap_or("missing"));
         }
+        let mut rules: BTreeMap<String, Vec<&[String]>> = BTreeMap::new();
         for tree in &inputs.trees {
             for entry in cx.files().walk(cx, tree)? {
-                let hash = hash_entry(cx, &tree.root, &entry)?;
-                snapshot.set(file_key(cx, &tree.root.join(&entry.path)), &hash);
+                if let Some(hash) = hash_entry(cx, &tree.root, &entry)? {
+                    snapshot.set(file_key(cx, &tree.root.join(&entry.path)), &hash);
+                }
             }
-            snapshot.set(format!("rules {}", tree_name(cx, tree)), &tree.ignore.join("\n"));
+            rules.entry(format!("rules {}", tree_name(cx, tree))).or_default().push(&tree.ignore);
+        }
+        // A folder may be declared several times, each time with other rules.
+        for (key, lists) in rules {
+            snapshot.set(key, &serde_json::Value::from_iter(lists.into_iter().map(Vec::from)).to_string());
         }
         Ok(snapshot)
     }
@@ -116,13 +128,19 @@ fn tree_name(cx: &Context, tree: &Tree) -> String {
     file_key(cx, &tree.root).trim_start_matches("file ").trim_start_matches("./").to_owned()
 }
 
-fn hash_entry(cx: &Context, root: &Path, entry: &Entry) -> Result<String> {
-    Ok(match &entry.kind {
+/// Returns the hash of what is listed, or nothing for a file that has gone since.
+fn hash_entry(cx: &Context, root: &Path, entry: &Entry) -> Result<Option<String>> {
+    cx.check_stopped()?;
+    Ok(Some(match &entry.kind {
         EntryKind::File => {
-            let OpenFile { entry: opened, mut reader, .. } = cx.files().open(cx, root, &entry.path)?;
+            let OpenFile { entry: opened, mut reader, .. } = match cx.files().open(cx, root, &entry.path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                other => other?,
+            };
             let mut hasher = blake3::Hasher::new();
             let mut buffer = vec![0; 64 * 1024];
             loop {
+                cx.check_stopped()?;
                 let count = reader
                     .read(&mut buffer)
                     .map_err(|error| Error::io("read", &cx.path(root).join(&entry.path), error))?;
@@ -136,7 +154,7 @@ fn hash_entry(cx: &Context, root: &Path, entry: &Entry) -> Result<String> {
         EntryKind::Folder => format!("folder {:04o}", entry.mode),
         EntryKind::Link(text) => format!("link {text}"),
         EntryKind::Special => "special".to_owned(),
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -129,9 +129,9 @@ impl Files for HostFiles {
         let root = cx.path(&tree.root);
         let rules = IgnoreRules::new(&tree.ignore)?;
         let folder = open_root(&root)?;
-        let mut entries = Vec::new();
-        walk_folder(&folder, "", 0, &rules, Decision::default(), &mut entries)
-            .map_err(|(path, error)| Error::io("read", &root.join(path), error))?;
+        let mut walk = Walk { cx, root: &root, rules: &rules, entries: Vec::new() };
+        walk.folder(&folder, "", 0, Decision::default())?;
+        let mut entries = walk.entries;
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
@@ -224,56 +224,59 @@ fn open_parent(root: &Path, path: &str) -> Result<(OwnedFd, String)> {
     Ok((folder, name.to_string_lossy().into_owned()))
 }
 
-type Failed = (String, io::Error);
-
 /// Folders nested deeper are refused: each takes a step of the stack and two open files.
 const MAX_DEPTH: usize = 256;
 
-fn walk_folder(
-    folder: &OwnedFd,
-    prefix: &str,
-    depth: usize,
-    rules: &IgnoreRules,
-    above: Decision,
-    entries: &mut Vec<Entry>,
-) -> Result<(), Failed> {
-    let failed = |error: io::Error| (prefix.to_owned(), error);
-    if depth > MAX_DEPTH {
-        return Err(failed(io::Error::other(format!("folders are nested more than {MAX_DEPTH} deep"))));
+struct Walk<'a> {
+    cx: &'a Context,
+    root: &'a Path,
+    rules: &'a IgnoreRules,
+    entries: Vec<Entry>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &OwnedFd, prefix: &str, depth: usize, above: Decision) -> Result<()> {
+        self.cx.check_stopped()?;
+        let failed = |path: &str, error: io::Error| Error::io("read", &self.root.join(path), error);
+        if depth > MAX_DEPTH {
+            let error = io::Error::other(format!("folders are nested more than {MAX_DEPTH} deep"));
+            return Err(failed(prefix, error));
+        }
+        for item in rustix::fs::Dir::read_from(folder).map_err(|error| failed(prefix, error.into()))? {
+            let item = item.map_err(|error| failed(prefix, error.into()))?;
+            let name = item.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            let path = format!("{prefix}{}", name.to_string_lossy());
+            let decision = self.rules.decide_below(above, &path);
+            let ignored = self.rules.ignores(decision);
+            // Some file systems do not say in a listing what an entry is.
+            let may_be_folder = matches!(item.file_type(), FileType::Directory | FileType::Unknown);
+            if ignored && !(may_be_folder && self.rules.may_keep(decision, &path)) {
+                continue;
+            }
+            let Ok(name) = name.to_str() else {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "a file's name is not UTF-8");
+                return Err(failed(&path, error));
+            };
+            let (entry, below) = match enter(folder, OsStr::new(name), &path) {
+                Ok(entered) => entered,
+                // It went away since it was listed, so it is not there.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(&path, error)),
+            };
+            let kept = self.entries.len();
+            if let Some(below) = below {
+                self.folder(&below, &format!("{path}/"), depth + 1, decision)?;
+            }
+            // A folder that is left out itself is there all the same when something below it is.
+            if !ignored || self.entries.len() > kept {
+                self.entries.push(entry);
+            }
+        }
+        Ok(())
     }
-    for item in rustix::fs::Dir::read_from(folder).map_err(|error| failed(error.into()))? {
-        let item = item.map_err(|error| failed(error.into()))?;
-        let name = item.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        let path = format!("{prefix}{}", name.to_string_lossy());
-        let decision = rules.decide_below(above, &path);
-        let ignored = rules.ignores(decision);
-        // Some file systems do not say in a listing what an entry is.
-        let may_be_folder = matches!(item.file_type(), FileType::Directory | FileType::Unknown);
-        if ignored && !(may_be_folder && rules.may_keep(decision, &path)) {
-            continue;
-        }
-        let Ok(name) = name.to_str() else {
-            return Err((path, io::Error::new(io::ErrorKind::InvalidInput, "a file's name is not UTF-8")));
-        };
-        let (entry, below) = match enter(folder, OsStr::new(name), &path) {
-            Ok(entered) => entered,
-            // It went away since it was listed, so it is not there.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err((path, error)),
-        };
-        let kept = entries.len();
-        if let Some(below) = below {
-            walk_folder(&below, &format!("{path}/"), depth + 1, rules, decision, entries)?;
-        }
-        // A folder that is left out itself is there all the same when something below it is.
-        if !ignored || entries.len() > kept {
-            entries.push(entry);
-        }
-    }
-    Ok(())
 }
 
 /// Something that is another kind of thing at each look is given up after so many.

@@ -242,9 +242,21 @@ impl Context {
         }
     }
 
+    /// Returns an error once the task must stop at once, for blocking work to ask between two steps.
+    ///
+    /// # Errors
+    /// `Cancelled` when it is forced, `Timeout` when its deadline has passed.
+    pub fn check_stopped(&self) -> Result<()> {
+        match self.0.cancel.state() {
+            Some((Stage::Forced, reason)) => Err(Error::cancelled(reason.to_string())),
+            _ if self.0.deadline.is_some_and(|deadline| deadline <= self.clock().elapsed()) => Err(late()),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns once the task must stop at once: it is forced, or its deadline has passed.
     pub async fn stopped(&self) -> Error {
-        let late = async {
+        let deadline = async {
             match self.0.deadline {
                 Some(deadline) => self.clock().sleep(deadline.saturating_sub(self.clock().elapsed())).await,
                 None => std::future::pending().await,
@@ -252,7 +264,7 @@ impl Context {
         };
         tokio::select! {
             reason = self.0.cancel.forced() => Error::cancelled(reason.to_string()),
-            () = late => Error::timeout("the task's deadline passed"),
+            () = deadline => late(),
         }
     }
 
@@ -271,6 +283,10 @@ impl Context {
     fn world(&self) -> &World {
         self.0.run.world()
     }
+}
+
+fn late() -> Error {
+    Error::timeout("the task's deadline passed")
 }
 
 impl Drop for Inner {

@@ -1,0 +1,166 @@
+//! What counts in a snapshot, and when taking one ends.
+
+#![expect(clippy::disallowed_methods, reason = "the tests prepare real files")]
+
+use std::{
+    fs,
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use shipway_core::{
+    Cancel, CancelReason, Context, Digest, Entry, Error, ErrorKind, Files, ForeignImage, HostFiles, Image,
+    Images, Inputs, OpenFile, Result, RunContext, Snapshot, Stage, Store, Target, Tree, World,
+};
+
+fn context(world: World) -> Context {
+    RunContext::new(world, "run").context(None, None, Cancel::new())
+}
+
+/// Each store holds another image under the same reference; which one, the folder's name tells.
+#[derive(Debug)]
+struct Layouts;
+
+#[async_trait]
+impl Images for Layouts {
+    async fn find(&self, _cx: &Context, store: &Store, reference: &str) -> Result<Option<Image>> {
+        let Store::Layout(folder) = store else { return Ok(None) };
+        let content = folder.display().to_string();
+        let digest = Digest::parse(format!("sha256:{}", content.repeat(64)))?;
+        Ok(Some(Image::new(reference, store.clone(), reference, digest)))
+    }
+
+    async fn copy(&self, _cx: &Context, _image: &Image, _to: &Target) -> Result<Image> {
+        Err(Error::unsupported("not here"))
+    }
+
+    async fn join(&self, _cx: &Context, _images: &[Image], _to: &Target) -> Result<Image> {
+        Err(Error::unsupported("not here"))
+    }
+}
+
+#[tokio::test]
+async fn two_stores_may_hold_other_images_under_one_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    let cx = context(World::host(folder.path()).images(Layouts));
+    let of = |layouts: [&str; 2]| {
+        let images = layouts.map(|layout| ForeignImage::new(Store::Layout(layout.into()), "base:1"));
+        Inputs::default().images(images)
+    };
+    let one = Snapshot::take(&cx, &of(["a", "c"])).await.unwrap();
+    let other = Snapshot::take(&cx, &of(["b", "c"])).await.unwrap();
+    let reasons: Vec<String> = other.reasons(&one).iter().map(ToString::to_string).collect();
+    assert_eq!(reasons, ["image base:1 in layout a changed", "image base:1 in layout b changed"]);
+}
+
+#[tokio::test]
+async fn the_rules_of_each_tree_count() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("web")).unwrap();
+    fs::write(folder.path().join("web/a"), "").unwrap();
+    let cx = context(World::host(folder.path()));
+    let mut seen = std::collections::BTreeSet::new();
+    // The files are the same each time, because one of the trees has them all.
+    let lists: [&[&str]; 4] = [&["a"], &["a", "b"], &["a\nb"], &["b"]];
+    for rules in lists {
+        let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
+        let trees = [Tree::new("web").ignore(rules), Tree::new("web").ignore(["zzz".to_owned()])];
+        let snapshot = Snapshot::take(&cx, &Inputs::default().trees(trees)).await.unwrap();
+        assert!(seen.insert(snapshot.fingerprint()));
+    }
+}
+
+/// A door behind which files go away once they have been listed.
+#[derive(Debug)]
+struct Vanishing;
+
+impl Files for Vanishing {
+    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
+        let entries = HostFiles.walk(cx, tree)?;
+        let _ = fs::remove_file(cx.path(&tree.root).join("swap"));
+        Ok(entries)
+    }
+
+    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
+        let entry = HostFiles.entry(cx, root, path)?;
+        let _ = fs::remove_file(cx.path(root).join("version"));
+        Ok(entry)
+    }
+
+    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
+        HostFiles.open(cx, root, path)
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_goes_away_after_it_was_listed_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str| fs::write(folder.path().join(path), "").unwrap();
+    fs::create_dir(folder.path().join("web")).unwrap();
+    for path in ["web/a", "web/swap", "version"] {
+        write(path);
+    }
+    let cx = context(World::host(folder.path()).files(Vanishing));
+    let inputs = Inputs::default().trees([Tree::new("web")]).files(["version".into()]);
+    let vanished = Snapshot::take(&cx, &inputs).await.unwrap();
+    let absent = Snapshot::take(&cx, &inputs).await.unwrap();
+    assert_eq!(vanished, absent);
+}
+
+#[tokio::test]
+async fn a_declared_file_whose_name_cannot_be_told_is_an_error_and_not_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = PathBuf::from(std::ffi::OsString::from_vec(b"odd\xff".to_vec()));
+    fs::write(folder.path().join(&name), "content").unwrap();
+    let cx = context(World::host(folder.path()));
+    let error = Snapshot::take(&cx, &Inputs::default().files([name])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+}
+
+/// A door to a file without end.
+#[derive(Debug)]
+struct Endless(Cancel);
+
+impl Files for Endless {
+    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
+        HostFiles.walk(cx, tree)
+    }
+
+    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
+        HostFiles.entry(cx, root, path)
+    }
+
+    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
+        let entry = HostFiles.open(cx, root, path)?.entry;
+        self.0.escalate(Stage::Forced, CancelReason::Asked);
+        Ok(OpenFile::new(entry, std::io::repeat(0)))
+    }
+}
+
+#[test]
+fn hashing_stops_when_the_task_is_forced_to_or_late() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), "").unwrap();
+    let inputs = Inputs::default().files(["a".into()]);
+    // A runtime that is dropped waits for its threads, so that one that reads on would hang the test.
+    let (send, receive) = std::sync::mpsc::channel();
+    let root = folder.path().to_owned();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for (forced, kind) in [(true, ErrorKind::Cancelled), (false, ErrorKind::Timeout)] {
+            let cancel = Cancel::new();
+            let asked = if forced { cancel.clone() } else { Cancel::new() };
+            let world = World::host(&root).files(Endless(asked));
+            let deadline = world.clock.elapsed() + std::time::Duration::from_millis(50);
+            let cx = RunContext::new(world, "run").context(None, (!forced).then_some(deadline), cancel);
+            let error = runtime.block_on(Snapshot::take(&cx, &inputs)).unwrap_err();
+            send.send((error.kind(), kind)).unwrap();
+        }
+        drop(runtime);
+    });
+    for _ in 0..2 {
+        let (is, expected) = receive.recv_timeout(std::time::Duration::from_secs(30)).expect("it stops");
+        assert_eq!(is, expected);
+    }
+}
