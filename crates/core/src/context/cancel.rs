@@ -44,6 +44,11 @@ impl fmt::Display for CancelReason {
 
 type Now = Option<(Stage, CancelReason)>;
 
+/// How far a cancellation has gone, with how much weight.
+fn rank(now: Now) -> (Option<Stage>, bool) {
+    (now.map(|(stage, _)| stage), now.is_some_and(|(_, reason)| reason == CancelReason::Asked))
+}
+
 /// A handle to ask for cancellation and to wait for it; clones are the same handle.
 #[derive(Clone, Debug)]
 pub struct Cancel {
@@ -72,10 +77,11 @@ impl Cancel {
         Self { own: Arc::new(watch::Sender::new(None)), parents }
     }
 
-    /// Cancels, or goes a stage further; a lower stage than the present one changes nothing.
+    /// Cancels, or goes a stage further; a lower stage than the present one changes nothing. Of the same
+    /// stage, [`CancelReason::Asked`] goes beyond the others: what only a person may do is done.
     pub fn escalate(&self, stage: Stage, reason: CancelReason) {
         self.own.send_if_modified(|now| {
-            let further = now.is_none_or(|(present, _)| present < stage);
+            let further = rank(*now) < rank(Some((stage, reason)));
             if further {
                 *now = Some((stage, reason));
             }
@@ -88,39 +94,39 @@ impl Cancel {
     pub fn state(&self) -> Option<(Stage, CancelReason)> {
         let own = *self.own.borrow();
         let inherited = self.parents.iter().map(|parent| *parent.borrow());
-        inherited.chain([own]).flatten().max_by_key(|(stage, _)| *stage)
+        inherited.chain([own]).max_by_key(|now| rank(*now)).flatten()
     }
 
     /// Returns once cancellation is requested or forced.
     pub async fn requested(&self) -> CancelReason {
-        self.reached(Stage::Requested).await
+        self.beyond(None).await.1
     }
 
     /// Returns once cancellation is forced.
     pub async fn forced(&self) -> CancelReason {
-        self.reached(Stage::Forced).await
+        self.beyond(Some((Stage::Requested, CancelReason::Asked))).await.1
     }
 
-    async fn reached(&self, wanted: Stage) -> CancelReason {
-        if let Some((_, reason)) = self.state().filter(|(stage, _)| *stage >= wanted) {
-            return reason;
+    /// Returns once the cancellation has gone further than what was seen.
+    pub(crate) async fn beyond(&self, seen: Now) -> (Stage, CancelReason) {
+        if let Some(now) = self.state().filter(|now| rank(Some(*now)) > rank(seen)) {
+            return now;
         }
         let mut receivers = self.parents.clone();
         receivers.push(self.own.subscribe());
         let mut waiting = tokio::task::JoinSet::new();
         for mut receiver in receivers {
             waiting.spawn(async move {
-                let reached = |now: &Now| now.is_some_and(|(stage, _)| stage >= wanted);
-                match receiver.wait_for(reached).await {
-                    Ok(now) => now.map(|(_, reason)| reason),
+                match receiver.wait_for(|now| rank(*now) > rank(seen)).await {
+                    Ok(now) => *now,
                     // The parent's handle is gone, so it will never be cancelled.
                     Err(_) => None,
                 }
             });
         }
         while let Some(reached) = waiting.join_next().await {
-            if let Ok(Some(reason)) = reached {
-                return reason;
+            if let Ok(Some(now)) = reached {
+                return now;
             }
         }
         std::future::pending().await
@@ -143,6 +149,21 @@ mod tests {
         parent.escalate(Stage::Requested, CancelReason::Deadline);
         assert_eq!(grandchild.forced().await, CancelReason::Asked);
         assert_eq!(grandchild.state(), Some((Stage::Forced, CancelReason::Asked)));
+    }
+
+    #[tokio::test]
+    async fn a_person_goes_beyond_what_others_forced() {
+        let cancel = Cancel::new();
+        cancel.escalate(Stage::Forced, CancelReason::Deadline);
+        let seen = cancel.state();
+        let child = cancel.child();
+        let waiter = tokio::spawn(async move { child.beyond(seen).await });
+        tokio::task::yield_now().await;
+        cancel.escalate(Stage::Forced, CancelReason::Superseded);
+        assert_eq!(cancel.state(), seen);
+        cancel.escalate(Stage::Forced, CancelReason::Asked);
+        assert_eq!(waiter.await.expect("ends"), (Stage::Forced, CancelReason::Asked));
+        assert_eq!(cancel.state(), Some((Stage::Forced, CancelReason::Asked)));
     }
 
     #[tokio::test]

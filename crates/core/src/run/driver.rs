@@ -249,9 +249,8 @@ struct Execution<'a> {
 
 impl Execution<'_> {
     async fn go(&mut self, cancel: &Cancel) {
-        let mut stage = None;
-        if let Some((at_once, reason)) = cancel.state() {
-            stage = Some(at_once);
+        let mut seen = cancel.state();
+        if let Some((at_once, reason)) = seen {
             self.cancel(at_once, reason);
         }
         loop {
@@ -264,9 +263,9 @@ impl Execution<'_> {
             }
             tokio::select! {
                 Some(joined) = self.running.join_next_with_id() => self.joined(joined),
-                reason = next_stage(cancel, stage) => {
-                    stage = cancel.state().map(|(stage, _)| stage);
-                    self.cancel(stage.unwrap_or(Stage::Requested), reason);
+                (stage, reason) = cancel.beyond(seen) => {
+                    seen = Some((stage, reason));
+                    self.cancel(stage, reason);
                 }
             }
         }
@@ -351,15 +350,6 @@ impl Execution<'_> {
         for (id, outcome) in self.schedule.skip() {
             self.run.emit(Some(id), EventKind::TaskFinished { outcome, made: String::new() });
         }
-    }
-}
-
-/// Returns once the cancellation is a stage further than `stage`.
-async fn next_stage(cancel: &Cancel, stage: Option<Stage>) -> CancelReason {
-    match stage {
-        None => cancel.requested().await,
-        Some(Stage::Requested) => cancel.forced().await,
-        Some(Stage::Forced) => std::future::pending().await,
     }
 }
 

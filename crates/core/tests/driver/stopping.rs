@@ -68,6 +68,23 @@ async fn force_stops_what_is_under_way_but_an_apply_only_when_a_person_says_so()
 }
 
 #[tokio::test]
+async fn a_person_may_force_an_apply_that_something_else_could_not() {
+    let bench = bench();
+    let deployer = FakeDeployer { slow_apply: Some(Duration::from_secs(60)), ..FakeDeployer::default() };
+    let pipeline =
+        Pipeline::new("shop").build(build("web", bench.builder(Quirk::None))).deploy(deploy(&deployer));
+    let begun = || {
+        let applying = *deployer.applying.lock().unwrap();
+        if applying {
+            bench.cancel.escalate(Stage::Forced, CancelReason::Deadline);
+        }
+        applying
+    };
+    let report = run_and_cancel(&bench, &pipeline, begun, (Stage::Forced, CancelReason::Asked)).await;
+    assert_eq!(report.task("apply:shop"), Some(&Outcome::Cancelled));
+}
+
+#[tokio::test]
 async fn a_plug_in_that_does_not_stop_is_dropped_after_the_grace() {
     let bench = bench_with(|driver| driver.grace(Duration::from_millis(50)));
     let builder = bench.builder(Quirk::Hangs);
