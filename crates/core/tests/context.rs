@@ -378,6 +378,9 @@ fn scratch_is_private_and_goes_with_the_task() {
     let scratch = bench.cx.scratch().unwrap().to_owned();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&scratch), mode(&file)), (0o700, 0o600));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    bench.cx.scratch_file("kubeconfig", b"another").unwrap();
+    assert_eq!(mode(&file), 0o600, "whoever wrote it before");
     assert_eq!(bench.cx.scratch_file("../x", b"").unwrap_err().kind(), ErrorKind::Config);
     drop(bench);
     assert!(!scratch.exists());

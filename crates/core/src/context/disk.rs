@@ -61,7 +61,9 @@ pub fn publish(
         file.sync()?;
         drop(file);
         disk.rename(&beside, path)?;
-        disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+        // The parent of a name alone is an empty path, which no folder has.
+        let parent = path.parent().filter(|parent| *parent != Path::new(""));
+        disk.sync_dir(parent.unwrap_or(Path::new(".")))
     })();
     if written.is_err() {
         // The first error is the one to tell.
@@ -177,6 +179,47 @@ mod tests {
         }
         publish(&HostDisk, &path, |file| file.write_all(b"new")).expect("published");
         assert_eq!(fs::read(&path).expect("there"), b"new");
+    }
+
+    #[test]
+    fn a_name_alone_is_published_in_the_folder_that_it_is_in() {
+        #[derive(Debug)]
+        struct Below(PathBuf);
+        impl Below {
+            fn at(&self, path: &Path) -> PathBuf {
+                if path == Path::new("") { PathBuf::new() } else { self.0.join(path) }
+            }
+        }
+        impl Disk for Below {
+            fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+                HostDisk.create(&self.at(path))
+            }
+            fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+                HostDisk.open(&self.at(path))
+            }
+            fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+                HostDisk.size(&self.at(path))
+            }
+            fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+                HostDisk.rename(&self.at(from), &self.at(to))
+            }
+            fn sync_dir(&self, path: &Path) -> io::Result<()> {
+                HostDisk.sync_dir(&self.at(path))
+            }
+            fn remove(&self, path: &Path) -> io::Result<()> {
+                HostDisk.remove(&self.at(path))
+            }
+            fn create_dir(&self, path: &Path) -> io::Result<()> {
+                HostDisk.create_dir(&self.at(path))
+            }
+            fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+                HostDisk.list(&self.at(path))
+            }
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = Below(folder.path().to_owned());
+        publish(&disk, Path::new("a"), |file| file.write_all(b"new")).expect("published");
+        assert_eq!(fs::read(folder.path().join("a")).expect("there"), b"new");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -234,8 +234,25 @@ pub(super) fn make_scratch(base: &Path, run: &str) -> Result<PathBuf> {
 
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub(super) fn remove_scratch(path: &Path) {
-    // A folder that cannot be removed is the system's to clean: it lies among the temporary files.
-    let _ = fs::remove_dir_all(path);
+    if fs::remove_dir_all(path).is_err() {
+        // A folder without the right to write keeps what is in it, as those of Go's module cache.
+        let _ = make_writable(path);
+        // What cannot be removed even so is the system's to clean: it lies among the temporary files.
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+/// Gives the right to write to the folder and to those below it, and follows no link.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn make_writable(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            make_writable(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
@@ -246,7 +263,11 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(path)
-        .and_then(|mut file| file.write_all(content))
+        .and_then(|mut file| {
+            // A file that was there already has the mode that it was given then.
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+            file.write_all(content)
+        })
         .map_err(|error| Error::io("write", path, error))
 }
 
@@ -272,5 +293,30 @@ impl Images for NoImages {
 
     async fn join(&self, _cx: &Context, _images: &[Image], _to: &Target) -> Result<Image> {
         Self::refuse()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the test looks at the real disk")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_without_the_right_to_write_get_it_but_nothing_that_a_link_leads_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (scratch, outside) = (folder.path().join("scratch"), folder.path().join("outside"));
+        fs::create_dir_all(scratch.join("mod/cache")).expect("made");
+        fs::create_dir(&outside).expect("made");
+        std::os::unix::fs::symlink(&outside, scratch.join("mod/link")).expect("made");
+        let set = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o555));
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        for path in [&scratch.join("mod/cache"), &scratch.join("mod"), &outside] {
+            set(path).expect("set");
+        }
+        make_writable(&scratch).expect("made writable");
+        assert_eq!((mode(&scratch.join("mod")), mode(&scratch.join("mod/cache"))), (0o700, 0o700));
+        assert_eq!(mode(&outside), 0o555);
+        remove_scratch(&scratch);
+        assert!(!scratch.exists() && outside.exists());
     }
 }
