@@ -6,10 +6,13 @@
 use std::{
     error::Error as StdError,
     fmt,
+    fmt::Write as _,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::plain::Plain;
 
 /// A result whose error is the opaque [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -277,7 +280,7 @@ impl From<ErrorReport> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.report.message)
+        Plain(f).write_str(&self.0.report.message)
     }
 }
 
@@ -329,6 +332,7 @@ impl ErrorReport {
 
 impl fmt::Display for ErrorReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = Plain(f);
         if let Some(location) = &self.location {
             write!(f, "{location}: ")?;
         }

@@ -16,6 +16,7 @@ mod event;
 mod ignore;
 mod image;
 mod inputs;
+mod plain;
 mod release;
 mod role;
 mod run;

@@ -10,9 +10,9 @@ use std::{
 };
 
 use shipway_core::{
-    Cancel, CancelReason, Context, Error, Event, EventKind, JsonLines, Level, Outcome, Phase, Reason, Record,
-    RunContext, RunOutcome, RunState, Secret, Sink, Stage, Stream, TaskId, TaskStatus, Timeline, Timestamp,
-    Unit, World,
+    Cancel, CancelReason, Context, Error, ErrorKind, Event, EventKind, JsonLines, Level, Outcome, Phase,
+    Reason, Record, RunContext, RunOutcome, RunState, Secret, Sink, Stage, Stream, TaskId, TaskStatus,
+    Timeline, Timestamp, Unit, World,
 };
 
 const CANARY: &str = "canary-secret-1234";
@@ -136,4 +136,58 @@ fn the_state_is_a_fold_of_the_events() {
     assert!(Timeline(&half).to_string().starts_with("running   build:web"));
     let json = serde_json::to_string(&state).unwrap();
     assert_eq!(serde_json::from_str::<RunState>(&json).unwrap(), state);
+}
+
+#[test]
+fn lines_of_the_course_of_a_run_are_not_held_back() {
+    let written = Shared::default();
+    let sink = JsonLines::new(std::io::BufWriter::with_capacity(1 << 20, written.clone()));
+    let of = |seq, kind| Event::new(seq, Timestamp(seq), None, kind);
+    let output = || EventKind::Output { stream: Stream::Stdout, line: "line".to_owned() };
+    sink.emit(&of(0, output()));
+    assert!(written.0.lock().unwrap().is_empty(), "output may wait");
+    sink.emit(&of(1, EventKind::RunFinished { outcome: RunOutcome::Succeeded, took_millis: 1 }));
+    assert_eq!(written.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count(), 2);
+}
+
+#[test]
+fn a_timeline_of_whatever_events_is_told_without_harm() {
+    let error = || {
+        let error =
+            Error::new(ErrorKind::ToolFailed, "registry says \u{1b}]0;title\u{7}").note("two\nlines\u{8}");
+        error.hint("\u{1b}[2Jtry\u{9b}again").into_report()
+    };
+    let id: TaskId = "build:web".parse().unwrap();
+    let finished = EventKind::TaskFinished {
+        outcome: Outcome::Failed { error: error() },
+        made: "a \u{1b}[31mred\u{1b}[0m tag".to_owned(),
+    };
+    let events = [
+        Event::new(
+            0,
+            Timestamp(0),
+            Some(id.clone()),
+            EventKind::TaskStarted { reasons: vec![], fingerprint: None },
+        ),
+        Event::new(1, Timestamp(u64::MAX), Some(id), finished),
+    ];
+    let shown = Timeline(&RunState::after(&events)).to_string();
+    for text in [shown.as_str(), &error().to_string()] {
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        assert!(text.contains("two\n") && text.contains("try\u{fffd}again"), "{text:?}");
+    }
+}
+
+#[test]
+fn a_timeline_of_many_tasks_grows_with_them_alone() {
+    let mut state = RunState::default();
+    for index in 0..20_000_u32 {
+        let id: TaskId = format!("build:{index}").parse().unwrap();
+        let finished = EventKind::TaskFinished { outcome: Outcome::Succeeded, made: String::new() };
+        state.apply(&Event::new(u64::from(index), Timestamp(0), Some(id), finished));
+    }
+    // As many steps as pairs would take minutes.
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || send.send(Timeline(&state).to_string().lines().count()));
+    assert_eq!(receive.recv_timeout(Duration::from_secs(20)).expect("told in time"), 20_001);
 }

@@ -48,6 +48,8 @@ impl Sink for Record {
 }
 
 /// Writes each event as a line of JSON, with the number of the form in `schema`.
+///
+/// What tells the course of the run is flushed at once; output waits in the writer's buffer, if it has one.
 pub struct JsonLines<W>(Mutex<W>);
 
 impl<W: Write + Send + 'static> JsonLines<W> {
@@ -76,6 +78,9 @@ impl<W: Write + Send + 'static> Sink for JsonLines<W> {
             let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // A sink cannot fail; who needs every event keeps a journal.
             let _ = writer.write_all(&line);
+            if !event.may_drop() {
+                let _ = writer.flush();
+            }
         }
     }
 }

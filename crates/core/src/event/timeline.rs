@@ -1,10 +1,10 @@
 //! A run as a table for people: a line for each task that ran, in the order in which they ended, with a
 //! bar that shows when, and one for those that a failure skipped. Plain text, readable without colour.
 
-use std::fmt;
+use std::{fmt, fmt::Write as _};
 
 use super::{Outcome, RunOutcome, RunState, TaskState, TaskStatus};
-use crate::deployment::Timestamp;
+use crate::{deployment::Timestamp, plain::Plain};
 
 /// The timeline of a run; its `Display` is the table.
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +14,13 @@ const BAR: u64 = 24;
 
 impl fmt::Display for Timeline<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = Plain(f);
         let state = self.0;
         let width = state.tasks.keys().map(|id| id.as_str().len()).max().unwrap_or(0);
         let end = state.tasks.values().filter_map(|task| task.finished).max().unwrap_or(state.started);
         let whole = end.0.saturating_sub(state.started.0).max(1);
-        let unfinished = state.tasks.keys().filter(|id| !state.ended.contains(id));
+        let goes_on = |task: &TaskState| !matches!(task.status, TaskStatus::Ended(_));
+        let unfinished = state.tasks.iter().filter(|(_, task)| goes_on(task)).map(|(id, _)| id);
         for id in state.ended.iter().chain(unfinished) {
             let Some(task) = state.tasks.get(id) else { continue };
             if matches!(task.status, TaskStatus::Ended(Outcome::Skipped { .. })) {
@@ -93,7 +95,7 @@ fn status(task: &TaskState) -> (&'static str, Vec<String>) {
 }
 
 fn bar(task: &TaskState, start: Timestamp, whole: u64) -> String {
-    let column = |at: Timestamp| (at.0.saturating_sub(start.0) * BAR / whole).min(BAR - 1);
+    let column = |at: Timestamp| (at.0.saturating_sub(start.0).saturating_mul(BAR) / whole).min(BAR - 1);
     let Some(from) = task.started.map(column) else { return " ".repeat(usize::try_from(BAR).unwrap_or(0)) };
     let to = task.finished.map_or(BAR - 1, column);
     (0..BAR).map(|at| if (from..=to).contains(&at) { '=' } else { ' ' }).collect()

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    fmt::Write as _,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ChangeSet, Deployment, Fingerprint, Image, Manifests, Reason, Store, Tag, TaskId, TestReport,
-    value::value,
+    plain::Plain, value::value,
 };
 
 value! {
@@ -228,6 +229,7 @@ fn short(tag: &Tag) -> String {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = Plain(f);
         let width = self.tasks.iter().map(|task| task.id.as_str().len()).max().unwrap_or(0);
         let mut way_back: BTreeSet<&TaskId> = BTreeSet::new();
         for task in &self.tasks {

@@ -1,0 +1,20 @@
+//! Text for people. What comes from outside (a registry's answer, a tool's output, the name of a file) may
+//! hold sequences that steer a terminal; shown to people, it does not.
+
+use std::fmt;
+
+/// Writes text with every control character but line ends and tabs replaced.
+pub(crate) struct Plain<W>(pub(crate) W);
+
+impl<W: fmt::Write> fmt::Write for Plain<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+        let mut parts = text.split(steers);
+        self.0.write_str(parts.next().unwrap_or_default())?;
+        for part in parts {
+            self.0.write_char(char::REPLACEMENT_CHARACTER)?;
+            self.0.write_str(part)?;
+        }
+        Ok(())
+    }
+}
