@@ -192,6 +192,7 @@ async fn output_is_streamed_in_order_and_secrets_are_masked() {
     assert_eq!(exit.code, 0);
     assert_eq!(bench.lines(), ["one", "token ***", "last"]);
     bench.cx.login("reg:5000").await.unwrap().unwrap();
+    assert!(bench.cx.login("REG:5000").await.unwrap().is_some(), "a host has no case (RFC 3986, 3.2.2)");
     bench.cx.message(Level::Info, "sent pa55word and Y2k6cGE1NXdvcmQ=");
     assert_eq!(bench.lines().last().unwrap(), "sent *** and ***");
 }
@@ -384,6 +385,18 @@ fn scratch_is_private_and_goes_with_the_task() {
     assert_eq!(bench.cx.scratch_file("../x", b"").unwrap_err().kind(), ErrorKind::Config);
     drop(bench);
     assert!(!scratch.exists());
+}
+
+#[test]
+fn scratch_is_in_its_folder_whatever_the_run_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("base");
+    fs::create_dir(&base).unwrap();
+    let world = World::host(folder.path()).scratch(&base);
+    for run in ["../../x", "a/b", "", "é"] {
+        let cx = RunContext::new(world.clone(), run).context(None, None, Cancel::new());
+        assert_eq!(cx.scratch().unwrap().parent().unwrap(), base.canonicalize().unwrap());
+    }
 }
 
 #[tokio::test]

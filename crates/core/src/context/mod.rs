@@ -140,12 +140,13 @@ impl Context {
         self.world().processes.run(self, command).await
     }
 
-    /// Returns the login for exactly this host, if there is one, and masks it in all output.
+    /// Returns the login for exactly this host, `host[:port]` in whatever case, if there is one, and masks
+    /// it in all output.
     ///
     /// # Errors
     /// What the embedder's credentials say.
     pub async fn login(&self, host: &str) -> Result<Option<Login>> {
-        let login = self.world().credentials.registry(self, host).await?;
+        let login = self.world().credentials.registry(self, &host.to_lowercase()).await?;
         if let Some(login) = &login {
             self.mask(&login.password);
             // As HTTP's Basic scheme sends it (RFC 7617).

@@ -221,6 +221,8 @@ pub(super) fn make_scratch(base: &Path, run: &str) -> Result<PathBuf> {
     // Makes names unlike within the process; `create` makes them so beyond it.
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let failed = |error| Error::io("make a scratch folder in", base, error);
+    // An id is the embedder's own word; here it is only a part of a name.
+    let run = run.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
     loop {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = base.join(format!("shipway-{run}-{}-{count}", std::process::id()));

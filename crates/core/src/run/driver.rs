@@ -48,7 +48,6 @@ pub struct Driver {
     keep_going: bool,
     verify: Verify,
     grace: Duration,
-    runs: AtomicU64,
 }
 
 impl Driver {
@@ -63,7 +62,6 @@ impl Driver {
             keep_going: false,
             verify: Verify::default(),
             grace: Duration::from_secs(10),
-            runs: AtomicU64::new(0),
         }
     }
 
@@ -195,9 +193,12 @@ impl Driver {
         self.execute(pipeline, &plan, cancel).await
     }
 
-    /// Returns an id that no other run of this driver has; the moment makes it unlike those of others.
+    /// Returns an id that no other run of this machine has.
     fn next_run(&self) -> String {
-        format!("{:x}-{}", self.world.clock.now().0, self.runs.fetch_add(1, Ordering::Relaxed))
+        // A counter for the whole process only makes ids unlike; it carries no state between pipelines.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-{:x}-{count}", self.world.clock.now().0, std::process::id())
     }
 }
 
@@ -360,7 +361,8 @@ async fn attempts(work: &Work, cx: &Context, task: &Task) -> Result<Done> {
         match work.perform(cx, task).await {
             Err(error) if attempt < task.policy.retries && error.may_retry() => {
                 cx.message(crate::Level::Warning, format!("trying again in {pause:?}: {}", error.report()));
-                cx.sleep(pause).await?;
+                let note = |stopped: Error| stopped.note(format!("the last try failed: {}", error.report()));
+                cx.sleep(pause).await.map_err(note)?;
                 pause = (pause * 2).min(Duration::from_secs(30));
             }
             done => return done,

@@ -204,16 +204,19 @@ impl Work {
         let request =
             BuildRequest::new(build.artifact.clone(), target, fingerprint.clone()).requires(requires.clone());
         let image = build.builder.build(cx, &request).await?;
-        let mut after = recorded.snapshot(cx, &inputs).await?;
-        complete(&mut after, &requires, tag.as_ref());
-        if after == snapshot {
-            recorded.record(snapshot, &image).await?;
-        } else {
+        let recording = async {
+            let mut after = recorded.snapshot(cx, &inputs).await?;
+            complete(&mut after, &requires, tag.as_ref());
             let changed = after.reasons(&snapshot);
+            if changed.is_empty() {
+                return recorded.record(snapshot, &image).await;
+            }
             let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
-            let text =
-                format!("the result is used but not recorded: {} during the build", changed.join(", "));
-            cx.message(Level::Warning, text);
+            Err(Error::conflict(format!("{} during the build", changed.join(", "))))
+        };
+        // The image is there, whatever becomes of the record.
+        if let Err(why) = recording.await {
+            cx.message(Level::Warning, format!("the result is used but not recorded: {why}"));
         }
         Ok(Output::Image(image).into())
     }

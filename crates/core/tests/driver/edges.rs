@@ -1,18 +1,22 @@
 //! Pipelines, plans and policies at their edges.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use shipway_core::{
-    Allow, Artifact, Build, BuildRequest, Builder, Capabilities, Context, Deploy, Digest, Driver, ErrorKind,
-    EventKind, Image, Images, Inputs, Outcome, Pipeline, Policy, Record, Release, Result, RunOutcome, Store,
-    StoreKind, Target,
+    Allow, Artifact, Build, BuildRequest, Builder, Cancel, Capabilities, Context, Deploy, Digest, Driver,
+    ErrorKind, Event, EventKind, Image, Images, Inputs, Outcome, Pipeline, Policy, Record, Release, Result,
+    RunOutcome, Store, StoreKind, Target, World,
 };
 
-use crate::fakes::{FakeBuilder, FakeDeployer, FakeTester, Quirk, Shelf, bench, build, deploy, requiring};
+use crate::{
+    failure,
+    fakes::{FakeBuilder, FakeDeployer, FakeTester, Quirk, Shelf, bench, build, deploy, requiring},
+};
 
 #[tokio::test]
 async fn a_tester_whose_name_is_no_name_is_a_config_error() {
@@ -114,6 +118,43 @@ async fn a_task_that_is_tried_again_begins_once() {
         event.task == "build:web".parse().ok() && matches!(event.kind, EventKind::TaskStarted { .. })
     });
     assert_eq!(begun.count(), 1);
+}
+
+#[tokio::test]
+async fn a_task_that_is_late_between_two_tries_says_why_it_was_tried_again() {
+    let bench = bench();
+    let policy = Policy::default().retries(9_u32).timeout(Duration::from_millis(50));
+    let pipeline =
+        Pipeline::new("shop").build(build("web", bench.builder(Quirk::FailsAtFirst(9))).policy(policy));
+    let error = failure(&bench.run(&pipeline).await, "build:web");
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    assert_eq!(error.notes, ["the last try failed: the registry is away"]);
+}
+
+#[tokio::test]
+async fn a_result_whose_inputs_cannot_be_looked_at_again_is_used_but_not_recorded() {
+    let bench = bench();
+    let record = Arc::new(Record::new());
+    let pipeline = Pipeline::new("shop").build(build("web", bench.builder(Quirk::RemovesSources)));
+    let driver = Driver::new(bench.world().sink(Arc::<Record>::clone(&record)));
+    let report = driver.run(&pipeline, &bench.cancel).await.unwrap();
+    assert_eq!(report.task("build:web"), Some(&Outcome::Succeeded), "{report}");
+    let warned = |event: Event| match event.kind {
+        EventKind::Message { text, .. } => {
+            text.starts_with("the result is used but not recorded: cannot open")
+        }
+        _ => false,
+    };
+    assert!(record.events().into_iter().any(warned));
+}
+
+#[tokio::test]
+async fn no_two_runs_have_one_id() {
+    let mut seen = BTreeSet::new();
+    for _ in 0..100 {
+        let driver = Driver::new(World::host("/"));
+        assert!(seen.insert(driver.run(&Pipeline::new("shop"), &Cancel::new()).await.unwrap().state.run));
+    }
 }
 
 /// Declares slowly, and therefore by a list.

@@ -56,6 +56,8 @@ pub(crate) enum Quirk {
     Hangs,
     /// Edits its own source while it builds.
     Edits,
+    /// Removes its own sources when it has built.
+    RemovesSources,
     UsesTag,
     /// Makes the same image of whatever sources.
     Constant,
@@ -116,6 +118,9 @@ impl Builder for FakeBuilder {
             request.target.repository.as_str(),
             digest,
         );
+        if self.quirk == Quirk::RemovesSources {
+            fs::remove_dir_all(cx.path(&request.artifact.context)).unwrap();
+        }
         self.shelf.copy(cx, &image, &request.target).await
     }
 }
