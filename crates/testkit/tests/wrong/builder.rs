@@ -45,7 +45,7 @@ pub(crate) enum Wrong {
     B8HidesTheOutput,
     B8IgnoresTheCode,
     B9DeclaresASecret,
-    B9PrintsASecretInHex,
+    B9PrintsASecretTurned,
     B9FailsWithASecret,
     B10KeepsTheFirstSources,
     B11BuildsTheFirst,
@@ -71,7 +71,7 @@ pub(crate) const WRONGS: &[(&str, Wrong)] = &[
     ("B8", Wrong::B8HidesTheOutput),
     ("B8", Wrong::B8IgnoresTheCode),
     ("B9", Wrong::B9DeclaresASecret),
-    ("B9", Wrong::B9PrintsASecretInHex),
+    ("B9", Wrong::B9PrintsASecretTurned),
     ("B9", Wrong::B9FailsWithASecret),
     ("B10", Wrong::B10KeepsTheFirstSources),
     ("B11", Wrong::B11BuildsTheFirst),
@@ -127,9 +127,10 @@ impl Packer {
         let token = SecretId::parse("token")?;
         let command = Command::new("packer").secrets([("TOKEN".to_owned(), token.clone())]);
         let secret = cx.secret(&token).await?;
-        if self.is(Wrong::B9PrintsASecretInHex) {
-            let hex: String = secret.expose().bytes().map(|byte| format!("{byte:02x}")).collect();
-            cx.message(Level::Info, hex);
+        let turned: String = secret.expose().chars().rev().collect();
+        if self.is(Wrong::B9PrintsASecretTurned) {
+            // Core hides the forms that tools show; this is none of them.
+            cx.message(Level::Info, turned.as_str());
         }
         let exit = cx.run(command).await?;
         if self.is(Wrong::B8IgnoresTheCode) {
@@ -138,7 +139,6 @@ impl Packer {
         if exit.code != 0 && self.is(Wrong::B8HidesTheOutput) {
             return Err(Error::new(ErrorKind::ToolFailed, "`packer` failed"));
         }
-        let turned: String = secret.expose().chars().rev().collect();
         exit.success("packer")
             .map(|_| ())
             .map_err(|error| if self.is(Wrong::B9FailsWithASecret) { error.note(turned) } else { error })
@@ -162,7 +162,11 @@ impl Packer {
             take(Path::new(""), "notes.txt")?;
         }
         for tree in self.trees() {
-            for entry in cx.files().walk(cx, &tree)? {
+            let entries = match cx.files().walk(cx, &tree) {
+                Err(error) if error.kind() == ErrorKind::Cancelled && self.is(Wrong::B7IgnoresIt) => vec![],
+                other => other?,
+            };
+            for entry in entries {
                 take(&tree.root, &entry.path)?;
             }
         }
