@@ -25,8 +25,8 @@ impl Snapshot {
     /// now, a secret with its version.
     ///
     /// # Errors
-    /// `NotFound` when a tree has no root or an image does not exist; else when something cannot be
-    /// read.
+    /// `NotFound` when a tree has no root or an image does not exist; `Cancelled` or `Timeout` when the
+    /// task must stop; else when something cannot be read.
     pub async fn take(cx: &Context, inputs: &Inputs) -> Result<Self> {
         let declared = inputs.clone();
         let mut snapshot = cx.blocking(move |cx| Self::of_files(cx, &declared)).await?;

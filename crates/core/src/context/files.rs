@@ -30,7 +30,8 @@ pub trait Files: Debug + Send + Sync + 'static {
     /// entries of kind [`EntryKind::Special`].
     ///
     /// # Errors
-    /// `NotFound` when there is no root; `Unavailable` or `Auth` when something cannot be read.
+    /// `NotFound` when there is no root; `Unavailable` or `Auth` when something cannot be read; `Cancelled`
+    /// or `Timeout` when the task must stop.
     fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>>;
 
     /// Returns the entry at a path below `root`, or `None` when there is nothing.

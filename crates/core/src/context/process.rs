@@ -39,7 +39,8 @@ pub trait Processes: Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct HostProcesses {
-    /// How long a command may take to end after `SIGTERM`, and its output to end after it; 2 s by default.
+    /// How long a command may take to end after `SIGTERM`, and its output to end after it (at least 1 s);
+    /// 2 s by default.
     pub grace: Duration,
 }
 
@@ -50,6 +51,8 @@ impl Default for HostProcesses {
 }
 
 const TAIL: usize = 4096;
+/// What a command has written is read after its end, however short the grace is.
+const DRAIN: Duration = Duration::from_secs(1);
 /// A line that is longer is split, so that a command without line ends cannot fill the memory.
 const LINE: usize = 64 * 1024;
 
@@ -93,7 +96,7 @@ impl Processes for HostProcesses {
                     // What the command left running is ended too; it may hold the pipes open.
                     group.kill(Signal::KILL);
                     group.0 = None;
-                    (status, tokio::time::timeout(self.grace, pipes.all()).await)
+                    (status, tokio::time::timeout(self.grace.max(DRAIN), pipes.all()).await)
                 }
                 Err(error) => {
                     group.kill(Signal::TERM);
@@ -125,6 +128,7 @@ impl Processes for HostProcesses {
         Ok(Exit::new(code).stdout(stdout).stderr(tail))
     }
 }
+
 /// The work on a command's pipes, which may end before the command and after it.
 struct Pipes<'a, F> {
     work: Pin<&'a mut F>,
