@@ -36,7 +36,7 @@ fn cargo_deny(cache: &Cache) -> Result<PathBuf> {
         install.args(["install", "cargo-deny", "--version", VERSION, "--locked", "--root"]).arg(folder);
         // Outside of the checkout: its target folder is for the checkout's own tree, and its settings too.
         install.env("CARGO_TARGET_DIR", &target).current_dir(folder);
-        quietly(install)?;
+        quietly(&mut install)?;
         remove(&target)
     })
 }

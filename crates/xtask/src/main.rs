@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a person at a terminal")]
 
+mod bed;
 mod cache;
 mod deny;
 mod test;
@@ -24,26 +25,30 @@ usage: cargo xtask <task>
     test [FILTER]   run all tests, documentation tests and examples; with FILTER only the tests whose
                     name holds it
     deny            check licences, bans, duplicates and sources of the dependency tree
+    bed TASK        up, down, status or env of the test bed: Docker, containerd, BuildKit, registries and git
+                    over HTTP, in a network namespace of their own
     tools           get the foreign tools that tests compare with, and say where they are
 
 environment:
     SHIPWAY_CACHE   the folder for tools; otherwise $XDG_CACHE_HOME/shipway or ~/.cache/shipway
+    SHIPWAY_BED     the name of the bed, where there are several
     SHIPWAY_CORPUS  real configuration files, for the tests that read them
-    CI              `true`: a test that is skipped for want of crane or skopeo is a failure
+    CI              `true`: a test that is skipped for want of crane, skopeo or the bed is a failure
 
 `cargo xtask <task> --help` says more.";
 
 const TEST_HELP: &str = "\
 Runs all that is tested: unit, integration and documentation tests, then each example, which must exit
 with 0. Tools that tests need are made meanwhile (see `cargo xtask tools --help`) and passed on as
-SHIPWAY_CRANE and SHIPWAY_SKOPEO. A test that lacks something appends a line `skipped: NAME needs THING` to
+SHIPWAY_CRANE and SHIPWAY_SKOPEO; a test bed is brought up (see `cargo xtask bed --help`), in whose network
+the tests run, and taken down at the end, however that comes. A test that lacks something appends a line `skipped: NAME needs THING` to
 the file that SHIPWAY_SKIPPED names, and returns. The last line is `N passed, N failed, N skipped`.
 
 usage: cargo xtask test [FILTER]
 
     cargo xtask test              everything
     cargo xtask test digest       tests whose name (with its modules) holds `digest`; no examples
-    CI=true cargo xtask test      as in CI: needs crane and skopeo";
+    CI=true cargo xtask test      as in CI: needs crane, skopeo and the bed";
 
 const DENY_HELP: &str = "\
 Runs cargo-deny (bans, licences, sources) with deny.toml, after installing it into the cache where it is
@@ -60,6 +65,21 @@ usage: cargo xtask tools
 
     cargo xtask tools
     SHIPWAY_CACHE=/tmp/tools cargo xtask tools";
+
+const BED_HELP: &str = "\
+The test bed: dockerd, containerd, buildkitd, three docker-registries (plain, with a login, with TLS) and git
+over HTTP, in a network namespace of their own, with base images made here. Needs root; what is missing is
+installed by apt-get or built with go into the cache, once.
+
+usage: cargo xtask bed up|down|status|env
+
+    cargo xtask bed up                     bring it up, and print what `env` prints
+    eval \"$(cargo xtask bed env)\"         take the variables that tests read
+    cargo xtask bed status                 what runs, since when, and where it logs
+    cargo xtask bed down                   take it down, without a trace
+    SHIPWAY_BED=two cargo xtask bed up     another one beside it
+
+`cargo xtask test` brings up one of its own and takes it down.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -80,6 +100,7 @@ fn task(arguments: &[&str]) -> Result<bool> {
         [] | ["help" | "--help" | "-h", ..] => Some(HELP),
         ["test", "--help" | "-h"] => Some(TEST_HELP),
         ["deny", "--help" | "-h"] => Some(DENY_HELP),
+        ["bed"] | ["bed", "--help" | "-h"] => Some(BED_HELP),
         ["tools", "--help" | "-h"] => Some(TOOLS_HELP),
         _ => None,
     };
@@ -93,6 +114,8 @@ fn task(arguments: &[&str]) -> Result<bool> {
             test::run(&Workspace::here()?, &Cache::open()?, Some(filter))
         }
         ["deny"] => deny::run(&Workspace::here()?, &Cache::open()?),
+        ["bed", task @ ("up" | "down" | "status" | "env")] => bed::run(task, &Cache::open()?),
+        ["bed", "guard", name, owner] => bed::guard(name, owner),
         ["tools"] => tools::run(&Cache::open()?),
         _ => Err(format!("do not know `{}`: see `cargo xtask --help`", arguments.join(" "))),
     }
@@ -104,10 +127,14 @@ mod tests {
 
     #[test]
     fn every_task_has_help_and_a_wrong_one_is_refused() {
-        for arguments in [&[][..], &["--help"], &["test", "--help"], &["deny", "-h"], &["tools", "--help"]] {
+        for arguments in
+            [&[][..], &["--help"], &["test", "--help"], &["deny", "-h"], &["tools", "--help"], &["bed"]]
+        {
             assert_eq!(task(arguments), Ok(true), "{arguments:?}");
         }
-        for arguments in [&["tset"][..], &["test", "--all"], &["deny", "now"], &["test", "a", "b"]] {
+        for arguments in
+            [&["tset"][..], &["test", "--all"], &["deny", "now"], &["test", "a", "b"], &["bed", "u"]]
+        {
             let message = task(arguments).unwrap_err();
             assert!(message.contains("cargo xtask --help"), "{message}");
         }

@@ -55,7 +55,7 @@ fn crane(cache: &Cache) -> Result<PathBuf> {
         let mut install = Command::new(go);
         install.args(["install", "-trimpath", "-ldflags=-s -w", &module]);
         install.env("GOBIN", folder.join("bin")).env("CGO_ENABLED", "0").current_dir(folder);
-        quietly(install)
+        quietly(&mut install)
     })
 }
 
@@ -74,13 +74,13 @@ fn skopeo(cache: &Cache) -> Result<PathBuf> {
         let mut command = Command::new(&apt);
         command.args(["--quiet", "--option=DPkg::Lock::Timeout=300"]).args(arguments);
         command.env("DEBIAN_FRONTEND", "noninteractive");
-        quietly(command)?;
+        quietly(&mut command)?;
     }
     on_path("skopeo").ok_or_else(|| "apt-get installed none".to_owned())
 }
 
 /// Returns the program of this name on `PATH`.
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(name)).find(|program| is_program(program))
 }
@@ -90,7 +90,7 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// Runs a command whose output matters only when it fails, since others write at the same time.
-pub(crate) fn quietly(mut command: Command) -> Result<()> {
+pub(crate) fn quietly(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}");
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{shown}: {error}"))?;
     if output.status.success() {
@@ -110,7 +110,7 @@ mod tests {
     fn a_command_that_fails_is_shown_with_the_end_of_its_output() {
         let mut command = Command::new("sh");
         command.args(["-c", "seq 1 100; echo broken >&2; exit 3"]);
-        let message = quietly(command).unwrap_err();
+        let message = quietly(&mut command).unwrap_err();
         assert!(message.contains("exit status: 3") && message.ends_with("100\nbroken"), "{message}");
         assert!(!message.contains("\n80\n"), "{message}");
     }

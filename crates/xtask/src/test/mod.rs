@@ -4,7 +4,7 @@ mod tally;
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, Write, stdout},
+    io::{self, BufRead, BufReader, Write, stdout},
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
     thread,
@@ -13,6 +13,7 @@ use std::{
 use self::tally::Tally;
 use crate::{
     Result,
+    bed::{Bed, Lasting, Settings},
     cache::Cache,
     tools::{self, Tool},
     workspace::Workspace,
@@ -20,12 +21,31 @@ use crate::{
 
 /// Runs everything, or the tests whose name holds the filter; returns whether all was well.
 pub(crate) fn run(workspace: &Workspace, cache: &Cache, filter: Option<&str>) -> Result<bool> {
-    let (built, tools) = thread::scope(|scope| {
+    let bed = Bed::named(&format!("test-{}", process::id()))?;
+    let (built, tools, settings) = thread::scope(|scope| {
         let tools = scope.spawn(|| tools::prepare(cache));
+        let settings = scope.spawn(|| bed.up(cache, Lasting::WithThisProcess));
         let built = workspace.cargo(&["test", "--no-run"]).args(SELECTION).status();
-        (built, tools.join())
+        (built, tools.join(), settings.join())
     });
     let tools = tools.map_err(|_| "getting the tools panicked")?;
+    let settings = settings.map_err(|_| "bringing the bed up panicked")?;
+    let passed = run_in(workspace, built, &tools, settings.as_ref(), filter);
+    if let Err(reason) = &settings {
+        println!("\nxtask: no bed: {reason}");
+    }
+    bed.down()?;
+    passed
+}
+
+/// Runs the tests that were built, in the bed where there is one.
+fn run_in(
+    workspace: &Workspace,
+    built: io::Result<process::ExitStatus>,
+    tools: &[Tool],
+    settings: std::result::Result<&Settings, &String>,
+    filter: Option<&str>,
+) -> Result<bool> {
     let mut tally = Tally::default();
     if !built.map_err(|error| format!("cannot start cargo: {error}"))?.success() {
         tally.fail("the tests do not build");
@@ -35,13 +55,17 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, filter: Option<&str>) ->
     let skipped = SkipFile::new()?;
     let run = |tally: &mut Tally, what: &str, mut command: Command| {
         command.env("SHIPWAY_SKIPPED", &skipped.path);
-        for tool in &tools {
+        for tool in tools {
             // An old value would hide that the tool is not there.
             command.env_remove(tool.variable);
             if let Ok(path) = &tool.path {
                 command.env(tool.variable, path);
             }
         }
+        let command = match settings {
+            Ok(settings) => settings.inside(&command),
+            Err(_) => Settings::outside(command),
+        };
         follow(tally, what, command, &mut stdout())
     };
 
@@ -64,7 +88,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, filter: Option<&str>) ->
         }
     }
 
-    for tool in &tools {
+    for tool in tools {
         if let Tool { name, path: Err(reason), .. } = tool {
             println!("\nxtask: no {name}: {reason}");
         }

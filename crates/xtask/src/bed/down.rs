@@ -1,0 +1,145 @@
+//! Taking a bed down: processes, containers, mounts, cgroups, namespace, files. What is gone already is
+//! passed over, so that it can be done again after it failed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Bed, owner::Owner, part, parts::socket};
+use crate::{Result, tools::quietly};
+
+/// How long a part may take to end by itself.
+const GRACE: Duration = Duration::from_secs(20);
+
+impl Bed {
+    /// Removes all that the bed has made.
+    pub(crate) fn down(&self) -> Result<()> {
+        if !self.exists() {
+            return Ok(());
+        }
+        self.end_tasks();
+        let parts: Vec<Owner> = part::recorded(self)?.iter().filter_map(part::Recorded::process).collect();
+        for part in &parts {
+            signal("TERM", part);
+        }
+        let begin = Instant::now();
+        while parts.iter().any(Owner::lives) && begin.elapsed() < GRACE {
+            thread::sleep(Duration::from_millis(20));
+        }
+        // Whatever is left of them, such as shims, is in the namespace or in a cgroup of the bed.
+        for _ in 0..100 {
+            let left = self.processes();
+            if left.is_empty() {
+                break;
+            }
+            for process in &left {
+                signal("KILL", process);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.unmount()?;
+        for cgroup in self.cgroups() {
+            remove_cgroup(&cgroup);
+        }
+        self.remove_network()?;
+        let folder = self.folder();
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("`{}`: {error}", folder.display()));
+            }
+            _ => {}
+        }
+        // The folder of all beds goes with the last.
+        let _ = fs::remove_dir(super::FOLDER);
+        Ok(())
+    }
+
+    /// Ends what runs in containerd, which leaves its containers running when it ends.
+    fn end_tasks(&self) {
+        let socket = socket(self, "containerd");
+        if !Path::new(&socket).exists() {
+            return;
+        }
+        let id = self.id();
+        let ctr = |arguments: &[&str]| {
+            let mut command = Command::new("ctr");
+            command.args(["--address", &socket, "--timeout", "5s", "--namespace", &id]).args(arguments);
+            command
+                .output()
+                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+                .unwrap_or_default()
+        };
+        for task in ctr(&["tasks", "list", "--quiet"]).lines() {
+            ctr(&["tasks", "delete", "--force", task]);
+        }
+        for container in ctr(&["containers", "list", "--quiet"]).lines() {
+            ctr(&["containers", "delete", container]);
+        }
+    }
+
+    /// Returns the processes that are in the bed's namespace or cgroups.
+    fn processes(&self) -> Vec<Owner> {
+        use std::os::unix::fs::MetadataExt;
+        let namespace = fs::metadata(self.namespace()).map(|file| file.ino()).ok();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let inside = |&pid: &u32| {
+            let own = fs::metadata(format!("/proc/{pid}/ns/net")).map(|file| file.ino()).ok();
+            let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+            let ours = format!("/{}/", self.id());
+            own.is_some() && own == namespace
+                || cgroups.lines().any(|line| format!("{line}/").contains(&ours))
+        };
+        // A person's shell inside is left alone: it was not started by the bed, and holds nothing of it.
+        let started = |owner: &Owner| !has_terminal(owner.pid) && owner.pid != std::process::id();
+        numbers.filter(inside).filter_map(Owner::of).filter(started).collect()
+    }
+
+    fn unmount(&self) -> Result<()> {
+        let below = format!("{}/", self.folder().display());
+        let mounts = fs::read_to_string("/proc/self/mounts")
+            .map_err(|error| format!("`/proc/self/mounts`: {error}"))?;
+        let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        // The last mounted is the first to go.
+        for point in points.filter(|point| point.starts_with(&below)).collect::<Vec<_>>().into_iter().rev() {
+            quietly(Command::new("umount").args(["--lazy", point]))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the cgroups of the bed's name, in each hierarchy.
+    fn cgroups(&self) -> Vec<PathBuf> {
+        let root = Path::new("/sys/fs/cgroup");
+        let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+        let places = std::iter::once(root.to_owned()).chain(hierarchies.filter(|path| path.is_dir()));
+        places.map(|place| place.join(self.id())).filter(|path| path.is_dir()).collect()
+    }
+}
+
+/// Removes a cgroup and those below it, as far as nothing is in them.
+fn remove_cgroup(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_cgroup(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(path);
+}
+
+/// Whether a process has a terminal.
+fn has_terminal(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    fields.split(' ').nth(4).is_some_and(|terminal| terminal != "0")
+}
+
+/// Sends a signal to a process that still is the one that was meant.
+fn signal(name: &str, process: &Owner) {
+    if process.lives() {
+        let _ = Command::new("kill").args([&format!("-{name}"), &process.pid.to_string()]).output();
+    }
+}

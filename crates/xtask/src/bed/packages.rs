@@ -1,0 +1,82 @@
+//! What the bed takes from the distribution: programs, and the packages that hold them.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    Result,
+    cache::Cache,
+    tools::{on_path, quietly},
+};
+
+/// Programs with the Debian packages that hold them.
+const PROGRAMS: [(&str, &str); 17] = [
+    ("containerd", "containerd"),
+    ("ctr", "containerd"),
+    ("curl", "curl"),
+    ("docker-registry", "docker-registry"),
+    ("dockerd", "docker.io"),
+    ("git", "git"),
+    ("htpasswd", "apache2-utils"),
+    ("ip", "iproute2"),
+    ("iptables", "iptables"),
+    ("lighttpd", "lighttpd"),
+    ("nsenter", "util-linux"),
+    ("openssl", "openssl"),
+    ("runc", "runc"),
+    ("skopeo", "skopeo"),
+    ("sysctl", "procps"),
+    ("umoci", "umoci"),
+    ("busybox", "busybox-static"),
+];
+
+/// Makes sure that every program is there; installs what is missing where it may.
+pub(super) fn prepare(cache: &Cache) -> Result<()> {
+    // Without libc's bindings: the owner of the process' own entry is its effective user.
+    if fs::metadata("/proc/self").map_or(true, |process| process.uid() != 0) {
+        return Err("root: namespaces and daemons are root's".to_owned());
+    }
+    let _lock = cache.lock("apt-get")?;
+    let missing: Vec<&str> = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let apt =
+        on_path("apt-get").ok_or_else(|| format!("{} (there is no apt-get here)", missing.join(", ")))?;
+    for arguments in
+        [&["update"][..], &[&["install", "--yes", "--no-install-recommends"], &missing[..]].concat()]
+    {
+        let mut command = Command::new(&apt);
+        command.args(["--quiet", "--option=DPkg::Lock::Timeout=300"]).args(arguments);
+        // What is installed is started by us, in the namespace, and not by its package.
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        quietly(&mut command)?;
+    }
+    match self::missing().as_slice() {
+        [] => Ok(()),
+        still => Err(format!("{}: apt-get installed none", still.join(", "))),
+    }
+}
+
+fn missing() -> Vec<&'static str> {
+    let mut packages: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+/// Returns the program, also where only root's `PATH` has it.
+pub(super) fn find(program: &str) -> Option<PathBuf> {
+    let system = || {
+        ["/usr/sbin", "/sbin"]
+            .iter()
+            .map(|folder| Path::new(folder).join(program))
+            .find(|path| path.is_file())
+    };
+    on_path(program).or_else(system)
+}
