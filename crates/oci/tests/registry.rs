@@ -203,7 +203,7 @@ async fn a_manifest_comes_after_what_it_points_to() {
     assert_eq!(raw(&host, "PUT", "/v2/a/manifests/2", &types, b"{}").await.code(), "MANIFEST_INVALID");
     let long = vec![b' '; 4 * 1024 * 1024 + 1];
     assert_eq!(raw(&host, "PUT", "/v2/a/manifests/2", &types, &long).await.status, 413);
-    assert_eq!(raw(&host, "DELETE", "/v2/a/manifests/1", &[], b"").await.code(), "UNSUPPORTED");
+    assert_eq!(raw(&host, "POST", "/v2/a/manifests/1", &[], b"").await.code(), "UNSUPPORTED");
 }
 
 #[tokio::test]

@@ -7,13 +7,14 @@ use http_body_util::BodyExt;
 use hyper::{
     HeaderMap, Method, StatusCode,
     body::Incoming,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION, RANGE},
+    header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION, RANGE},
 };
 use shipway_core::Digest;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
     answer::{Answer, CONTENT_DIGEST, Refusal, answer, with_body},
+    range::{self, Wanted},
     reading::{FileBody, blocking, next_batch},
     route::parse_digest,
     server::{Query, State},
@@ -22,18 +23,34 @@ use super::{
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
-/// Answers `GET` and `HEAD` of a blob.
-pub(super) async fn pull(
+/// Answers requests about a blob.
+pub(super) async fn blob(
     state: &Arc<State>,
     method: &Method,
+    (repository, digest): (String, Digest),
+    headers: &HeaderMap,
+) -> Result<Answer, Refusal> {
+    match *method {
+        Method::HEAD => pull(state, true, repository, digest, &HeaderMap::new()).await,
+        Method::GET => pull(state, false, repository, digest, headers).await,
+        Method::DELETE => {
+            let (store, wanted) = (state.store.clone(), digest.clone());
+            match blocking(move || Ok(store.remove_blob(&repository, &wanted)?)).await? {
+                true => Ok(answer(StatusCode::ACCEPTED, &[], Bytes::new())),
+                false => Err(Refusal::blob_unknown(digest.as_str())),
+            }
+        }
+        _ => Err(Refusal::unsupported()),
+    }
+}
+
+async fn pull(
+    state: &Arc<State>,
+    head: bool,
     repository: String,
     digest: Digest,
+    headers: &HeaderMap,
 ) -> Result<Answer, Refusal> {
-    let head = match *method {
-        Method::HEAD => true,
-        Method::GET => false,
-        _ => return Err(Refusal::unsupported()),
-    };
     let (store, wanted) = (state.store.clone(), digest.clone());
     let (size, file) = blocking(move || {
         let unknown = || Refusal::blob_unknown(wanted.as_str());
@@ -41,14 +58,28 @@ pub(super) async fn pull(
         Ok((size, if head { None } else { Some(store.open_blob(&wanted)?) }))
     })
     .await?;
-    let headers = [
+    let wanted = range::wanted(headers, size);
+    let (status, from, length) = match wanted {
+        Wanted::Whole => (StatusCode::OK, 0, size),
+        Wanted::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to - from + 1),
+        Wanted::Nothing => {
+            let message = format!("the blob has {size} bytes");
+            return Err(Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID", message)
+                .header(CONTENT_RANGE, format!("bytes */{size}")));
+        }
+    };
+    let mut headers = vec![
         (CONTENT_TYPE, "application/octet-stream".into()),
-        (CONTENT_LENGTH, size.to_string()),
+        (CONTENT_LENGTH, length.to_string()),
         (CONTENT_DIGEST, digest.to_string()),
+        (ACCEPT_RANGES, "bytes".into()),
     ];
+    if let Wanted::Part(from, to) = wanted {
+        headers.push((CONTENT_RANGE, format!("bytes {from}-{to}/{size}")));
+    }
     Ok(match file {
-        Some(file) => with_body(StatusCode::OK, &headers, FileBody::new(file, size).boxed_unsync()),
-        None => answer(StatusCode::OK, &headers, Bytes::new()),
+        Some(file) => with_body(status, &headers, FileBody::new(file, from, length).boxed_unsync()),
+        None => answer(status, &headers, Bytes::new()),
     })
 }
 
@@ -66,14 +97,7 @@ pub(super) async fn begin(
         if crate::reference::is_path(from) {
             let (store, from, to, wanted) =
                 (state.store.clone(), from.clone(), repository.clone(), digest.clone());
-            let mounted = blocking(move || {
-                let there = store.blob_size(&from, &wanted)?.is_some();
-                if there {
-                    store.link_blob(&to, &wanted)?;
-                }
-                Ok(there)
-            });
-            if mounted.await? {
+            if blocking(move || Ok(store.mount_blob(&from, &to, &wanted)?)).await? {
                 return Ok(created(&repository, &digest));
             }
         }

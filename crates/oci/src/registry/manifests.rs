@@ -1,5 +1,5 @@
 //! Requests about manifests and tags (OCI distribution-spec, "Pulling manifests", "Pushing
-//! Manifests", "Listing Tags").
+//! Manifests", "Listing Tags", "Deleting Manifests").
 
 use std::{iter, sync::Arc};
 
@@ -15,6 +15,7 @@ use shipway_core::{Digest, Tag};
 use super::{
     answer::{Answer, CONTENT_DIGEST, Refusal, answer},
     reading::{blocking, whole},
+    referrers::SUBJECT,
     server::{Query, State},
     store::{Store, order_of_tag},
 };
@@ -39,14 +40,24 @@ pub(super) async fn manifest(
             let bytes = whole(body, LIMIT).await?;
             push(state, repository, label, headers, bytes).await
         }
+        Method::DELETE => {
+            let store = state.store.clone();
+            match blocking(move || Ok(store.remove_manifest(&repository, &label)?)).await? {
+                true => Ok(answer(StatusCode::ACCEPTED, &[], Bytes::new())),
+                false => Err(unknown()),
+            }
+        }
         _ => Err(Refusal::unsupported()),
     }
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "there is no such manifest")
 }
 
 async fn pull(state: &Arc<State>, repository: String, label: Label) -> Result<Answer, Refusal> {
     let store = state.store.clone();
     let manifest = blocking(move || Ok(store.manifest(&repository, &label)?)).await?;
-    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "there is no such manifest");
     let manifest = manifest.ok_or_else(unknown)?;
     let headers = [
         (CONTENT_TYPE, manifest.media_type),
@@ -82,15 +93,17 @@ async fn push(
             (digest, None)
         }
     };
-    let headers =
-        [(LOCATION, format!("/v2/{repository}/manifests/{digest}")), (CONTENT_DIGEST, digest.to_string())];
+    let mut headers = vec![
+        (LOCATION, format!("/v2/{repository}/manifests/{digest}")),
+        (CONTENT_DIGEST, digest.to_string()),
+    ];
     let store = state.store.clone();
-    blocking(move || {
+    let subject = blocking(move || {
         check_references(&store, &repository, &manifest)?;
-        store.write_manifest(&repository, &RawManifest { media_type, digest, bytes }, tag.as_ref())?;
-        Ok(())
-    })
-    .await?;
+        Ok(store.write_manifest(&repository, &RawManifest { media_type, digest, bytes }, tag.as_ref())?)
+    });
+    // So the client knows that it need not keep a list of its own.
+    headers.extend(subject.await?.map(|subject| (SUBJECT, subject.to_string())));
     Ok(answer(StatusCode::CREATED, &headers, Bytes::new()))
 }
 

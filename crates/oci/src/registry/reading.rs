@@ -33,15 +33,19 @@ pub(super) struct FileBody {
 }
 
 impl FileBody {
-    pub(super) fn new(file: Box<dyn Read + Send>, size: u64) -> Self {
-        Self { reading: (size > 0).then(|| read(file)), left: size }
+    /// The body of `length` bytes that begin at `from`; the file has as many.
+    pub(super) fn new(file: Box<dyn Read + Send>, from: u64, length: u64) -> Self {
+        Self { reading: (length > 0).then(|| read(file, from, length)), left: length }
     }
 }
 
-fn read(mut file: Box<dyn Read + Send>) -> JoinHandle<Piece> {
+/// Reads the next piece, of at most `left` bytes, after `skip` bytes: a disk's files are read from their
+/// beginning.
+fn read(mut file: Box<dyn Read + Send>, skip: u64, left: u64) -> JoinHandle<Piece> {
     tokio::task::spawn_blocking(move || {
+        let skipped = io::copy(&mut file.by_ref().take(skip), &mut io::sink());
         let mut piece = Vec::with_capacity(CHUNK);
-        let result = file.by_ref().take(CHUNK as u64).read_to_end(&mut piece);
+        let result = skipped.and_then(|_| file.by_ref().take(left.min(CHUNK as u64)).read_to_end(&mut piece));
         (file, result.map(|_| Bytes::from(piece)))
     })
 }
@@ -60,7 +64,7 @@ impl Body for FileBody {
         }
         self.left = self.left.saturating_sub(piece.len() as u64);
         if self.left > 0 {
-            self.reading = Some(read(file));
+            self.reading = Some(read(file, 0, self.left));
         }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }

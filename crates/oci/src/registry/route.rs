@@ -21,6 +21,8 @@ pub(super) enum Route {
     Manifest(String, Label),
     /// The list of tags.
     Tags(String),
+    /// What refers to a manifest.
+    Referrers(String, Digest),
 }
 
 /// Reads the path of a request.
@@ -39,6 +41,7 @@ pub(super) fn route(path: &str) -> Result<Route, Refusal> {
         [name @ .., "blobs", digest] => Ok(Route::Blob(repository(name)?, parse_digest(digest)?)),
         [name @ .., "manifests", label] => Ok(Route::Manifest(repository(name)?, parse_label(label)?)),
         [name @ .., "tags", "list"] => Ok(Route::Tags(repository(name)?)),
+        [name @ .., "referrers", digest] => Ok(Route::Referrers(repository(name)?, parse_digest(digest)?)),
         _ => Err(Refusal::no_such_page()),
     }
 }
@@ -74,6 +77,7 @@ mod tests {
     fn paths_name_what_the_specification_says() {
         let digest = format!("sha256:{}", "a".repeat(64));
         let parsed = Digest::parse(digest.clone()).expect("valid");
+        let referred = parsed.clone();
         let tag = |tag: &str| Label::Tag(Tag::parse(tag).expect("valid"));
         for (path, expected) in [
             ("/v2/".to_owned(), Route::Base),
@@ -85,6 +89,7 @@ mod tests {
             ("/v2/a/blobs/uploads/x-1".to_owned(), Route::Upload("a".into(), "x-1".into())),
             ("/v2/a/manifests/1.2".to_owned(), Route::Manifest("a".into(), tag("1.2"))),
             (format!("/v2/a/manifests/{digest}"), Route::Manifest("a".into(), Label::Digest(parsed))),
+            (format!("/v2/a/referrers/{digest}"), Route::Referrers("a".into(), referred)),
             ("/v2/tags/list/tags/list".to_owned(), Route::Tags("tags/list".into())),
         ] {
             assert_eq!(route(&path).expect(&path), expected);
@@ -96,7 +101,7 @@ mod tests {
         fn no_path_ever_leads_out(path in "(/v2)?(/(\\PC{0,4}|\\.\\.|blobs|uploads|manifests|tags|list|a)){0,6}") {
             let name = match route(&path) {
                 Ok(Route::Blob(name, _) | Route::Uploads(name) | Route::Upload(name, _)) => name,
-                Ok(Route::Manifest(name, _) | Route::Tags(name)) => name,
+                Ok(Route::Manifest(name, _) | Route::Tags(name) | Route::Referrers(name, _)) => name,
                 Ok(Route::Base) | Err(_) => return Ok(()),
             };
             for part in name.split('/') {

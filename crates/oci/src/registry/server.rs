@@ -22,10 +22,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use shipway_core::{Disk, Error, Result};
+use shipway_core::{Disk, Error, Result, Secret};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Semaphore, watch},
     task::{JoinHandle, JoinSet},
 };
 
@@ -33,7 +33,8 @@ use super::{
     answer::{Answer, Refusal, answer},
     blobs,
     fault::{Fault, Faults, RegistryRequest},
-    manifests,
+    login::Login,
+    manifests, referrers,
     route::{Route, route},
     store::Store,
     uploads::Uploads,
@@ -43,6 +44,9 @@ const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api
 
 /// How long a client may take over the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most connections at once; more wait.
+const CONNECTIONS: usize = 512;
 
 /// How long no connection is taken after one could not be.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -86,7 +90,7 @@ impl Registry {
     /// Returns a registry that is yet to be started, for more choices.
     pub fn builder(folder: impl Into<PathBuf>, disk: Arc<dyn Disk>) -> RegistryBuilder {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        RegistryBuilder { folder: folder.into(), disk, address, faults: None }
+        RegistryBuilder { folder: folder.into(), disk, address, login: None, faults: None }
     }
 
     /// Returns the host that begins the names of its images: `127.0.0.1:<port>`.
@@ -122,6 +126,7 @@ pub struct RegistryBuilder {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     address: SocketAddr,
+    login: Option<Login>,
     faults: Option<Box<Faults>>,
 }
 
@@ -137,10 +142,20 @@ impl fmt::Debug for RegistryBuilder {
 impl RegistryBuilder {
     /// Sets the address to listen on; port 0 is a free one.
     ///
-    /// The registry asks nobody who they are: whoever reaches the address can push to it.
+    /// Whoever reaches the address can push to it and delete from it, unless there is a [`login`].
+    ///
+    /// [`login`]: Self::login
     #[must_use]
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Sets the login without which nothing is answered, by HTTP's Basic scheme. The registry speaks
+    /// plain HTTP, so what is between it and its clients can read the password.
+    #[must_use]
+    pub fn login(mut self, username: &str, password: impl Into<Secret>) -> Self {
+        self.login = Some(Login::new(username, &password.into()));
         self
     }
 
@@ -160,7 +175,7 @@ impl RegistryBuilder {
     /// `Unavailable` when the folder cannot be made or the address is taken, `Conflict` while another
     /// registry has the folder open.
     pub async fn start(self) -> Result<Registry> {
-        let Self { folder, disk, address, faults } = self;
+        let Self { folder, disk, address, login, faults } = self;
         let open = {
             let folder = folder.clone();
             tokio::task::spawn_blocking(move || Store::open(&folder, disk)).await.map_err(io::Error::other)
@@ -180,7 +195,7 @@ impl RegistryBuilder {
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let uploads = Arc::new(Uploads::new(store.clone()));
-        let state = Arc::new(State { store, uploads, faults, count: AtomicU64::new(0) });
+        let state = Arc::new(State { store, uploads, login, faults, count: AtomicU64::new(0) });
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve(listener, state, stopped));
         Ok(Registry { address, stop, serving: Some(serving) })
@@ -191,6 +206,7 @@ impl RegistryBuilder {
 pub(super) struct State {
     pub(super) store: Store,
     pub(super) uploads: Arc<Uploads>,
+    login: Option<Login>,
     faults: Option<Box<Faults>>,
     count: AtomicU64,
 }
@@ -200,15 +216,24 @@ pub(super) type Query = BTreeMap<String, String>;
 
 async fn serve(listener: TcpListener, state: Arc<State>, mut stopped: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
+        let accepted = async {
+            let place = Arc::clone(&room).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((listener.accept().await?, place))
+        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
             _ = stopped.wait_for(|stop| *stop) => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(connection(stream, Arc::clone(&state), stopped.clone()));
+            Ok(((stream, _), place)) => {
+                let connection = connection(stream, Arc::clone(&state), stopped.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
             }
             // Such as too many open files: others must end first.
             Err(_) => {
@@ -265,6 +290,9 @@ async fn respond(state: &Arc<State>, request: Request<Incoming>) -> io::Result<A
 
 async fn dispatch(state: &Arc<State>, request: Request<Incoming>) -> Result<Answer, Refusal> {
     let (head, mut body) = request.into_parts();
+    if let Some(login) = &state.login {
+        login.check(&head.headers)?;
+    }
     let query = query(head.uri.query().unwrap_or_default());
     let method = &head.method;
     match route(head.uri.path())? {
@@ -273,7 +301,9 @@ async fn dispatch(state: &Arc<State>, request: Request<Incoming>) -> Result<Answ
             &[(CONTENT_TYPE, "application/json".into())],
             Bytes::from_static(b"{}"),
         )),
-        Route::Blob(repository, digest) => blobs::pull(state, method, repository, digest).await,
+        Route::Blob(repository, digest) => {
+            blobs::blob(state, method, (repository, digest), &head.headers).await
+        }
         Route::Uploads(repository) if *method == hyper::Method::POST => {
             blobs::begin(state, repository, &query, &mut body).await
         }
@@ -284,6 +314,9 @@ async fn dispatch(state: &Arc<State>, request: Request<Incoming>) -> Result<Answ
             manifests::manifest(state, method, (repository, label), &head.headers, &mut body).await
         }
         Route::Tags(repository) => manifests::tags(state, method, repository, &query).await,
+        Route::Referrers(repository, digest) => {
+            referrers::list(state, method, repository, digest, &query).await
+        }
         Route::Base | Route::Uploads(_) => Err(Refusal::unsupported()),
     }
 }

@@ -5,6 +5,7 @@
 //! repositories/<name>/_blobs/<algorithm>/<hex>         empty: the repository has this blob
 //! repositories/<name>/_manifests/<algorithm>/<hex>     the manifest's media type
 //! repositories/<name>/_tags/<tag>                      the manifest's digest
+//! repositories/<name>/_referrers/<algorithm>/<hex>/…   a file for each manifest that refers to this one
 //! uploads/<id>                                         content that is coming
 //! .lock                                                locked by the registry that has the folder
 //! ```
@@ -15,7 +16,7 @@ use std::{
     io,
     io::Read,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use bytes::Bytes;
@@ -28,6 +29,8 @@ use crate::{Label, RawManifest, json, lock::FolderLock};
 pub(super) struct Store {
     folder: Arc<Path>,
     disk: Arc<dyn Disk>,
+    /// Held to write by who removes content, and to read by who says that a repository has some.
+    removing: Arc<RwLock<()>>,
     _lock: Arc<FolderLock>,
 }
 
@@ -37,7 +40,7 @@ impl Store {
     pub(super) fn open(folder: &Path, disk: Arc<dyn Disk>) -> io::Result<Option<Self>> {
         disk.create_dir(folder)?;
         let Some(lock) = FolderLock::now(folder)? else { return Ok(None) };
-        let store = Self { folder: folder.into(), disk, _lock: Arc::new(lock) };
+        let store = Self { folder: folder.into(), disk, removing: Arc::default(), _lock: Arc::new(lock) };
         let uploads = store.folder.join("uploads");
         for kind in ["blobs/sha256", "blobs/sha512", "repositories", "uploads"] {
             store.make_folder(&store.folder.join(kind))?;
@@ -56,16 +59,29 @@ impl Store {
         self.folder.join("uploads").join(id)
     }
 
-    fn content(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn content(&self, digest: &Digest) -> PathBuf {
         self.folder.join("blobs").join(digest.algorithm()).join(digest.hex())
     }
 
-    fn entry(&self, repository: &str, kind: &str, digest: &Digest) -> PathBuf {
+    pub(super) fn entry(&self, repository: &str, kind: &str, digest: &Digest) -> PathBuf {
         self.repository(repository).join(kind).join(digest.algorithm()).join(digest.hex())
     }
 
     fn repository(&self, name: &str) -> PathBuf {
-        self.folder.join("repositories").join(name)
+        self.repositories().join(name)
+    }
+
+    pub(super) fn repositories(&self) -> PathBuf {
+        self.folder.join("repositories")
+    }
+
+    /// Waits until nobody says that a repository has some content, and keeps it so.
+    pub(super) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.removing.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_removing(&self) -> RwLockReadGuard<'_, ()> {
+        self.removing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the size of a repository's blob.
@@ -83,6 +99,7 @@ impl Store {
 
     /// Makes a finished upload, whose digest was checked and which was synced, a blob of a repository.
     pub(super) fn keep_upload(&self, repository: &str, upload: &Path, digest: &Digest) -> io::Result<()> {
+        let _kept = self.not_removing();
         let content = self.content(digest);
         // If the blob is there already, this puts the same content in its place.
         self.disk.rename(upload, &content)?;
@@ -90,8 +107,17 @@ impl Store {
         self.link_blob(repository, digest)
     }
 
-    /// Makes a blob that is there a blob of this repository too.
-    pub(super) fn link_blob(&self, repository: &str, digest: &Digest) -> io::Result<()> {
+    /// Makes a blob of one repository a blob of another too; returns whether it was there.
+    pub(super) fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> io::Result<bool> {
+        let _kept = self.not_removing();
+        let there = self.blob_size(from, digest)?.is_some();
+        if there {
+            self.link_blob(to, digest)?;
+        }
+        Ok(there)
+    }
+
+    fn link_blob(&self, repository: &str, digest: &Digest) -> io::Result<()> {
         self.write(&self.entry(repository, "_blobs", digest), b"")
     }
 
@@ -118,22 +144,23 @@ impl Store {
         Ok(Some(RawManifest { media_type: text(media_type)?, digest, bytes }))
     }
 
-    /// Writes a manifest: its content, that the repository has it, and last the tag.
+    /// Writes a manifest: its content, that the repository has it, what it refers to, and last the tag.
+    /// Returns what it refers to.
     pub(super) fn write_manifest(
         &self,
         repository: &str,
         manifest: &RawManifest,
         tag: Option<&Tag>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Digest>> {
+        let _kept = self.not_removing();
         self.write(&self.content(&manifest.digest), &manifest.bytes)?;
         let entry = self.entry(repository, "_manifests", &manifest.digest);
         self.write(&entry, manifest.media_type.as_bytes())?;
-        match tag {
-            Some(tag) => {
-                self.write(&self.tags(repository).join(tag.as_str()), manifest.digest.as_str().as_bytes())
-            }
-            None => Ok(()),
+        let subject = self.refer(repository, manifest)?;
+        if let Some(tag) = tag {
+            self.write(&self.tags(repository).join(tag.as_str()), manifest.digest.as_str().as_bytes())?;
         }
+        Ok(subject)
     }
 
     /// Returns a repository's tags in the order of the distribution-spec ("Listing Tags": lexical, case
@@ -151,11 +178,11 @@ impl Store {
         Ok(Some(tags))
     }
 
-    fn tags(&self, repository: &str) -> PathBuf {
+    pub(super) fn tags(&self, repository: &str) -> PathBuf {
         self.repository(repository).join("_tags")
     }
 
-    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         self.make_folder(path.parent().unwrap_or(&self.folder))?;
         publish(self.disk(), path, |file| file.write_all(content))
     }
@@ -173,7 +200,7 @@ impl Store {
         self.disk.sync_dir(parent)
     }
 
-    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    pub(super) fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let file = match self.disk.open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
