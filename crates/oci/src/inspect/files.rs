@@ -62,8 +62,8 @@ impl ImageFiles {
     ) -> Result<Self> {
         let mut tree = Tree::new();
         for layer in layers {
-            let note = |error: Error| error.note(format!("it is the layer `{}`", layer.digest));
-            (tree, limits) = read_layer(repository, layer, tree, limits).await.map_err(note)?;
+            (tree, limits) =
+                read_layer(repository, layer, move |chunks| apply_layer(tree, limits, chunks)).await?;
         }
         Ok(Self(tree))
     }
@@ -73,7 +73,25 @@ impl ImageFiles {
     /// # Errors
     /// `BadOutput` when links lead in a circle.
     pub fn find(&self, path: &str) -> Result<Option<FoundFile>> {
-        self.0.find(path)
+        self.0.find(path, true)
+    }
+
+    /// Returns the file at a path from the image's root, or `None` when there is none; a link at its
+    /// end is the answer and not followed.
+    ///
+    /// # Errors
+    /// `BadOutput` when links lead in a circle.
+    pub fn entry(&self, path: &str) -> Result<Option<FoundFile>> {
+        self.0.find(path, false)
+    }
+
+    /// Returns the names in the folder at a path, following links, sorted, or `None` when there is no
+    /// folder.
+    ///
+    /// # Errors
+    /// `BadOutput` when links lead in a circle.
+    pub fn names(&self, folder: &str) -> Result<Option<Vec<&str>>> {
+        self.0.names(folder)
     }
 
     /// Returns the text of the link at a path, or `None` when there is none; no link is followed.
@@ -99,15 +117,26 @@ pub async fn find_file(
 
 const CHUNK: usize = 64 * 1024;
 
-async fn read_layer(
+/// Reads a layer to its end by `work`, which has a thread of its own.
+pub(super) async fn read_layer<T: Send + 'static>(
     repository: &dyn Distribution,
     layer: &Descriptor,
-    tree: Tree,
-    limits: Limits,
-) -> Result<(Tree, Limits)> {
+    work: impl FnOnce(Chunks) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    feed_layer(repository, layer, work)
+        .await
+        .map_err(|error| error.note(format!("it is the layer `{}`", layer.digest)))
+}
+
+async fn feed_layer<T: Send + 'static>(
+    repository: &dyn Distribution,
+    layer: &Descriptor,
+    work: impl FnOnce(Chunks) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let mut content = repository.read_blob(layer).await?;
     let (send, chunks) = mpsc::channel(4);
-    let work = Threaded::begin("shipway-inspect", move || apply_layer(tree, limits, chunks))?;
+    let chunks = Chunks { chunks, now: Bytes::new(), ended: false };
+    let work = Threaded::begin("shipway-inspect", move || work(chunks))?;
     loop {
         let mut chunk = BytesMut::with_capacity(CHUNK);
         let message = match content.read_buf(&mut chunk).await {
@@ -130,23 +159,30 @@ enum Message {
     End,
 }
 
-fn apply_layer(
-    mut tree: Tree,
-    mut limits: Limits,
-    chunks: mpsc::Receiver<Message>,
-) -> Result<(Tree, Limits)> {
-    let compressed = Chunks { chunks, now: Bytes::new(), ended: false };
-    let mut tar = TarReader::new(Limited { input: decompress(compressed)?, left: limits.bytes });
+fn apply_layer(mut tree: Tree, mut limits: Limits, chunks: Chunks) -> Result<(Tree, Limits)> {
+    let mut tar = open_tar(chunks, limits)?;
     tree.begin_layer();
     while let Some(entry) = tar.next()? {
         limits.entries = limits.entries.checked_sub(1).ok_or_else(|| beyond("files"))?;
         tree.apply(entry)?;
     }
-    // As containerd does: what comes after the tar's end is not looked at, but must be there and whole.
+    limits.bytes = finish(tar)?;
+    Ok((tree, limits))
+}
+
+/// A layer's tar, which fails where it holds more than is allowed.
+pub(super) type LayerTar = TarReader<Limited<Box<dyn Read>>>;
+
+pub(super) fn open_tar(chunks: Chunks, limits: Limits) -> Result<LayerTar> {
+    Ok(TarReader::new(Limited { input: decompress(chunks)?, left: limits.bytes }))
+}
+
+/// Reads what comes after the tar's end, and returns how many bytes are still allowed.
+pub(super) fn finish(tar: LayerTar) -> Result<u64> {
+    // As containerd does: what comes there is not looked at, but must be there and whole.
     let mut rest = tar.into_inner();
     io::copy(&mut rest, &mut io::sink()).map_err(unreadable)?;
-    limits.bytes = rest.left;
-    Ok((tree, limits))
+    Ok(rest.left)
 }
 
 /// Tells the compression by the content, as containerd does: media types are not to be relied upon.
@@ -168,7 +204,7 @@ fn beyond(what: &str) -> Error {
 }
 
 /// Reads what is sent.
-struct Chunks {
+pub(super) struct Chunks {
     chunks: mpsc::Receiver<Message>,
     now: Bytes,
     ended: bool,
@@ -192,7 +228,7 @@ impl Read for Chunks {
 }
 
 /// Fails where more comes than is allowed.
-struct Limited<R> {
+pub(super) struct Limited<R> {
     input: R,
     left: u64,
 }

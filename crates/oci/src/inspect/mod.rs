@@ -1,6 +1,7 @@
 //! Looks into images: the manifest and configuration for a platform, the files that a container
 //! would see, and whether its program is among them.
 
+mod content;
 mod files;
 mod image;
 mod program;

@@ -91,6 +91,17 @@ impl<R: Read> TarReader<R> {
         }
     }
 
+    /// Reads the content of the entry that `next` returned last, of which `size` is the size.
+    pub(super) fn content(&mut self, size: u64) -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        self.input.by_ref().take(size).read_to_end(&mut content).map_err(unreadable)?;
+        if content.len() as u64 != size {
+            return Err(bad("ends within a file"));
+        }
+        self.content = self.content.saturating_sub(size);
+        Ok(content)
+    }
+
     fn entry(&mut self, header: &Header, extended: Extended) -> Result<TarEntry> {
         let path = extended.path.unwrap_or_else(|| text(&header.path_bytes()));
         let link = || {

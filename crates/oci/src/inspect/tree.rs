@@ -23,6 +23,17 @@ pub struct FoundFile {
     pub gid: u64,
     /// The size in bytes, of a regular file.
     pub size: u64,
+    /// Where its content is.
+    pub(super) origin: Origin,
+}
+
+/// The entry of an image's layers that a file's content came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Origin {
+    /// The layer, from 1, the lowest first.
+    pub(super) layer: usize,
+    /// The entry of that layer, from 1.
+    pub(super) entry: u64,
 }
 
 impl FoundFile {
@@ -41,6 +52,8 @@ pub enum FileKind {
     File,
     /// A folder.
     Folder,
+    /// A symbolic link; only where links are not followed.
+    Link,
     /// A FIFO or a device.
     Special,
 }
@@ -64,6 +77,8 @@ pub(super) struct Tree {
     /// The steps gone so far to find the places of entries.
     gone: usize,
     layer: usize,
+    /// The count of this layer's entries so far.
+    entry: u64,
     /// The places that this layer's whiteouts were applied to, and the memory that they take.
     hidden: BTreeSet<String>,
     hidden_memory: usize,
@@ -76,7 +91,9 @@ struct Node {
     uid: u64,
     gid: u64,
     size: u64,
+    /// The layer that put it in its place; a hard link's content may be of a layer below.
     layer: usize,
+    origin: Origin,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +105,11 @@ enum Kind {
 }
 
 impl Node {
+    /// Returns a folder that no entry names.
+    fn folder(layer: usize) -> Self {
+        Self { kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, size: 0, layer, origin: Origin::default() }
+    }
+
     /// About how many bytes of memory it takes, without its path.
     fn cost(&self) -> usize {
         match &self.kind {
@@ -109,20 +131,22 @@ struct Place<'a> {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let root = Node { kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, size: 0, layer: 0 };
-        let nodes = BTreeMap::from([(String::new(), root)]);
-        Self { nodes, memory: NODE, gone: 0, layer: 0, hidden: BTreeSet::new(), hidden_memory: 0 }
+        let nodes = BTreeMap::from([(String::new(), Node::folder(0))]);
+        let hidden = BTreeSet::new();
+        Self { nodes, memory: NODE, gone: 0, layer: 0, entry: 0, hidden, hidden_memory: 0 }
     }
 
     /// Begins a layer above all so far.
     pub(super) fn begin_layer(&mut self) {
         self.layer += 1;
+        self.entry = 0;
         self.hidden.clear();
         self.memory -= std::mem::take(&mut self.hidden_memory);
     }
 
     /// Adds an entry of the layer, or applies it if it is a whiteout.
     pub(super) fn apply(&mut self, entry: TarEntry) -> Result<()> {
+        self.entry += 1;
         let path = clean(&entry.path)?;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let folder = self.make_folder(folder)?;
@@ -145,29 +169,44 @@ impl Tree {
             gid: entry.gid,
             size: entry.size,
             layer: self.layer,
+            origin: Origin { layer: self.layer, entry: self.entry },
         };
         self.put(place, node)
     }
 
-    /// Returns the file at a path, following links, or `None` when there is none.
-    pub(super) fn find(&self, path: &str) -> Result<Option<FoundFile>> {
-        let place = self.walk(path, true)?;
+    /// Returns the file at a path, following links, or `None` when there is none; the last link only
+    /// where `follow_last` says so.
+    pub(super) fn find(&self, path: &str, follow_last: bool) -> Result<Option<FoundFile>> {
+        let place = self.walk(path, follow_last)?;
         let Some(node) = place.node.filter(|_| !place.broken) else { return Ok(None) };
         let kind = match node.kind {
             Kind::File => FileKind::File,
             Kind::Folder => FileKind::Folder,
             Kind::Special => FileKind::Special,
-            // All links were followed.
-            Kind::Link(_) => return Ok(None),
+            Kind::Link(_) => FileKind::Link,
         };
         Ok(Some(FoundFile {
             path: format!("/{}", place.path),
             kind,
-            mode: node.mode,
+            // Linux gives every link this mode, whatever its entry says (symlink(7)).
+            mode: if kind == FileKind::Link { 0o777 } else { node.mode },
             uid: node.uid,
             gid: node.gid,
             size: node.size,
+            origin: node.origin,
         }))
+    }
+
+    /// Returns the names in the folder at a path, sorted, or `None` when there is no folder.
+    pub(super) fn names(&self, path: &str) -> Result<Option<Vec<&str>>> {
+        let place = self.walk(path, true)?;
+        if place.broken || !place.node.is_some_and(|node| matches!(node.kind, Kind::Folder)) {
+            return Ok(None);
+        }
+        let prefix = if place.path.is_empty() { String::new() } else { format!("{}/", place.path) };
+        let below = self.nodes.range(prefix.clone()..).map(|(path, _)| path.as_str());
+        let names = below.map_while(|path| path.strip_prefix(&*prefix));
+        Ok(Some(names.filter(|name| !name.is_empty() && !name.contains('/')).collect()))
     }
 
     /// Returns the text of the link at this very path, without following any.
@@ -239,9 +278,7 @@ impl Tree {
                     )));
                 }
                 None => {
-                    let layer = self.layer;
-                    let node = Node { kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, size: 0, layer };
-                    self.insert(path[..end].to_owned(), node)?;
+                    self.insert(path[..end].to_owned(), Node::folder(self.layer))?;
                 }
             }
         }

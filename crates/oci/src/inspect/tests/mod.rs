@@ -1,5 +1,6 @@
 //! Layers and images made by hand, as no tool would make them, and what is found in them.
 
+mod content;
 mod files;
 mod hostile;
 mod image;
