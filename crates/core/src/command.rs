@@ -48,14 +48,16 @@ value! {
         pub dir: Option<PathBuf>,
         /// The text that it reads on its standard input; nothing when absent.
         pub stdin: Option<String>,
-        /// Whether to keep standard output for [`Exit::stdout`] instead of streaming it. Hosts only;
-        /// at most [`Command::CAPTURE_LIMIT`] bytes.
+        /// Whether to keep standard output for [`Exit::stdout`] instead of streaming it, and standard
+        /// error, which is streamed too, for [`Exit::stderr`]: at most [`Command::CAPTURE_LIMIT`] bytes
+        /// of each. Every runner does.
         pub capture: bool,
     }
 }
 
 impl Command {
-    /// The most bytes of standard output that a capturing command may write.
+    /// The most bytes that a capturing command may write to standard output, and the most that are kept
+    /// of its standard error.
     pub const CAPTURE_LIMIT: usize = 16 * 1024 * 1024;
 
     /// Returns the command made of a program and its arguments.
@@ -80,7 +82,7 @@ value! {
         /// Standard output, if the command captured it.
         pub stdout: String,
         /// The end of standard error, at most 4 KiB, for messages; of standard output when the command
-        /// wrote nothing to standard error.
+        /// wrote nothing to standard error. If the command captured: standard error and nothing else.
         pub stderr: String,
         /// What the command wrote to the request's result file, at most 4 KiB.
         pub result: Option<String>,
@@ -88,6 +90,9 @@ value! {
 }
 
 impl Exit {
+    /// The most bytes at the end of the output that a message shows.
+    pub(crate) const END: usize = 4096;
+
     /// Returns the exit if the code is 0.
     ///
     /// # Errors
@@ -99,6 +104,8 @@ impl Exit {
         let error =
             Error::new(ErrorKind::ToolFailed, format!("`{what}` failed with exit code {}", self.code));
         let end = self.stderr.trim_end();
+        // A capturing command keeps more than a message can bear.
+        let end = &end[end.ceil_char_boundary(end.len().saturating_sub(Self::END))..];
         Err(if end.is_empty() { error } else { error.note(end) })
     }
 }
@@ -176,5 +183,7 @@ mod tests {
             "`go build` failed with exit code 2\n  note: first\n        last line"
         );
         assert!(Exit::new(0).success("x").is_ok());
+        let error = Exit::new(1).stderr("é".repeat(5000)).success("x").expect_err("fails");
+        assert_eq!(error.report().notes, ["é".repeat(2048)]);
     }
 }

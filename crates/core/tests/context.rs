@@ -195,6 +195,8 @@ async fn output_is_streamed_in_order_and_secrets_are_masked() {
     assert!(bench.cx.login("REG:5000").await.unwrap().is_some(), "a host has no case (RFC 3986, 3.2.2)");
     bench.cx.message(Level::Info, "sent pa55word and Y2k6cGE1NXdvcmQ=");
     assert_eq!(bench.lines().last().unwrap(), "sent *** and ***");
+    assert_eq!(bench.cx.masked("saw pa55word"), "saw ***");
+    assert_eq!(bench.cx.masked("saw nothing"), "saw nothing");
 }
 
 #[tokio::test]
@@ -231,6 +233,19 @@ async fn failures_are_exits_and_missing_programs_are_errors() {
     assert_eq!(error.kind(), ErrorKind::MissingTool);
     let exit = bench.cx.run(sh("cat").stdin("hello".to_owned()).capture(true)).await.unwrap();
     assert_eq!(exit.stdout, "hello");
+}
+
+#[tokio::test]
+async fn a_capturing_command_keeps_standard_output_and_standard_error_apart() {
+    let bench = bench();
+    let command = sh("yes out | head -n 2000; yes err | head -n 3000 >&2");
+    let exit = bench.cx.run(command.clone().capture(true)).await.unwrap();
+    assert_eq!((exit.stdout, exit.stderr), ("out\n".repeat(2000), "err\n".repeat(3000)));
+    let exit = bench.cx.run(sh("echo out").capture(true)).await.unwrap();
+    assert_eq!((exit.stdout.as_str(), exit.stderr.as_str()), ("out\n", ""));
+    // For a message, the end is enough.
+    let exit = bench.cx.run(command).await.unwrap();
+    assert_eq!((exit.stdout.as_str(), exit.stderr), ("", "err\n".repeat(1024)));
 }
 
 /// Whether a process with this id still does something.

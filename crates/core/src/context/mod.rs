@@ -180,6 +180,12 @@ impl Context {
         self.masks().add(secret.expose());
     }
 
+    /// Returns the text with every secret hidden, for what leaves neither as an event nor as an error.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        self.0.run.masks().hide(text).unwrap_or_else(|| text.to_owned())
+    }
+
     /// Returns a folder of the task's own, with mode 0700, that is removed after the task.
     ///
     /// # Errors

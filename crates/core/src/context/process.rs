@@ -50,7 +50,6 @@ impl Default for HostProcesses {
     }
 }
 
-const TAIL: usize = 4096;
 /// What a command has written is read after its end, however short the grace is.
 const DRAIN: Duration = Duration::from_secs(1);
 /// A line that is longer is split, so that a command without line ends cannot fill the memory.
@@ -71,7 +70,8 @@ impl Processes for HostProcesses {
             }
             Ok(())
         };
-        let (mut captured, mut out, mut err) = (Vec::new(), Tail::new(cx), Tail::new(cx));
+        let keep = if command.capture { Command::CAPTURE_LIMIT } else { Exit::END };
+        let (mut captured, mut out, mut err) = (Vec::new(), Tail::new(cx, Exit::END), Tail::new(cx, keep));
         let (status, read) = {
             let read_out = async {
                 if command.capture {
@@ -124,8 +124,8 @@ impl Processes for HostProcesses {
         let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(-1);
         let stdout = String::from_utf8(captured)
             .map_err(|_| Error::bad_output(format!("the output of `{}` is not UTF-8", command.program)))?;
-        let tail = if err.text.is_empty() { out.text } else { err.text };
-        Ok(Exit::new(code).stdout(stdout).stderr(tail))
+        let tail = if err.text.is_empty() { out } else { err };
+        Ok(Exit::new(code).stdout(stdout).stderr(tail.end()))
     }
 }
 
@@ -215,12 +215,24 @@ fn failed(command: &Command, error: std::io::Error) -> Error {
 /// The end of what a command prints, with every secret hidden before anything is cut off.
 struct Tail<'a> {
     cx: &'a Context,
+    /// At most this many bytes are the end.
+    keep: usize,
     text: String,
 }
 
 impl<'a> Tail<'a> {
-    fn new(cx: &'a Context) -> Self {
-        Self { cx, text: String::new() }
+    fn new(cx: &'a Context, keep: usize) -> Self {
+        Self { cx, keep, text: String::new() }
+    }
+
+    fn end(mut self) -> String {
+        self.cut();
+        self.text
+    }
+
+    fn cut(&mut self) {
+        let cut = self.text.ceil_char_boundary(self.text.len().saturating_sub(self.keep));
+        self.text.drain(..cut);
     }
 
     /// Sends each line as an event and keeps the end of it all.
@@ -274,9 +286,10 @@ impl<'a> Tail<'a> {
     fn send(&mut self, stream: Stream, line: &str, end: &str) {
         self.cx.output(stream, line);
         self.text.extend([line, end]);
-        let cut = self.text.len().saturating_sub(TAIL);
-        let cut = (cut..).find(|at| self.text.is_char_boundary(*at)).unwrap_or(cut);
-        self.text.drain(..cut);
+        // Now and then, as what is kept may be long.
+        if self.text.len() >= 2 * self.keep {
+            self.cut();
+        }
     }
 }
 

@@ -11,9 +11,9 @@ use super::{
     observe::{Lookup, Recorded, complete},
 };
 use crate::{
-    BuildRequest, Context, Deployment, Desired, Error, ErrorKind, EventKind, Fingerprint, Health, Image,
-    Level, Phase, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId, TestReport, Tester,
-    cache::Cache,
+    BuildRequest, CaseOutcome, Context, Deployment, Desired, Error, ErrorKind, EventKind, Fingerprint,
+    Health, Image, Level, Phase, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId, TestReport,
+    Tester, cache::Cache,
 };
 
 /// What the tasks of a run share.
@@ -54,7 +54,7 @@ impl Work {
             Action::Test { tester } => {
                 let build = self.pipeline.find_build(&task.part)?;
                 let image = self.image(&image_id(&self.pipeline, &task.part)?)?;
-                test(cx, build.testers.get(tester), &Subject::Image(image)).await
+                self.test(cx, task, build.testers.get(tester), &Subject::Image(image)).await
             }
             Action::Push { to, tagged } => self.push(cx, &task.part, to, *tagged).await,
             Action::Render => self.render(cx, self.pipeline.find_deploy(&task.part)?).await.map(Done::from),
@@ -76,7 +76,7 @@ impl Work {
             Action::Verify { tester } => {
                 let deploy = self.pipeline.find_deploy(&task.part)?;
                 let deployment = self.deployment(&id("apply", &task.part))?;
-                test(cx, deploy.testers.get(tester), &Subject::Deployment(deployment)).await
+                self.test(cx, task, deploy.testers.get(tester), &Subject::Deployment(deployment)).await
             }
         }
     }
@@ -279,26 +279,41 @@ impl Work {
         };
         Ok(Output::Changes(deploy.deployer.diff(cx, &desired).await?))
     }
-}
 
-async fn test(cx: &Context, tester: Option<&Arc<dyn Tester>>, subject: &Subject) -> Result<Done> {
-    let Some(tester) = tester else {
-        return Err(Error::internal("the plan names a tester that the pipeline lacks"));
-    };
-    let report: TestReport = tester.test(cx, subject).await?;
-    let failed: Vec<String> = report
-        .failed()
-        .map(|case| match &case.outcome {
-            crate::CaseOutcome::Failed(why) => format!("{}: {why}", case.name),
-            _ => case.name.clone(),
-        })
-        .collect();
-    if failed.is_empty() {
-        return Ok(Output::Report(report).into());
+    async fn test(
+        &self,
+        cx: &Context,
+        task: &Task,
+        tester: Option<&Arc<dyn Tester>>,
+        subject: &Subject,
+    ) -> Result<Done> {
+        let Some(tester) = tester else {
+            return Err(Error::internal("the plan names a tester that the pipeline lacks"));
+        };
+        let mut report: TestReport = tester.test(cx, subject).await?;
+        for case in &mut report.cases {
+            case.name = cx.masked(&case.name);
+            if let CaseOutcome::Failed(why) | CaseOutcome::Skipped(why) = &mut case.outcome {
+                *why = cx.masked(why);
+            }
+        }
+        let failed: Vec<String> = report
+            .failed()
+            .map(|case| match &case.outcome {
+                CaseOutcome::Failed(why) => format!("{}: {why}", case.name),
+                _ => case.name.clone(),
+            })
+            .collect();
+        if failed.is_empty() {
+            return Ok(Output::Report(report).into());
+        }
+        let count = failed.len();
+        let error =
+            Error::new(ErrorKind::Unhealthy, format!("{count} of {} cases failed", report.cases.len()));
+        // The task fails, and its report is wanted all the more.
+        self.made(|made| made.outputs.insert(task.id.clone(), Output::Report(report)));
+        Err(failed.into_iter().fold(error, Error::note))
     }
-    let count = failed.len();
-    let error = Error::new(ErrorKind::Unhealthy, format!("{count} of {} cases failed", report.cases.len()));
-    Err(failed.into_iter().fold(error, Error::note))
 }
 
 /// Looks again and again until the deployment is healthy, has failed, or the deadline passes.

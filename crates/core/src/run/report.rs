@@ -15,7 +15,7 @@ value! {
         pub outcome: RunOutcome,
         /// The run as its events tell it.
         pub state: RunState,
-        /// What each task made.
+        /// What each task made; also the report of a test that failed.
         pub outputs: BTreeMap<TaskId, Output>,
         ;
     }

@@ -16,7 +16,7 @@ use fakes::{
     FakeBuilder, FakeDeployer, FakeTagger, FakeTester, Quirk, bench, bench_with, build, deploy, requiring,
 };
 use shipway_core::{
-    Driver, ErrorKind, Outcome, Pipeline, Policy, Report, RunOutcome, Store, StoreKind, TaskStatus,
+    Driver, ErrorKind, Outcome, Output, Pipeline, Policy, Report, RunOutcome, Store, StoreKind, TaskStatus,
 };
 
 fn reasons(report: &Report, id: &str) -> Vec<String> {
@@ -230,6 +230,11 @@ async fn the_peoples_tag_moves_after_the_tests() {
         let pipeline = Pipeline::new("shop").build(build.tagger(Arc::new(FakeTagger { fingerprint: false })));
         let report = bench.run(&pipeline).await;
         assert_eq!(bench.shelf.0.lock().unwrap().contains_key("reg/web:v1"), passes);
+        // Also a failed test leaves its report, to be written where people look for it.
+        let Some(Output::Report(cases)) = report.outputs.get(&"test:web/shape".parse().unwrap()) else {
+            panic!("no report: {:?}", report.outputs);
+        };
+        assert_eq!((cases.cases.len(), cases.failed().count()), (1, usize::from(!passes)));
         if !passes {
             let error = failure(&report, "test:web/shape");
             assert_eq!(
