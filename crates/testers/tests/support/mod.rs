@@ -1,6 +1,6 @@
 //! Images made by hand in a layout, and worlds with test files.
 
-use std::{io::Cursor, path::Path, sync::Arc};
+use std::{io::Cursor, sync::Arc};
 
 use bytes::Bytes;
 use shipway_core::{
@@ -120,9 +120,4 @@ pub(crate) fn lines(report: &TestReport) -> String {
         other => format!("{other:?} {}", case.name),
     };
     report.cases.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// Whether nothing is in a folder.
-pub(crate) fn is_empty(folder: &Path) -> bool {
-    std::fs::read_dir(folder).unwrap().next().is_none()
 }
