@@ -1,7 +1,8 @@
 //! The conformance kit of Shipway: for those who write plug-ins.
 //!
 //! A plug-in that passes its suite works in every pipeline. The whole test is a file of three lines,
-//! with `harness = false` in its `[[test]]` section; see [`builder`], [`deployer`] and [`tagger`].
+//! with `harness = false` in its `[[test]]` section; see [`builder`], [`deployer`], [`tagger`]
+//! and [`tester`].
 //! What the clauses say is in CONTRACT.md; each has a number, and `cargo test B7` runs one.
 //!
 //! Besides, the kit has fakes of the doors to the world: [`ScriptedProcesses`], [`FakeClock`],
@@ -36,9 +37,11 @@ mod clause;
 mod deployer;
 mod fakes;
 mod folder;
+mod image;
 mod room;
 mod suite;
 mod tagger;
+mod tester;
 mod tripwire;
 
 use std::time::Duration;
@@ -54,6 +57,7 @@ pub use self::{
     fakes::{FakeClock, Reply, ScriptedProcesses, shut_world},
     suite::{Role, Suite, Trial},
     tagger::{Taggers, tagger},
+    tester::{Testers, tester},
 };
 
 /// How long a task that is forced to stop may take: the driver's grace.

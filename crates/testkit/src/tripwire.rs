@@ -2,6 +2,7 @@
 //! at the same moment in every run.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -72,6 +73,15 @@ impl Tripwire {
     }
 }
 
+/// Returns the uses of doors at which work is cut: before the first, more and more rarely after it, and at
+/// the last two, where what was to be made is already there or nearly so.
+pub(crate) fn cuts(uses: u64) -> BTreeSet<u64> {
+    let growing = std::iter::successors(Some((1, 2)), |&(one, next)| Some((next, one + next)));
+    let mut cuts: BTreeSet<u64> = growing.map(|(at, _)| at).take_while(|at| *at < uses).take(8).collect();
+    cuts.extend([0, uses.saturating_sub(1), uses]);
+    cuts
+}
+
 /// Every door of the inner world, with the wire across it.
 #[derive(Debug)]
 struct Door {
@@ -137,5 +147,22 @@ impl Sink for Door {
     fn emit(&self, event: &Event) {
         self.wire.use_door();
         self.inner.sink.emit(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cuts;
+
+    #[test]
+    fn work_is_cut_at_the_start_and_at_the_end() {
+        for (uses, expected) in [
+            (0, vec![0]),
+            (1, vec![0, 1]),
+            (4, vec![0, 1, 2, 3, 4]),
+            (100, vec![0, 1, 2, 3, 5, 8, 13, 21, 34, 99, 100]),
+        ] {
+            assert_eq!(cuts(uses).into_iter().collect::<Vec<_>>(), expected, "{uses}");
+        }
     }
 }

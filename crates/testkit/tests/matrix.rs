@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt::Debug};
 use async_trait::async_trait;
 use shipway_core::{Artifact, Command, Context, Exit, FixedCredentials, Processes, Result, StoreKind};
 use shipway_testkit::{Outcome, Role, Suite, Verdict};
-use wrong::{builder, deployer, shelf::Shelf, tagger};
+use wrong::{builder, deployer, shelf::Shelf, tagger, tester};
 
 /// Returns the clauses that broke, with what was seen.
 fn broken(outcomes: &[Outcome]) -> Vec<String> {
@@ -82,6 +82,16 @@ fn taggers(wrong: tagger::Wrong) -> Suite<shipway_testkit::Taggers> {
     shipway_testkit::tagger(move || tagger::Labeller::new(wrong))
 }
 
+fn testers(wrong: tester::Wrong) -> Suite<shipway_testkit::Testers> {
+    testers_from(wrong, &[StoreKind::Layout])
+}
+
+fn testers_from(wrong: tester::Wrong, stores: &'static [StoreKind]) -> Suite<shipway_testkit::Testers> {
+    shipway_testkit::tester(move || tester::Checker::new(wrong, stores))
+        .fixture("tests/fixtures/judged")
+        .world(|world| world.processes(Obedient))
+}
+
 #[test]
 fn a_right_builder_passes() {
     for stores in
@@ -136,4 +146,18 @@ fn a_right_tagger_passes() {
 #[test]
 fn each_wrong_tagger_breaks_its_clause() {
     matrix(taggers, tagger::WRONGS);
+}
+
+#[test]
+fn a_right_tester_passes() {
+    for stores in [&[StoreKind::Layout][..], &[StoreKind::Registry]] {
+        right(&testers_from(tester::Wrong::Nothing, stores));
+    }
+    let files = [("hello", "1"), ("deep/hello", "2")];
+    right(&testers(tester::Wrong::Nothing).passes_on(files).fails_on([("deep/hello", "1")]));
+}
+
+#[test]
+fn each_wrong_tester_breaks_its_clause() {
+    matrix(testers, tester::WRONGS);
 }

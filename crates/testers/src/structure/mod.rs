@@ -114,9 +114,11 @@ impl Tester for Structure {
     fn capabilities(&self) -> Capabilities {
         let all = BTreeSet::from([StoreKind::Registry, StoreKind::Daemon, StoreKind::Layout]);
         match self.runner.as_ref().map(|runner| runner.capabilities()) {
-            None => Capabilities::new().reads(all),
             // The image must be where the runner takes it from.
-            Some(runner) => Capabilities::new().reads(runner.reads).limits(runner.limits),
+            Some(runner) if !runner.reads.is_empty() => {
+                Capabilities::new().reads(runner.reads).limits(runner.limits)
+            }
+            _ => Capabilities::new().reads(all),
         }
     }
 

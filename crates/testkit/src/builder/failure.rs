@@ -1,9 +1,6 @@
 //! B7, B8 and B9: what a builder leaves and says when it does not go well.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use shipway_core::{
@@ -18,7 +15,7 @@ use crate::{
     folder,
     room::task,
     suite::Bench,
-    tripwire::Tripwire,
+    tripwire::{Tripwire, cuts},
 };
 
 pub(super) async fn a_cancelled_build_says_so(bench: Bench<Builders>) -> Result<(), Trouble> {
@@ -32,15 +29,6 @@ pub(super) async fn a_cancelled_build_says_so(bench: Bench<Builders>) -> Result<
         cut(Site::new(&bench).await?, at).await?;
     }
     Ok(())
-}
-
-/// Returns the uses of doors at which builds are cut: before the first, more and more rarely after it,
-/// and at the last two, where the image is already there or nearly so.
-fn cuts(uses: u64) -> BTreeSet<u64> {
-    let growing = std::iter::successors(Some((1, 2)), |&(one, next)| Some((next, one + next)));
-    let mut cuts: BTreeSet<u64> = growing.map(|(at, _)| at).take_while(|at| *at < uses).take(8).collect();
-    cuts.extend([0, uses.saturating_sub(1), uses]);
-    cuts
 }
 
 /// Cuts one build at a use of a door, and looks at what it says and leaves.
@@ -181,21 +169,4 @@ pub(super) async fn no_secret_leaks(bench: Bench<Builders>) -> Result<(), Troubl
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cuts;
-
-    #[test]
-    fn builds_are_cut_at_the_start_and_at_the_end() {
-        for (uses, expected) in [
-            (0, vec![0]),
-            (1, vec![0, 1]),
-            (4, vec![0, 1, 2, 3, 4]),
-            (100, vec![0, 1, 2, 3, 5, 8, 13, 21, 34, 99, 100]),
-        ] {
-            assert_eq!(cuts(uses).into_iter().collect::<Vec<_>>(), expected, "{uses}");
-        }
-    }
 }

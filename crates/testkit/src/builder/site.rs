@@ -6,16 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use shipway_core::{
     BuildRequest, Builder, Context, Fingerprint, Image, Inputs, Platform, Snapshot, Store, StoreKind, Tag,
     Target,
 };
-use shipway_oci::{Descriptor, Distribution, ImageManifest, Registry, Stores, digest_of, media};
+use shipway_oci::{Registry, Stores};
 
 use super::Builders;
 use crate::{
     clause::{Trouble, unchecked},
+    image::write_image,
     room::Room,
     suite::Bench,
 };
@@ -117,21 +117,14 @@ impl Site {
             _ => return unchecked("it reads from no store that the kit has"),
         };
         let into = Stores::new().open(&self.context(), &store, &repository)?;
-        let into = into.as_ref();
-        let layer = tar_of("shipway-base", format!("edition {edition}\n").as_bytes());
-        let platform = Platform::linux_here();
-        let config = serde_json::json!({
-            "os": platform.os,
-            "architecture": platform.architecture,
-            "config": {"Env": [format!("SHIPWAY_BASE={edition}")]},
-            "rootfs": {"type": "layers", "diff_ids": [digest_of(&layer).as_str()]},
-        });
-        let layer = put(into, LAYER, layer).await?;
-        let config = put(into, media::CONFIG, config.to_string().into_bytes()).await?;
-        let manifest = ImageManifest::new(config, vec![layer]).to_json();
+        let content = format!("edition {edition}\n");
+        let files = [("shipway-base".to_owned(), content.into_bytes())];
+        let env = [format!("SHIPWAY_BASE={edition}")];
         let tag = Tag::parse("required")?;
-        let digest = into.write_manifest(media::MANIFEST, manifest, Some(&tag)).await?;
-        Ok(Image::new(alias, store, repository, digest).tag(Some(tag)).platforms(vec![platform]))
+        let digest = write_image(into.as_ref(), &files, &env, &tag).await?;
+        Ok(Image::new(alias, store, repository, digest)
+            .tag(Some(tag))
+            .platforms(vec![Platform::linux_here()]))
     }
 
     /// Asks the builder what it declares, and takes the snapshot as core does.
@@ -236,34 +229,3 @@ impl Site {
 
 /// The kinds of stores that the kit makes, for as long as a check runs.
 const OURS: [StoreKind; 2] = [StoreKind::Registry, StoreKind::Layout];
-
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-
-async fn put(into: &dyn Distribution, media_type: &str, bytes: Vec<u8>) -> Result<Descriptor, Trouble> {
-    let descriptor = Descriptor::new(media_type, digest_of(&bytes), bytes.len() as u64);
-    into.write_blob(&descriptor, Box::pin(std::io::Cursor::new(Bytes::from(bytes)))).await?;
-    Ok(descriptor)
-}
-
-/// Returns a tar archive of one file (POSIX ustar).
-fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
-    let mut header = [0_u8; 512];
-    let mut set = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
-    set(0, name);
-    set(100, "0000644");
-    set(108, "0000000");
-    set(116, "0000000");
-    set(124, &format!("{:011o}", content.len()));
-    set(136, "00000000000");
-    // The checksum is taken with blanks in its own place.
-    set(148, "        ");
-    set(156, "0");
-    set(257, "ustar");
-    set(263, "00");
-    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut tar = header.to_vec();
-    tar.extend_from_slice(content);
-    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
-    tar
-}

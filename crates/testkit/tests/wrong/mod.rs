@@ -4,3 +4,4 @@ pub(crate) mod builder;
 pub(crate) mod deployer;
 pub(crate) mod shelf;
 pub(crate) mod tagger;
+pub(crate) mod tester;
