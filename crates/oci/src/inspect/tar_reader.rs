@@ -109,8 +109,10 @@ impl<R: Read> TarReader<R> {
             extended.link.clone().unwrap_or_else(own)
         };
         let (kind, has_content) = match header.entry_type() {
-            // As tars were before they had a type for folders.
-            EntryType::Regular if path.ends_with('/') => (TarKind::Folder, true),
+            // As tars were before they had types (Go, archive/tar, `TypeRegA`).
+            EntryType::Regular if header.as_bytes()[156] == 0 && path.ends_with('/') => {
+                (TarKind::Folder, true)
+            }
             EntryType::Regular | EntryType::Continuous => (TarKind::File, true),
             EntryType::Directory => (TarKind::Folder, false),
             EntryType::Symlink => (TarKind::Link(link()), false),

@@ -1,5 +1,9 @@
-//! The file tree that an image's layers make, built as a runtime extracts them: from the lowest up,
-//! each entry at the place where its path leads in the tree so far (containerd, archive/tar.go).
+//! The file tree that an image's layers make, built as containerd and Docker do on overlayfs: from the
+//! lowest up, each layer is unpacked by itself and then laid over those below (containerd,
+//! diff/apply/apply_linux.go; moby, daemon/graphdriver/overlay2).
+//!
+//! So a path of a layer leads through the layer's own links and never through those below: what it names
+//! as a folder is one from then on, where the layers below had a link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -177,7 +181,7 @@ impl Tree {
     /// Returns the file at a path, following links, or `None` when there is none; the last link only
     /// where `follow_last` says so.
     pub(super) fn find(&self, path: &str, follow_last: bool) -> Result<Option<FoundFile>> {
-        let place = self.walk(path, follow_last)?;
+        let place = self.walk(path, follow_last, 0)?;
         let Some(node) = place.node.filter(|_| !place.broken) else { return Ok(None) };
         let kind = match node.kind {
             Kind::File => FileKind::File,
@@ -199,7 +203,7 @@ impl Tree {
 
     /// Returns the names in the folder at a path, sorted, or `None` when there is no folder.
     pub(super) fn names(&self, path: &str) -> Result<Option<Vec<&str>>> {
-        let place = self.walk(path, true)?;
+        let place = self.walk(path, true, 0)?;
         if place.broken || !place.node.is_some_and(|node| matches!(node.kind, Kind::Folder)) {
             return Ok(None);
         }
@@ -217,9 +221,9 @@ impl Tree {
         }
     }
 
-    /// Returns where a path leads, never out of the root. A step that is not there, or that is no
-    /// folder, is gone through as it is written.
-    fn walk(&self, path: &str, follow_last: bool) -> Result<Place<'_>> {
+    /// Returns where a path leads, never out of the root, through the links of layers from `since` on. A
+    /// step that is not there, or that is no folder, is gone through as it is written.
+    fn walk(&self, path: &str, follow_last: bool, since: usize) -> Result<Place<'_>> {
         let mut steps: Vec<&str> = path.rsplit('/').collect();
         let mut here = String::new();
         let mut broken = false;
@@ -235,8 +239,11 @@ impl Tree {
                 _ => {}
             }
             let next = join(&here, step);
-            match self.nodes.get(&next).map(|node| &node.kind) {
-                Some(Kind::Link(text)) if follow_last || !steps.is_empty() => {
+            let node = self.nodes.get(&next);
+            match node.map(|node| &node.kind) {
+                Some(Kind::Link(text))
+                    if (follow_last || !steps.is_empty()) && node.is_some_and(|node| node.layer >= since) =>
+                {
                     links += 1;
                     if links > LINKS {
                         return Err(Error::bad_output(format!(
@@ -259,9 +266,10 @@ impl Tree {
         Ok(Place { node: self.nodes.get(&here), path: here, broken, gone })
     }
 
-    /// Returns where a folder is, after making it and those above it.
+    /// Returns where a folder of this layer is, after making it and those above it; what a layer below has
+    /// in the place of one of them goes.
     fn make_folder(&mut self, folder: &str) -> Result<String> {
-        let Place { path, gone, .. } = self.walk(folder, true)?;
+        let Place { path, gone, .. } = self.walk(folder, true, self.layer)?;
         self.take_steps(gone)?;
         if path.len() > PATH {
             return Err(too_long(folder));
@@ -269,24 +277,28 @@ impl Tree {
         let mut ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
         ends.push(path.len());
         for end in ends {
-            match self.nodes.get(&path[..end]).map(|node| &node.kind) {
-                Some(Kind::Folder) => {}
-                Some(_) => {
+            let node = self.nodes.get(&path[..end]);
+            match node.map(|node| (&node.kind, node.layer)) {
+                Some((Kind::Folder, _)) => {}
+                Some((_, layer)) if layer == self.layer => {
                     return Err(Error::bad_output(format!(
                         "a layer has `{}` below something that is no folder",
                         folder.escape_debug()
                     )));
                 }
-                None => {
-                    self.insert(path[..end].to_owned(), Node::folder(self.layer))?;
-                }
+                _ => self.put(path[..end].to_owned(), Node::folder(self.layer))?,
             }
         }
         Ok(path)
     }
 
     fn hard_link(&mut self, target: &str, place: String) -> Result<()> {
-        let found = self.walk(&clean(target)?, false)?;
+        let target = &clean(target)?;
+        let mut found = self.walk(target, false, self.layer)?;
+        if found.node.is_none() {
+            // Not on overlayfs, but who unpacks layers over each other finds a file of a layer below.
+            found = self.walk(target, false, 0)?;
+        }
         let node = match found.node {
             Some(node) if !matches!(node.kind, Kind::Folder) && !found.broken => node.clone(),
             _ => {

@@ -17,7 +17,7 @@ async fn files_are_where_a_runtime_would_see_them() {
         ("hard", HARD, "usr/bin/dash", 0o644),
         ("/slash//file", FILE, "", 0o600),
         ("pipe", EntryType::Fifo, "", 0o644),
-        ("old-folder/", FILE, "", 0o700),
+        ("no-folder/", FILE, "", 0o700),
     ];
     let file = |path: &str, mode| Some((path.to_owned(), FileKind::File, mode));
     let folder = |path: &str, mode| Some((path.to_owned(), FileKind::Folder, mode));
@@ -35,7 +35,7 @@ async fn files_are_where_a_runtime_would_see_them() {
                 ("/hard", file("/hard", 0o755)),
                 ("/slash/file", file("/slash/file", 0o600)),
                 ("/slash", folder("/slash", 0o755)),
-                ("/old-folder", folder("/old-folder", 0o700)),
+                ("/no-folder", file("/no-folder", 0o700)),
                 ("/pipe", Some(("/pipe".to_owned(), FileKind::Special, 0o644))),
                 ("/dangling", None),
                 ("/hard/below", None),
@@ -45,15 +45,21 @@ async fn files_are_where_a_runtime_would_see_them() {
                 ("/usr/bi", None),
             ],
         ),
-        // A file that another layer puts through a link lands where the link leads.
+        // A path of a layer goes through its own links, and not through those below: on overlayfs a layer
+        // is unpacked by itself, and its folder hides the link.
         (
             &[&[("bin/app", FILE, "", 0o750)]],
+            &[("/bin/app", file("/bin/app", 0o750)), ("/usr/bin/app", None), ("/bin/sh", None)],
+        ),
+        (
+            &[&[("bin", LINK, "usr/bin", 0o777), ("bin/app", FILE, "", 0o750)]],
             &[
                 ("/bin/app", file("/usr/bin/app", 0o750)),
                 ("/usr/bin/app", file("/usr/bin/app", 0o750)),
                 ("/bin/sh", file("/usr/bin/dash", 0o755)),
             ],
         ),
+        (&[&[("hard/below", FILE, "", 0o1)]], &[("/hard/below", file("/hard/below", 0o1))]),
         // A folder in a link's place is another folder.
         (
             &[&[("bin/", FOLDER, "", 0o700), ("bin/app", FILE, "", 0o750)]],
@@ -64,11 +70,19 @@ async fn files_are_where_a_runtime_would_see_them() {
                 ("/usr/bin/sh", file("/usr/bin/dash", 0o755)),
             ],
         ),
-        // Whiteouts: of a file, of a folder with what is in it, and of what a link leads to.
+        // Whiteouts: of a file, of a folder with what is in it, and of what the layer's own link leads to.
         (&[&[("usr/bin/.wh.dash", FILE, "", 0)]], &[("/bin/sh", None), ("/hard", file("/hard", 0o755))]),
         (&[&[(".wh.usr", FILE, "", 0)]], &[("/usr", None), ("/usr/bin/sh", None), ("/bin", None)]),
         (
             &[&[("bin/.wh.sh", FILE, "", 0)]],
+            &[
+                ("/usr/bin/sh", file("/usr/bin/dash", 0o755)),
+                ("/bin", folder("/bin", 0o755)),
+                ("/bin/sh", None),
+            ],
+        ),
+        (
+            &[&[("bin", LINK, "usr/bin", 0o777), ("bin/.wh.sh", FILE, "", 0)]],
             &[("/usr/bin/sh", None), ("/bin/dash", file("/usr/bin/dash", 0o755))],
         ),
         (&[&[("usr/.wh.bi", FILE, "", 0)]], &[("/usr/bin/dash", file("/usr/bin/dash", 0o755))]),
@@ -213,4 +227,16 @@ async fn a_link_is_told_where_it_is() {
     ] {
         assert_eq!(files.link(path), text, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_folder_of_an_old_tar_ends_with_a_slash() {
+    let mut old = block("old/", FILE, "", 0o700, 0);
+    old[156] = 0;
+    let mut header = Header::from_byte_slice(&old).clone();
+    header.set_cksum();
+    let layer = [header.as_bytes().to_vec(), tar(&[("old/file", FILE, "", 0)])].concat();
+    let files = Bed::new().files(&[layer], Limits::default()).await.unwrap();
+    assert_eq!(files.find("old").unwrap().unwrap().kind, FileKind::Folder);
+    assert!(files.find("old/file").unwrap().is_some());
 }
