@@ -11,7 +11,10 @@
 
 mod blocks;
 mod canary;
+mod containerd;
 mod hostile;
+mod listing;
+mod odd;
 mod readers;
 
 use std::time::{Duration, Instant};
@@ -20,6 +23,9 @@ use shipway::{Error, ErrorKind};
 
 use crate::{
     canary::{Canary, forget_peak, peak},
+    containerd::Containerd,
+    listing::{Listing, of_layers},
+    odd::Odd,
     readers::Site,
 };
 
@@ -94,4 +100,73 @@ async fn hostile_archives_touch_nothing_outside() {
         );
     }
     println!("M2: the most memory beside the archive itself: {} MiB ({})", largest.0, largest.1);
+}
+
+/// Writes an odd image, compressed in two members.
+async fn odd_site(odd: &Odd) -> Site {
+    let layers: Vec<Vec<u8>> = odd.layers.iter().map(|entries| blocks::tar(entries)).collect();
+    Site::compressed(&layers).await
+}
+
+/// Returns what a listing has at a path, as the facts of odd images say it, with the last link followed
+/// where it leads to something.
+async fn at(site: &Site, listing: &Listing, path: &str) -> Option<String> {
+    let files = shipway::oci::ImageFiles::read(&site.layout, &site.layers, Default::default()).await.unwrap();
+    let (found, link) = (files.find(path).ok().flatten(), files.entry(path).unwrap()?);
+    let real = found.map_or(link.path, |found| found.path);
+    let line = &listing[&real];
+    let (kind, rest) = line.split_once(' ').unwrap();
+    let more = rest.splitn(3, ' ').nth(2).unwrap_or_default();
+    Some(match kind {
+        "folder" => "/".to_owned(),
+        "link" => format!("->{more}"),
+        _ => more.to_owned(),
+    })
+}
+
+#[tokio::test]
+async fn odd_images_are_read_and_judged() {
+    let canary = Canary::new();
+    let images = odd::all();
+    for odd in &images {
+        let site = odd_site(odd).await;
+        let listing = of_layers(&site).await.unwrap_or_else(|error| panic!("{}: {error:?}", odd.name));
+        for (path, expected) in odd.facts {
+            let found = at(&site, &listing, path).await;
+            assert_eq!(found.as_deref(), *expected, "{path} of {}", odd.name);
+        }
+        site.inspect(&canary.path).await.unwrap_or_else(|error| panic!("{}: {error:?}", odd.name));
+        site.test(&canary.path).await.unwrap_or_else(|error| panic!("{}: {error:?}", odd.name));
+    }
+    assert!(images.len() >= 20);
+    println!("M2: {} odd and valid images, 0 refused", images.len());
+}
+
+#[tokio::test]
+async fn odd_images_are_what_containerd_unpacks() {
+    let Some(containerd) = Containerd::find("odd_images_are_what_containerd_unpacks") else { return };
+    let images = odd::all();
+    let mut wrong = Vec::new();
+    for (number, odd) in images.iter().enumerate() {
+        let site = odd_site(odd).await;
+        let ours = of_layers(&site).await.unwrap();
+        match containerd.unpack(&site.path("layout"), number) {
+            Ok(theirs) => {
+                let paths: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+                for path in paths.into_iter().filter(|path| ours.get(*path) != theirs.get(*path)) {
+                    wrong.push(format!(
+                        "{}: `{path}` is {:?} to us, {:?} to containerd",
+                        odd.name,
+                        ours.get(path),
+                        theirs.get(path)
+                    ));
+                }
+            }
+            // What can only be unpacked over the layers below is no image to overlayfs; we read it.
+            Err(why) if odd.over_each_other && why.contains("no such file or directory") => {}
+            Err(why) => wrong.push(format!("{}: containerd refuses it: {why}", odd.name)),
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    println!("M2: {} odd images, each as containerd unpacks it", images.len());
 }

@@ -17,6 +17,8 @@ use shipway_oci::Descriptor;
 use shipway_testers::Structure;
 use tempfile::TempDir;
 
+use crate::blocks::gzip;
+
 /// A folder of its own for one image, and for all that reading it might make.
 pub(crate) struct Site {
     folder: TempDir,
@@ -26,8 +28,21 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Writes an image of these layers, the lowest first.
+    /// Writes an image of these layers, the lowest first, as they are.
     pub(crate) async fn new(layers: &[Vec<u8>]) -> Self {
+        Self::of(layers, <[u8]>::to_vec).await
+    }
+
+    /// Writes an image of these tars, the lowest first, each in two members of gzip.
+    pub(crate) async fn compressed(layers: &[Vec<u8>]) -> Self {
+        Self::of(layers, |layer| {
+            let (one, other) = layer.split_at(layer.len() / 3);
+            [gzip(one), gzip(other)].concat()
+        })
+        .await
+    }
+
+    async fn of(layers: &[Vec<u8>], pack: impl Fn(&[u8]) -> Vec<u8>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("layout");
         let layout = Layout::new(Arc::new(HostDisk), &place);
@@ -35,7 +50,7 @@ impl Site {
         let mut descriptors = Vec::new();
         for layer in layers {
             config.add_layer(digest_of(layer), History::new("made to harm"));
-            descriptors.push(put(&layout, media::LAYER_GZIP, layer.clone()).await);
+            descriptors.push(put(&layout, media::LAYER_GZIP, pack(layer)).await);
         }
         let config = put(&layout, media::CONFIG, config.to_json().to_vec()).await;
         let manifest = ImageManifest::new(config, descriptors.clone()).to_json();
