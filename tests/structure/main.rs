@@ -37,23 +37,23 @@ struct Bed {
 impl Bed {
     /// Returns the bed, or `None` where a part is missing, which is counted for the test.
     fn find(test: &str) -> Option<Self> {
-        let part = |name: &str| {
+        let part = |name: &str, needs: &str| {
             let found = env::var(name).ok().filter(|value| !value.is_empty());
             if found.is_none() {
-                skip(test, name);
+                skip(test, needs);
             }
             found
         };
-        let docker = part("SHIPWAY_BED_DOCKER")?;
+        let docker = part("SHIPWAY_BED_DOCKER", "docker")?;
         if Command::new("docker").arg("--version").output().is_err() {
             skip(test, "docker");
             return None;
         }
         Some(Self {
-            registry: part("SHIPWAY_BED_REGISTRY")?,
+            registry: part("SHIPWAY_BED_REGISTRY", "bed")?,
             docker,
-            buildkit: part("SHIPWAY_BED_BUILDKIT")?,
-            buildctl: part("SHIPWAY_BED_BUILDCTL")?,
+            buildkit: part("SHIPWAY_BED_BUILDKIT", "buildkit")?,
+            buildctl: part("SHIPWAY_BED_BUILDCTL", "buildkit")?,
         })
     }
 }

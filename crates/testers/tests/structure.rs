@@ -415,6 +415,52 @@ async fn what_is_written_wrong_is_told_with_its_place() {
 }
 
 #[tokio::test]
+async fn yaml_is_read_as_its_writers_mean_it() {
+    let bench = Bench::new();
+    let text = r#"
+schemaVersion: 2.0.0
+globalEnvVars: [{key: RELEASE, value: 1.10}, {key: NONE, value: }]
+commandTests: ~
+licenseTests:
+containerRunOptions: {privileged: no, capabilities: [], user: ""}
+fileExistenceTests:
+  - &first {name: first, path: "/v$RELEASE$NONE", uid: 0, isExecutableBy: ""}
+  - {<<: *first, name: merged, permissions: drwxr-xr-x}
+  - {<<: *first, name: 0123, path: /gone, shouldExist: off}
+"#;
+    bench.file("a.yaml", text);
+    let image = bench.image(&[layer(&[("v1.10/", FOLDER, 0o755, ROOT, "")])], |_| {}).await;
+    let report = bench.test(&Structure::new(["a.yaml"]), image).await.unwrap();
+    insta::assert_snapshot!(lines(&report), @"
+    ok   a.yaml: File Existence Test: first
+    ok   a.yaml: File Existence Test: merged
+    ok   a.yaml: File Existence Test: 0123
+    ");
+}
+
+#[tokio::test]
+async fn contents_beyond_the_limit_and_beyond_text() {
+    let bench = Bench::new();
+    bench.file(
+        "a.yaml",
+        "schemaVersion: 2.0.0\nfileContentTests:\n- {name: large, path: /large, expectedContents: [x]}\n\
+         - {name: bytes, path: /bytes, expectedContents: ['^a..b$'], excludedContents: ['^a.b$']}",
+    );
+    let large = "x".repeat((16 << 20) + 1);
+    let mut bytes = layer(&[("large", FILE, 0o644, ROOT, &large), ("bytes", FILE, 0o644, ROOT, "a@@b")]);
+    let at = bytes.windows(4).position(|window| window == b"a@@b").unwrap();
+    // The beginning of a character, which Go's matcher takes for two.
+    bytes[at + 1..at + 3].copy_from_slice(b"\xE2\x82");
+    let image = bench.image(&[bytes], |_| {}).await;
+    let report = bench.test(&Structure::new(["a.yaml"]), image).await.unwrap();
+    insta::assert_snapshot!(lines(&report), @"
+    FAIL a.yaml: File Content Test: large
+           `/large` has 16777217 bytes, and files of at most 16777216 are looked into
+    ok   a.yaml: File Content Test: bytes
+    ");
+}
+
+#[tokio::test]
 async fn a_deployment_is_not_looked_at() {
     let bench = Bench::new();
     let manifests = shipway_core::Manifests::new(shipway_core::Release::new("shop"));

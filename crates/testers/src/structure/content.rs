@@ -14,8 +14,8 @@ use super::{
     schema::{FileContentTest, LicenseTest},
 };
 
-/// The most bytes of a file that is looked into.
-const LIMIT: u64 = 64 * 1024 * 1024;
+/// The most bytes of a file that is looked into: it is in memory then, and, if it is no text, thrice more.
+const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Where Debian's packages have their licences, and what the file is called.
 const DEBIAN: &str = "/usr/share/doc";

@@ -8,6 +8,8 @@
 //! counts multiply to more than 1,000 are refused by Go alone, and a repetition right after flags (`a(?i)*`)
 //! and an expression whose automaton is larger than 2 MiB are refused here alone.
 
+use std::borrow::Cow;
+
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
@@ -53,13 +55,16 @@ impl TryFrom<String> for Pattern {
 }
 
 /// Returns text as Go's matcher sees bytes: each that is no part of a character is one U+FFFD.
-pub(super) fn go_text(bytes: &[u8]) -> String {
+pub(super) fn go_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
     }
-    text
+    Cow::Owned(text)
 }
 
 fn translate(pattern: &str) -> Result<String, String> {
