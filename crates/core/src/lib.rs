@@ -32,8 +32,8 @@ pub use self::{
     command::{Command, Exit, Mount, MountSource, RunRequest, SecretId, Volume},
     context::{
         Cancel, CancelReason, Clock, Context, Credentials, Disk, DiskFile, Entry, EntryKind, Files,
-        FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login, OpenFile, Processes, RunContext,
-        Secret, Stage, SystemClock, World, create_beside, publish,
+        FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login, LoginKind, OpenFile, Processes,
+        RunContext, Secret, Stage, SystemClock, World, create_beside, publish,
     },
     deployment::{Deployment, Health, Phase, Timestamp},
     error::{Error, ErrorKind, ErrorReport, Location, Result, did_you_mean},

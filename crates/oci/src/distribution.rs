@@ -60,6 +60,13 @@ pub type BlobReader = Pin<Box<dyn AsyncRead + Send>>;
 /// digest and its size; what goes in is there whole or not at all.
 #[async_trait]
 pub trait Distribution: Debug + Send + Sync {
+    /// Returns the host of the registry that this is in and the repository's path there; none for one
+    /// that is elsewhere. Of one registry, a repository can take another one's blobs without their being
+    /// sent.
+    fn place(&self) -> Option<(&str, &str)> {
+        None
+    }
+
     /// Returns the manifest or index, or `None` when there is none; at most 4 MiB.
     ///
     /// # Errors
@@ -81,6 +88,19 @@ pub trait Distribution: Debug + Send + Sync {
     /// # Errors
     /// `BadOutput` when the content is not what the descriptor says; nothing is kept then.
     async fn write_blob(&self, descriptor: &Descriptor, content: BlobReader) -> Result<()>;
+
+    /// Writes a blob that another repository has, unless it is there (which is asked first): without
+    /// sending it where both are in one registry, and else from where it broke off, if that happens.
+    ///
+    /// # Errors
+    /// `NotFound` when the other one does not have it, `BadOutput` when what it has is not what the
+    /// descriptor says.
+    async fn copy_blob(&self, descriptor: &Descriptor, source: &dyn Distribution) -> Result<()> {
+        if self.has_blob(descriptor).await? {
+            return Ok(());
+        }
+        self.write_blob(descriptor, source.read_blob(descriptor).await?).await
+    }
 
     /// Writes a blob whose digest is known only at the end, in one pass, and returns its digest and
     /// size.

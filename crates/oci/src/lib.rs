@@ -14,6 +14,7 @@ mod layout;
 mod lock;
 mod manifest;
 pub mod media;
+mod stop;
 mod thread;
 mod write;
 
@@ -38,7 +39,7 @@ mod reference;
 mod registry;
 
 pub use self::{
-    client::{Client, RemoteRepository},
+    client::{Client, ClientBuilder, HostOptions, RemoteRepository},
     images::Stores,
     reference::Reference,
     registry::{Fault, Registry, RegistryBuilder, RegistryRequest},

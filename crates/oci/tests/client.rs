@@ -13,8 +13,8 @@ use std::{
 use shipway_core::{Cancel, CancelReason, ErrorKind, FixedCredentials, Stage, Tag};
 use shipway_oci::{Client, Distribution, Label};
 use support::{
-    CONFIG, LAYER, OCI_MANIFEST, context, context_with, descriptor, digest, manifest, noise, reader,
-    registry, registry_with,
+    CONFIG, LAYER, OCI_MANIFEST, context, context_with, descriptor, digest, impatient, manifest, noise,
+    reader, registry, registry_with,
 };
 use tokio::io::AsyncReadExt;
 
@@ -121,7 +121,7 @@ async fn a_registry_that_is_not_there_is_one_clear_error() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let host = listener.local_addr().expect("an address").to_string();
     drop(listener);
-    let repository = Client::new().repository(&context(), &format!("{host}/web")).expect("a repository");
+    let repository = impatient().repository(&context(), &format!("{host}/web")).expect("a repository");
     let error = repository.has_blob(&descriptor(LAYER, b"x")).await.expect_err("not there");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.may_retry());
@@ -143,14 +143,14 @@ async fn refusals_are_errors_of_the_kind_that_says_what_to_do() {
         let (registry, _folder) =
             registry_with(|builder| builder.faults(move |_| Some(Fault::Status(status)))).await;
         let repository =
-            Client::new().repository(&context(), &format!("{}/web", registry.host())).expect("a repository");
+            impatient().repository(&context(), &format!("{}/web", registry.host())).expect("a repository");
         let error = repository.write_new_blob(reader("x")).await.expect_err("refused");
         assert_eq!((error.kind(), error.may_retry()), (kind, retry), "{status}");
         assert!(error.to_string().contains(&registry.host()), "{error}");
     }
     let (registry, _folder) = registry_with(|builder| builder.faults(|_| Some(Fault::Hangup))).await;
     let repository =
-        Client::new().repository(&context(), &format!("{}/web", registry.host())).expect("a repository");
+        impatient().repository(&context(), &format!("{}/web", registry.host())).expect("a repository");
     let error = repository.has_blob(&descriptor(LAYER, b"x")).await.expect_err("hangs up");
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
 }

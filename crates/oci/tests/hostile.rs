@@ -20,15 +20,15 @@ use hyper::{
     body::{Body as HttpBody, Frame},
 };
 use shipway_core::{ErrorKind, Tag};
-use shipway_oci::{Client, Distribution, Fault, Label, RemoteRepository};
+use shipway_oci::{Distribution, Fault, Label, RemoteRepository};
 use support::{
-    Body, CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, Server, context, descriptor, digest, manifest, noise,
-    reader, registry_with, reply,
+    Body, CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, Server, context, descriptor, digest, impatient, manifest,
+    noise, reader, registry_with, reply,
 };
 use tokio::io::AsyncReadExt;
 
 fn repository(host: &str) -> RemoteRepository {
-    Client::new().repository(&context(), &format!("{host}/web")).expect("a repository")
+    impatient().repository(&context(), &format!("{host}/web")).expect("a repository")
 }
 
 fn tag(tag: &str) -> Label {
@@ -141,7 +141,7 @@ async fn content_that_is_damaged_or_cut_on_its_way_is_an_error() {
     let bytes = manifest(&descriptor(CONFIG, config), &[descriptor(LAYER, &layer)]);
     for (name, kind) in [("corrupt", ErrorKind::BadOutput), ("cut", ErrorKind::Unavailable)] {
         let name = format!("{}/{name}", registry.host());
-        let repository = Client::new().repository(&context(), &name).expect("a repository");
+        let repository = impatient().repository(&context(), &name).expect("a repository");
         repository.write_new_blob(reader(layer.clone())).await.expect("pushed");
         repository.write_new_blob(reader(*config)).await.expect("pushed");
         let one = Tag::parse("1").expect("a tag");

@@ -36,13 +36,34 @@ pub struct Login {
     pub username: String,
     /// The password or token.
     pub password: Secret,
+    /// What the password is.
+    pub kind: LoginKind,
 }
 
 impl Login {
-    /// Returns the login.
+    /// Returns the login with a password, or with a token that stands for one.
     pub fn new(username: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Self { username: username.into(), password: password.into() }
+        Self { username: username.into(), password: password.into(), kind: LoginKind::Password }
     }
+
+    /// Returns the login with a token that has no user's name to it.
+    pub fn token(kind: LoginKind, token: impl Into<Secret>) -> Self {
+        Self { username: String::new(), password: token.into(), kind }
+    }
+}
+
+/// What a login's password is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoginKind {
+    /// A password, or a token in the place of one.
+    #[default]
+    Password,
+    /// An OAuth2 refresh token, for which the token server gives short-lived ones; `identitytoken` in
+    /// Docker's configuration.
+    IdentityToken,
+    /// A token that is shown to the registry as it is; `registrytoken` in Docker's configuration.
+    RegistryToken,
 }
 
 /// A value that is never shown: `Debug` hides it and there is no `Display`.

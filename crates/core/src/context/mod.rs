@@ -22,7 +22,7 @@ use std::{
 pub use self::{
     cancel::{Cancel, CancelReason, Stage},
     clock::{Clock, SystemClock},
-    credentials::{Credentials, FixedCredentials, Login, Secret},
+    credentials::{Credentials, FixedCredentials, Login, LoginKind, Secret},
     disk::{Disk, DiskFile, HostDisk, create_beside, publish},
     files::{Entry, EntryKind, Files, HostFiles, OpenFile},
     images::Images,

@@ -1,20 +1,23 @@
 //! Authorization: the answer to a registry's challenge, Basic (RFC 7617) or Bearer (RFC 6750, and
 //! distribution's token specification).
 
+use bytes::Bytes;
 use http_auth::{ChallengeRef, ParamValue, parse_challenges};
 use reqwest::{
     Method, Response, StatusCode, Url,
-    header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE},
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
 };
 use serde::Deserialize;
-use shipway_core::{Error, ErrorKind, Login, Result, Secret};
+use shipway_core::{Error, ErrorKind, Login, LoginKind, Result, Secret};
 
 use super::{
     answer::{read, refused},
-    exchange::Exchange,
+    exchange::{Call, Exchange},
     hosts::{may_lead_to, may_see_login},
     transfer::IDLE,
 };
+
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// The most of a token server's answer that is read.
 const TOKEN_LIMIT: usize = 1024 * 1024;
@@ -26,16 +29,39 @@ enum Challenge {
     Bearer { realm: String, service: Option<String>, scope: Option<String> },
 }
 
-/// Returns the header that answers the challenge of a refusal, or `None` when there is no login for
-/// what is asked.
-pub(super) async fn answer(exchange: &Exchange, response: &Response) -> Result<Option<HeaderValue>> {
+/// The value of a header that authorizes.
+#[derive(Debug)]
+pub(super) enum Grant {
+    /// For everything on the host.
+    Password(HeaderValue),
+    /// For what it was asked for.
+    Token(HeaderValue),
+}
+
+/// Returns what answers the challenge of a refusal, or `None` when there is no login for what is asked.
+/// A token is also for the `scope`, if that says anything.
+pub(super) async fn answer(exchange: &Exchange, response: &Response, scope: &str) -> Result<Option<Grant>> {
     let Some(challenge) = challenge(response.headers()) else { return Ok(None) };
     let login = exchange.cx.login(&exchange.host).await?;
     match (challenge, login) {
         (Challenge::Basic, None) => Ok(None),
-        (Challenge::Basic, Some(login)) => basic(&login).map(Some),
-        (Challenge::Bearer { realm, service, scope }, login) => {
-            token(exchange, login, &realm, service.as_deref(), scope.as_deref()).await.map(Some)
+        (Challenge::Basic, Some(login)) if login.kind == LoginKind::Password => {
+            basic(&login).map(|value| Some(Grant::Password(value)))
+        }
+        (Challenge::Basic, Some(_)) => {
+            Err(Error::new(ErrorKind::Auth, format!("registry `{}` asks for a password", exchange.host))
+                .note("the login for it is a token, which only a token server takes"))
+        }
+        (Challenge::Bearer { .. }, Some(Login { kind: LoginKind::RegistryToken, password, .. })) => {
+            bearer(password.expose()).map(|value| Some(Grant::Token(value)))
+        }
+        (Challenge::Bearer { realm, service, scope: asked }, login) => {
+            let mut scopes: Vec<&str> =
+                asked.as_deref().unwrap_or_default().split_ascii_whitespace().collect();
+            if !scope.is_empty() && !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+            token(exchange, login, &realm, service.as_deref(), &scopes).await.map(Some)
         }
     }
 }
@@ -72,6 +98,10 @@ fn basic(login: &Login) -> Result<HeaderValue> {
     authorization(&encoded)
 }
 
+fn bearer(token: &str) -> Result<HeaderValue> {
+    authorization(&format!("Bearer {token}"))
+}
+
 fn authorization(text: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(text)
         .map_err(|_| Error::bad_output("a token has characters that no header can have"))?;
@@ -80,14 +110,14 @@ fn authorization(text: &str) -> Result<HeaderValue> {
 }
 
 /// Gets a token of the server that the registry names. It sees the registry's login only if it is the
-/// registry's own; else it is asked for what anybody may have.
+/// registry's own, or known to be; else it is asked for what anybody may have.
 async fn token(
     exchange: &Exchange,
     login: Option<Login>,
     realm: &str,
     service: Option<&str>,
-    scope: Option<&str>,
-) -> Result<HeaderValue> {
+    scopes: &[&str],
+) -> Result<Grant> {
     let host = &exchange.host;
     let wrong = |what: &str| {
         Error::bad_output(format!("registry `{host}` names a token server that {what}")).note(format!(
@@ -96,28 +126,36 @@ async fn token(
         ))
     };
     let mut url = Url::parse(realm).map_err(|_| wrong("is no URL"))?;
-    if !may_lead_to(&exchange.base, &url) {
+    let named = exchange.client.is_token_server(host, &url);
+    if !named && !may_lead_to(&exchange.base, &url) {
         return Err(wrong("must not be asked"));
     }
-    {
-        let mut query = url.query_pairs_mut();
-        service.map(|service| query.append_pair("service", service));
-        // distribution's token specification: several scopes are several parameters.
-        for scope in scope.unwrap_or_default().split_ascii_whitespace() {
-            query.append_pair("scope", scope);
+    let shown = named || may_see_login(&exchange.base, &url);
+    let (call, header) = match login.as_ref().filter(|_| shown) {
+        Some(login) if login.kind == LoginKind::IdentityToken => {
+            let form = refresh(login, service, scopes);
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, FORM)]);
+            (Call::new(Method::POST, url).headers(headers).body(form), None)
         }
-    }
-    let shown = login.is_some() && may_see_login(&exchange.base, &url);
-    let header = match login.as_ref().filter(|_| shown) {
-        Some(login) => Some(basic(login)?),
-        None => None,
+        login => {
+            {
+                let mut query = url.query_pairs_mut();
+                service.map(|service| query.append_pair("service", service));
+                // distribution's token specification: several scopes are several parameters.
+                for scope in scopes {
+                    query.append_pair("scope", scope);
+                }
+            }
+            (Call::new(Method::GET, url), login.map(basic).transpose()?)
+        }
     };
-    let response = exchange.send_once(&Method::GET, &url, &HeaderMap::new(), None, header.as_ref()).await?;
+    let response = exchange.send_to(&call, header.as_ref()).await?;
     if response.status() != StatusCode::OK {
         let error = refused(host, "give a token", response).await;
         let kept =
             format!("the login for `{host}` was not shown to the token server, which is another host's");
-        return Err(if login.is_some() && !shown { error.note(kept) } else { error });
+        let hint = format!("name the server in the client's options for `{host}` if it may see the login");
+        return Err(if login.is_some() && !shown { error.note(kept).hint(hint) } else { error });
     }
     let token = exchange.until_stopped(read(response, TOKEN_LIMIT, IDLE)).await?;
     let token = token.and_then(|body| serde_json::from_slice::<Token>(&body).ok());
@@ -125,7 +163,20 @@ async fn token(
     let token =
         token.ok_or_else(|| Error::bad_output(format!("the token server of `{host}` gives no token")))?;
     exchange.cx.mask(&Secret::from(token.clone()));
-    authorization(&format!("Bearer {token}"))
+    bearer(&token).map(Grant::Token)
+}
+
+/// Returns the form that gets a token for an identity token (distribution's "OAuth2 Token
+/// Authentication"; RFC 6749, section 6).
+fn refresh(login: &Login, service: Option<&str>, scopes: &[&str]) -> Bytes {
+    let mut form = Url::parse("form:").expect("a URL");
+    let mut fields = form.query_pairs_mut();
+    fields.append_pair("grant_type", "refresh_token").append_pair("client_id", "shipway");
+    service.map(|service| fields.append_pair("service", service));
+    fields.append_pair("scope", &scopes.join(" "));
+    fields.append_pair("refresh_token", login.password.expose());
+    drop(fields);
+    form.query().unwrap_or_default().to_owned().into()
 }
 
 #[derive(Deserialize)]

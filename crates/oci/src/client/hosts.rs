@@ -7,11 +7,11 @@ use shipway_core::{Error, Result};
 
 /// Returns the URL that a registry's paths are below.
 ///
-/// Plain HTTP is for loopback alone, as in Docker.
-pub(super) fn base_url(host: &str) -> Result<Url> {
+/// Plain HTTP is for loopback alone, as in Docker, unless the embedder says so.
+pub(super) fn base_url(host: &str, plain: Option<bool>) -> Result<Url> {
     // Docker Hub's images are named by one host and served by another.
     let server = if host == "docker.io" { "registry-1.docker.io" } else { host };
-    let scheme = if is_loopback_host(host) { "http" } else { "https" };
+    let scheme = if plain.unwrap_or_else(|| is_loopback_host(host)) { "http" } else { "https" };
     Url::parse(&format!("{scheme}://{server}/v2/"))
         .map_err(|error| Error::config(format!("`{host}` is not a host")).source(error))
 }
@@ -77,7 +77,7 @@ pub(super) fn may_lead_to(registry: &Url, to: &Url) -> bool {
     match to.scheme() {
         _ if link_local => false,
         "https" => is_loopback(registry) || !is_loopback(to),
-        "http" => is_loopback(registry) && is_loopback(to),
+        "http" => registry.scheme() == "http" && is_loopback(registry) && is_loopback(to),
         _ => false,
     }
 }
@@ -120,8 +120,10 @@ mod tests {
             ("localhost.example", "https://localhost.example/v2/"),
             ("127.0.0.1.example", "https://127.0.0.1.example/v2/"),
         ] {
-            assert_eq!(base_url(host).expect(host).as_str(), base);
+            assert_eq!(base_url(host, None).expect(host).as_str(), base);
         }
+        assert_eq!(base_url("r.example:5000", Some(true)).expect("a host").scheme(), "http");
+        assert_eq!(base_url("localhost:5000", Some(false)).expect("a host").scheme(), "https");
     }
 
     #[test]
@@ -139,6 +141,10 @@ mod tests {
             ("https://r.example", "https://[fe80::1]/x", false),
             ("https://r.example", "file:///etc/passwd", false),
             ("http://127.0.0.1:5000", "http://127.0.0.1:5001/x", true),
+            ("https://127.0.0.1:5000", "http://127.0.0.1:5001/x", false),
+            ("http://r.example:5000", "http://r.example:5000/x", true),
+            ("http://r.example:5000", "http://r.example:5001/x", false),
+            ("http://r.example:5000", "http://127.0.0.1/x", false),
             ("http://127.0.0.1:5000", "http://169.254.169.254/x", false),
             ("http://127.0.0.1:5000", "http://cdn.example/x", false),
             ("http://127.0.0.1:5000", "https://cdn.example/x", true),

@@ -1,35 +1,61 @@
-//! The client of registries: streams in both directions, bounds whatever comes, and keeps every
-//! credential on the host that it is for.
+//! The client of registries: streams in both directions, bounds whatever comes, goes on where a
+//! connection broke, and keeps every credential on the host that it is for.
 
+mod again;
 mod answer;
 mod auth;
 mod exchange;
 mod hosts;
+mod options;
 mod pull;
 mod push;
 mod repository;
+mod sending;
+mod tape;
 mod transfer;
+mod transports;
+mod upload;
 
-use std::sync::{Arc, OnceLock};
+use std::{collections::BTreeMap, sync::Arc};
 
 use reqwest::Url;
-use shipway_core::{Context, Error, ErrorKind, Result};
+use shipway_core::{Context, Result};
 
-pub use self::repository::RemoteRepository;
+use self::{
+    hosts::{base_url, same_origin},
+    options::Host,
+    transports::Transports,
+};
+pub use self::{
+    options::{ClientBuilder, HostOptions},
+    repository::RemoteRepository,
+};
 
 /// A client of registries; clones share its connections.
 ///
 /// Logins come from [`Context::login`] when a registry asks for one, each for exactly its host as
-/// references name it (`docker.io` for Docker Hub). Plain HTTP is spoken with loopback addresses only.
-/// No proxy is used. Certificates are those that the system trusts.
-#[derive(Clone, Debug, Default)]
-pub struct Client(Arc<Transports>);
+/// references name it (`docker.io` for Docker Hub). Plain HTTP is spoken with loopback addresses and with the
+/// hosts that the embedder says ([`HostOptions::plain_http`]). No proxy is used. Certificates are those
+/// that the system trusts, and those that the embedder gives.
+///
+/// Where a registry is too busy (408, 429, 500, 502, 503, 504) or a connection breaks, the request is sent again, up to 8
+/// times ([`ClientBuilder::attempts`]) and never beyond the task's deadline; `Retry-After` is
+/// honoured up to a minute. Content that goes either way goes on where it broke off.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Inner>);
 
-/// One transport for plain HTTP, and one for TLS, whose certificates are read when it is first needed.
-#[derive(Debug, Default)]
-struct Transports {
-    plain: OnceLock<reqwest::Client>,
-    secure: OnceLock<reqwest::Client>,
+#[derive(Debug)]
+struct Inner {
+    hosts: BTreeMap<String, Host>,
+    transports: Transports,
+    attempts: u32,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        let transports = Transports::new(Vec::new(), None);
+        Self(Arc::new(Inner { hosts: BTreeMap::new(), transports, attempts: again::ATTEMPTS }))
+    }
 }
 
 impl Client {
@@ -37,6 +63,12 @@ impl Client {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns what makes a client that does some things in another way than by default.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
     }
 
     /// Returns a repository, `[host[:port]/]path`, as this context's task may reach it.
@@ -47,66 +79,24 @@ impl Client {
         RemoteRepository::new(self, cx, repository)
     }
 
-    /// Returns the transport for a URL.
-    fn transport(&self, url: &Url) -> Result<reqwest::Client> {
-        let (cell, secure) =
-            if url.scheme() == "https" { (&self.0.secure, true) } else { (&self.0.plain, false) };
-        if let Some(transport) = cell.get() {
-            return Ok(transport.clone());
+    /// Returns the URL that a host's paths are below.
+    fn base(&self, host: &str) -> Result<Url> {
+        match self.0.hosts.get(host) {
+            Some(host) => Ok(host.base.clone()),
+            None => base_url(host, None),
         }
-        let transport = transport(secure)?;
-        Ok(cell.get_or_init(|| transport).clone())
     }
-}
 
-fn transport(secure: bool) -> Result<reqwest::Client> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::new(ErrorKind::Unavailable, "cannot set up TLS")
-            .retry(false)
-            .hint("see whether the system has certificates of authorities that it trusts")
-            .source(error)
-    };
-    // The provider is given here, because a default for the whole process is the embedder's choice.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(error.into()))?;
-    let tls = if secure {
-        let verifier =
-            rustls_platform_verifier::Verifier::new(provider).map_err(|error| failed(error.into()))?;
-        tls.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-    } else {
-        // Trusts nobody: this transport never sees an `https` URL.
-        tls.with_root_certificates(rustls::RootCertStore::empty())
-    };
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.with_no_client_auth())
-        .https_only(secure)
-        // The environment's proxies are not ours to use, and redirects are followed where it is known
-        // which host may see a credential.
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .connect_timeout(transfer::CONNECT_TIMEOUT)
-        .user_agent(concat!("shipway/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| failed(error.into()))
-}
+    /// Returns the transport for a URL. What is said about a host counts for it alone, so also not for
+    /// those that it sends us on to.
+    fn transport(&self, url: &Url) -> Result<reqwest::Client> {
+        let own = self.0.hosts.values().filter(|host| same_origin(&host.base, url));
+        let transports = own.filter_map(|host| host.transports.as_ref()).next();
+        transports.unwrap_or(&self.0.transports).get(url.scheme())
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[expect(clippy::print_stdout, reason = "a part that is skipped says so")]
-    fn both_transports_are_made_without_a_default_provider() {
-        for scheme in ["http", "https"] {
-            let url = Url::parse(&format!("{scheme}://localhost/")).expect("a URL");
-            if let Err(error) = Client::new().transport(&url) {
-                assert_eq!((scheme, error.to_string().as_str()), ("https", "cannot set up TLS"));
-                println!("skipped: needs certificates that the system trusts");
-            }
-        }
-        assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+    /// Returns whether the embedder named a server that may see this host's login.
+    fn is_token_server(&self, host: &str, realm: &Url) -> bool {
+        self.0.hosts.get(host).is_some_and(|host| host.is_token_server(realm))
     }
 }

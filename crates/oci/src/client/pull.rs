@@ -8,6 +8,7 @@ use shipway_core::{Digest, Error, Result};
 use tokio::io::AsyncReadExt;
 
 use super::{
+    again::Trouble,
     answer::{header, refused},
     exchange::Call,
     repository::RemoteRepository,
@@ -35,21 +36,31 @@ pub(super) async fn manifest(repository: &RemoteRepository, label: &Label) -> Re
     };
     let url = repository.url(&format!("manifests/{name}"))?;
     let call = Call::new(Method::GET, url).headers(HeaderMap::from_iter([(ACCEPT, MANIFESTS)]));
-    let response = exchange.send(&call).await?;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::NOT_FOUND => return Ok(None),
-        _ => return Err(refused(repository.host(), &format!("give manifest `{name}`"), response).await),
-    }
-    let media_type = header(&response, &CONTENT_TYPE).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
-    let said = header(&response, &CONTENT_DIGEST).and_then(|digest| Digest::parse(digest).ok());
-    let mut bytes = Vec::new();
-    let body = Incoming::new(&exchange.cx, &exchange.host, response);
-    body.take(LIMIT as u64 + 1)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(|error| unpack(error, "read a manifest"))?;
+    let mut again = exchange.again();
+    let (media_type, said, bytes) = loop {
+        let response = exchange.send(&call).await?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(refused(repository.host(), &format!("give manifest `{name}`"), response).await),
+        }
+        let media_type = header(&response, &CONTENT_TYPE).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
+        let said = header(&response, &CONTENT_DIGEST).and_then(|digest| Digest::parse(digest).ok());
+        let mut bytes = Vec::new();
+        let body = Incoming::once(exchange, response);
+        // From its beginning when the connection breaks: a tag may have moved meanwhile.
+        match body.take(LIMIT as u64 + 1).read_to_end(&mut bytes).await {
+            Ok(_) => break (media_type, said, bytes),
+            Err(error) => {
+                let trouble = Trouble::of(unpack(error, "read a manifest"));
+                let Some(cost) = trouble.cost else { return Err(trouble.error) };
+                if !again.wait(cost, None).await? {
+                    return Err(trouble.error);
+                }
+            }
+        }
+    };
     if bytes.len() > LIMIT {
         return Err(exchange
             .bad("gives a manifest that is too long")
@@ -106,8 +117,8 @@ pub(super) async fn blob(repository: &RemoteRepository, descriptor: &Descriptor)
             .bad(&format!("gives blob `{digest}` in another size than it should have"))
             .note(format!("it should have {} bytes", descriptor.size)));
     }
-    let content = Incoming::new(&exchange.cx, &exchange.host, response);
-    Ok(verified(Box::pin(content), descriptor))
+    let content = Incoming::resumed(exchange, call, response);
+    Ok(verified(content, descriptor))
 }
 
 /// Returns the size of the content that an answer says it has.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use reqwest::Url;
 use shipway_core::{Context, Digest, Error, Result, Tag};
 
-use super::{Client, exchange::Exchange, hosts::base_url, pull, push};
+use super::{Client, exchange::Exchange, pull, push};
 use crate::{BlobReader, Descriptor, Distribution, Label, RawManifest, Reference};
 
 /// One repository in a registry, reached over HTTP.
@@ -22,7 +22,7 @@ impl RemoteRepository {
             return Err(Error::config(format!("`{repository}` is more than the name of a repository"))
                 .hint("leave out the tag and the digest"));
         }
-        let base = base_url(&reference.host)?;
+        let base = client.base(&reference.host)?;
         Ok(Self { exchange: Exchange::new(client, cx, &reference.host, base), path: reference.path })
     }
 
@@ -44,6 +44,10 @@ impl RemoteRepository {
 
 #[async_trait]
 impl Distribution for RemoteRepository {
+    fn place(&self) -> Option<(&str, &str)> {
+        Some((self.host(), &self.path))
+    }
+
     async fn manifest(&self, label: &Label) -> Result<Option<RawManifest>> {
         pull::manifest(self, label).await
     }
@@ -58,6 +62,10 @@ impl Distribution for RemoteRepository {
 
     async fn write_blob(&self, descriptor: &Descriptor, content: BlobReader) -> Result<()> {
         push::blob(self, descriptor, content).await
+    }
+
+    async fn copy_blob(&self, descriptor: &Descriptor, source: &dyn Distribution) -> Result<()> {
+        push::blob_of(self, descriptor, source).await
     }
 
     async fn write_new_blob(&self, content: BlobReader) -> Result<(Digest, u64)> {

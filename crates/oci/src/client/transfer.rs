@@ -1,24 +1,26 @@
-//! Content on its way: out of an answer as a reader, out of a reader as a request's body.
+//! Content on its way out of an answer: a reader that goes on where a connection broke.
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context as TaskContext, Poll, ready},
     time::Duration,
 };
 
 use bytes::{Buf, Bytes};
-use hyper::body::{Body, Frame, SizeHint};
-use reqwest::Response;
-use shipway_core::{Context, Digest, Error};
+use reqwest::{
+    Response, StatusCode,
+    header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE},
+};
+use shipway_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::answer::broken;
-use crate::{BlobReader, Hasher, carry::carry};
+use super::{
+    again::{Again, QUICK, SLOW, Trouble},
+    answer::{broken, header},
+    exchange::{Call, Exchange},
+};
+use crate::{BlobReader, carry::carry, stop::until_stopped};
 
 /// How long making a connection may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,45 +29,110 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// the network does not follow that.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 
-/// How much of a body is sent at a time.
-const CHUNK: usize = 128 * 1024;
+/// How much must have come since a connection broke for it to count as another thing's first attempt.
+pub(super) const PROGRESS: u64 = 1024 * 1024;
 
-type Next = Pin<Box<dyn Future<Output = (Response, shipway_core::Result<Option<Bytes>>)> + Send>>;
+type Next = Pin<Box<dyn Future<Output = (Download, Result<Option<Bytes>>)> + Send>>;
 
 /// The content of an answer; reading it fails when the connection is idle for too long, and when the
-/// task is stopped.
+/// task must stop at once.
 pub(super) struct Incoming {
     next: Option<Next>,
     piece: Bytes,
-    host: Arc<str>,
-    stopped: Pin<Box<dyn Future<Output = Error> + Send>>,
 }
 
 impl Incoming {
-    pub(super) fn new(cx: &Context, host: &Arc<str>, response: Response) -> Self {
-        let cx = cx.clone();
-        Self {
-            next: Some(next(response, Arc::clone(host))),
-            piece: Bytes::new(),
-            host: Arc::clone(host),
-            stopped: Box::pin(async move { cx.stopped().await }),
-        }
+    /// Returns the content of the answer to a request, which is asked for again from where it broke off.
+    pub(super) fn resumed(exchange: &Exchange, call: Call, response: Response) -> BlobReader {
+        Self::begin(exchange, Some(call), response)
+    }
+
+    /// Returns the content of an answer.
+    pub(super) fn once(exchange: &Exchange, response: Response) -> BlobReader {
+        Self::begin(exchange, None, response)
+    }
+
+    fn begin(exchange: &Exchange, call: Option<Call>, response: Response) -> BlobReader {
+        let again = exchange.again();
+        let download =
+            Download { exchange: exchange.clone(), call, response, at: 0, skip: 0, again, broke: 0 };
+        let incoming = Self { next: Some(Box::pin(download.next())), piece: Bytes::new() };
+        until_stopped(&exchange.cx, Box::pin(incoming))
     }
 }
 
-fn next(mut response: Response, host: Arc<str>) -> Next {
-    Box::pin(async move {
-        let piece = match tokio::time::timeout(IDLE, response.chunk()).await {
-            Ok(piece) => piece.map_err(|error| broken(&host, error)),
-            Err(_) => Err(idle(&host)),
+struct Download {
+    exchange: Exchange,
+    call: Option<Call>,
+    response: Response,
+    /// How much has come.
+    at: u64,
+    /// How much comes now that came before.
+    skip: u64,
+    again: Again,
+    /// Where it broke off last.
+    broke: u64,
+}
+
+impl Download {
+    async fn next(mut self) -> (Self, Result<Option<Bytes>>) {
+        let piece = loop {
+            let trouble = match self.piece().await {
+                Ok(Some(piece)) if piece.is_empty() => continue,
+                Ok(piece) => break Ok(piece),
+                Err(trouble) => trouble,
+            };
+            if let Err(error) = self.resume(trouble).await {
+                break Err(error);
+            }
         };
-        (response, piece)
-    })
+        (self, piece)
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, Trouble> {
+        let host = &self.exchange.host;
+        let piece = match tokio::time::timeout(IDLE, self.response.chunk()).await {
+            Ok(piece) => piece.map_err(|error| Trouble { error: broken(host, error), cost: Some(QUICK) })?,
+            Err(_) => return Err(Trouble { error: idle(host), cost: Some(SLOW) }),
+        };
+        let Some(mut piece) = piece else { return Ok(None) };
+        let known = self.skip.min(piece.len() as u64);
+        piece.advance(usize::try_from(known).unwrap_or(usize::MAX));
+        self.skip -= known;
+        self.at += piece.len() as u64;
+        Ok(Some(piece))
+    }
+
+    /// Asks for what has not come yet, after a while.
+    async fn resume(&mut self, trouble: Trouble) -> Result<()> {
+        let (Some(call), Some(cost)) = (&self.call, trouble.cost) else { return Err(trouble.error) };
+        if self.at >= self.broke + PROGRESS {
+            self.again = self.exchange.again();
+        }
+        self.broke = self.at;
+        if !self.again.wait(cost, None).await? {
+            return Err(trouble.error);
+        }
+        let range = HeaderValue::try_from(format!("bytes={}-", self.at))
+            .map_err(|error| Error::internal("a range is no header").source(error))?;
+        let call = call.clone().headers(HeaderMap::from_iter([(RANGE, range)]));
+        let response = self.exchange.send(&call).await?;
+        let begins = header(&response, &CONTENT_RANGE);
+        let begins = begins.as_deref().and_then(|range| range.strip_prefix("bytes ")?.split('-').next());
+        self.skip = match (response.status(), begins) {
+            (StatusCode::PARTIAL_CONTENT, Some(from)) if from == self.at.to_string() => 0,
+            // It does not do ranges.
+            (StatusCode::OK, _) => self.at,
+            _ => return Err(trouble.error.note("it does not go on where the connection broke")),
+        };
+        self.response = response;
+        Ok(())
+    }
 }
 
 /// Returns the error for a registry that lets nothing come or go.
 pub(super) fn idle(host: &str) -> Error {
-    Error::new(shipway_core::ErrorKind::Unavailable, format!("registry `{host}` does not go on"))
+    Error::new(ErrorKind::Unavailable, format!("registry `{host}` does not go on"))
         .note(format!("nothing came or went for {} s", IDLE.as_secs()))
         .hint(format!("see whether `{host}` is overloaded, then try again"))
 }
@@ -79,161 +146,15 @@ impl AsyncRead for Incoming {
         let this = &mut *self;
         while this.piece.is_empty() {
             let Some(coming) = &mut this.next else { return Poll::Ready(Ok(())) };
-            if let Poll::Ready(error) = this.stopped.as_mut().poll(cx) {
-                return Poll::Ready(Err(carry(error)));
-            }
-            let (response, piece) = ready!(coming.as_mut().poll(cx));
+            let (download, piece) = ready!(coming.as_mut().poll(cx));
             this.next = None;
             let Some(piece) = piece.map_err(carry)? else { return Poll::Ready(Ok(())) };
             this.piece = piece;
-            this.next = Some(next(response, Arc::clone(&this.host)));
+            this.next = Some(Box::pin(download.next()));
         }
         let taken = this.piece.len().min(buf.remaining());
         buf.put_slice(&this.piece[..taken]);
         this.piece.advance(taken);
         Poll::Ready(Ok(()))
-    }
-}
-
-/// How an upload fares, seen from outside its body.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// Grows whenever the body is asked for more, and while it waits for its own source.
-    moves: AtomicU64,
-    outcome: Mutex<Outcome>,
-}
-
-#[derive(Debug, Default)]
-enum Outcome {
-    #[default]
-    Sending,
-    Sent(Digest, u64),
-    Failed(io::Error),
-    Starved,
-}
-
-impl Progress {
-    /// Returns a number that is another one when the body moved, or `None` while it waits for its own
-    /// source, which is no fault of the registry.
-    pub(super) fn moves(&self) -> Option<u64> {
-        let starved = matches!(*self.lock(), Outcome::Starved);
-        (!starved).then(|| self.moves.load(Ordering::Relaxed))
-    }
-
-    /// Returns the error that reading the source ended with, if that is why the upload failed.
-    pub(super) fn take_error(&self) -> Option<io::Error> {
-        let mut outcome = self.lock();
-        if !matches!(*outcome, Outcome::Failed(_)) {
-            return None;
-        }
-        match std::mem::take(&mut *outcome) {
-            Outcome::Failed(error) => Some(error),
-            _ => None,
-        }
-    }
-
-    /// Returns digest and size of all that was sent; none when the body was not sent to its end.
-    pub(super) fn sent(&self) -> Option<(Digest, u64)> {
-        match &*self.lock() {
-            Outcome::Sent(digest, size) => Some((digest.clone(), *size)),
-            _ => None,
-        }
-    }
-
-    fn set(&self, outcome: Outcome) {
-        self.moves.fetch_add(1, Ordering::Relaxed);
-        *self.lock() = outcome;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Outcome> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A request's body that is read while it is sent, and hashed.
-///
-/// A piece is sent only when the one after it, or the end, was read. So content that turns out to be
-/// wrong at its end is never sent whole.
-pub(super) struct Outgoing {
-    // Bodies must be `Sync`, which a lock that is never contended makes of the reader.
-    content: Mutex<BlobReader>,
-    buffer: Box<[u8]>,
-    ready: Option<Bytes>,
-    hasher: Option<Hasher>,
-    left: Option<u64>,
-    progress: Arc<Progress>,
-}
-
-impl Outgoing {
-    /// Returns the body and what tells how it fares; `size` if it is known, which the content must
-    /// have.
-    pub(super) fn new(content: BlobReader, size: Option<u64>) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress::default());
-        let body = Self {
-            content: Mutex::new(content),
-            buffer: vec![0; CHUNK].into(),
-            ready: None,
-            hasher: Some(Hasher::new()),
-            left: size,
-            progress: Arc::clone(&progress),
-        };
-        (body, progress)
-    }
-
-    fn emit(&mut self, piece: Option<Bytes>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if let (Some(left), Some(piece)) = (&mut self.left, &piece) {
-            *left = left.saturating_sub(piece.len() as u64);
-        }
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
-    }
-}
-
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let this = &mut *self;
-        loop {
-            if this.hasher.is_none() {
-                let last = this.ready.take();
-                return this.emit(last);
-            }
-            let mut buf = ReadBuf::new(&mut this.buffer);
-            let content = this.content.get_mut().unwrap_or_else(PoisonError::into_inner);
-            match content.as_mut().poll_read(cx, &mut buf) {
-                Poll::Pending => {
-                    this.progress.set(Outcome::Starved);
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(error)) => {
-                    this.hasher = None;
-                    this.ready = None;
-                    this.progress.set(Outcome::Failed(error));
-                    return Poll::Ready(Some(Err(io::Error::other("the content could not be read"))));
-                }
-                Poll::Ready(Ok(())) => {}
-            }
-            let piece = Bytes::copy_from_slice(buf.filled());
-            if let Some(hasher) = this.hasher.take_if(|_| piece.is_empty()) {
-                let (digest, size) = hasher.finish();
-                this.progress.set(Outcome::Sent(digest, size));
-                continue;
-            }
-            this.progress.set(Outcome::Sending);
-            if let Some(hasher) = &mut this.hasher {
-                hasher.update(&piece);
-            }
-            if let Some(before) = this.ready.replace(piece) {
-                return this.emit(Some(before));
-            }
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

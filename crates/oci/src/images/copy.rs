@@ -10,7 +10,7 @@ use shipway_core::{Context, Digest, Error, ErrorKind, EventKind, Image, Result, 
 use tokio::task::JoinSet;
 
 use super::stores::gone;
-use crate::{AnyManifest, Descriptor, Distribution, Label, RawManifest, media};
+use crate::{AnyManifest, Descriptor, Distribution, Label, RawManifest, media, stop::until_stopped};
 
 /// The most blobs on their way at once.
 const AT_ONCE: usize = 4;
@@ -143,7 +143,7 @@ async fn copy_blobs(
         }
         while failed.is_none() && copying.len() < AT_ONCE {
             let Some(blob) = waiting.next() else { break };
-            copying.spawn(copy_blob(blob, Arc::clone(source), Arc::clone(target)));
+            copying.spawn(copy_blob(cx.clone(), blob, Arc::clone(source), Arc::clone(target)));
         }
         match copying.join_next().await {
             Some(Ok(Ok(()))) => {
@@ -163,10 +163,15 @@ async fn copy_blobs(
 }
 
 async fn copy_blob(
+    cx: Context,
     blob: Descriptor,
     source: Arc<dyn Distribution>,
     target: Arc<dyn Distribution>,
 ) -> Result<()> {
+    let foreign = media::is_foreign_layer(&blob.media_type);
+    if target.place().is_some() && !foreign {
+        return target.copy_blob(&blob, &*source).await;
+    }
     // Asked here too, so that a blob that is not needed is not opened.
     if target.has_blob(&blob).await? {
         return Ok(());
@@ -174,10 +179,9 @@ async fn copy_blob(
     let content = match source.read_blob(&blob).await {
         // The layer may be elsewhere; its `urls` are never followed, because whoever wrote the manifest
         // chose them.
-        Err(error) if error.kind() == ErrorKind::NotFound && media::is_foreign_layer(&blob.media_type) => {
-            return Ok(());
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound && foreign => return Ok(()),
         content => content?,
     };
-    target.write_blob(&blob, content).await
+    // A layout does not know of the task.
+    target.write_blob(&blob, until_stopped(&cx, content)).await
 }

@@ -29,6 +29,12 @@ impl Stores {
         Self::default()
     }
 
+    /// Returns the door with a client of the embedder's choice.
+    #[must_use]
+    pub fn with_client(client: Client) -> Self {
+        Self { client }
+    }
+
     /// Opens a repository of a store, to read from it or to write straight into it; does no IO.
     ///
     /// A layout holds one repository, whatever name it is given.

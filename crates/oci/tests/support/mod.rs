@@ -14,7 +14,7 @@ use hyper::{Request, Response, body::Incoming, server::conn::http1, service::ser
 use hyper_util::rt::TokioIo;
 use sha2::Digest as _;
 use shipway_core::{Cancel, Context, Digest, FixedCredentials, HostDisk, RunContext, World};
-use shipway_oci::{BlobReader, Descriptor, Registry, RegistryBuilder};
+use shipway_oci::{BlobReader, Client, Descriptor, Registry, RegistryBuilder};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,6 +33,11 @@ pub(crate) fn context_with(credentials: FixedCredentials, cancel: Cancel) -> Con
 
 pub(crate) fn context() -> Context {
     context_with(FixedCredentials::new(), Cancel::new())
+}
+
+/// A client that sends each request once, for tests of what it says then.
+pub(crate) fn impatient() -> Client {
+    Client::builder().attempts(1).build().expect("a client")
 }
 
 /// A registry in a folder of its own, which lives as long.
