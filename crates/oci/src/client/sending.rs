@@ -119,6 +119,9 @@ impl Sending<'_> {
         let exchange = &self.repository.exchange;
         loop {
             let at = self.tape.at();
+            if self.chunk.is_some() {
+                self.tape.hold();
+            }
             let size = self.known.map(|known| known.size);
             let (until, exact) = match (self.chunk, size) {
                 (None, None) => (u64::MAX, false),

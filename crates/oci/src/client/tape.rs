@@ -41,6 +41,8 @@ struct Content {
     end: u64,
     /// How much was ever sent.
     sent: u64,
+    /// What comes from here on is kept, however much it is.
+    held: u64,
     /// None where the digest is known.
     hasher: Option<Hasher>,
     known: Option<(Digest, u64)>,
@@ -78,6 +80,7 @@ impl Tape {
             at: 0,
             end: 0,
             sent: 0,
+            held: u64::MAX,
             hasher: known.is_none().then(Hasher::new),
             known: known.map(|known| (known.digest.clone(), known.size)),
             state: State::Reading,
@@ -92,6 +95,12 @@ impl Tape {
         let mut content = self.lock();
         content.turn += 1;
         Outgoing { tape: self.clone(), turn: content.turn, until, exact }
+    }
+
+    /// Keeps all that is sent from here on, until this is called again: a chunk goes whole or not at all.
+    pub(super) fn hold(&self) {
+        let mut content = self.lock();
+        content.held = content.at;
     }
 
     /// Returns what is sent next.
@@ -205,7 +214,7 @@ impl Content {
         while let Some(first) = self.pieces.front() {
             let length = first.len() as u64;
             let beyond = self.end - self.start > WINDOW || self.pieces.len() > PIECES;
-            if !beyond || self.start + length > self.at {
+            if !beyond || self.start + length > self.at.min(self.held) {
                 return;
             }
             self.start += length;

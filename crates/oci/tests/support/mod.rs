@@ -3,6 +3,8 @@
 
 #![expect(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod faulty;
+
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
