@@ -34,12 +34,14 @@ pub use self::{
 
 // Registries, and the door to images.
 mod client;
+mod docker_config;
 mod images;
 mod reference;
 mod registry;
 
 pub use self::{
     client::{Client, ClientBuilder, HostOptions, RemoteRepository},
+    docker_config::DockerConfig,
     images::Stores,
     reference::Reference,
     registry::{Fault, Registry, RegistryBuilder, RegistryRequest},

@@ -140,6 +140,8 @@ pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
+    /// What was sent, as far as it is text.
+    pub(crate) body: String,
 }
 
 /// A server that answers as a test wants and remembers what it saw. It ends with the runtime.
@@ -164,14 +166,14 @@ impl Server {
                     let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
                     async move {
                         let (head, body) = request.into_parts();
-                        // What is uploaded is taken and dropped.
-                        let _ = body.collect().await;
+                        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
                         let authorization = head.headers.get("authorization");
                         let now = Seen {
                             method: head.method.to_string(),
                             path: head.uri.to_string(),
                             authorization: authorization
                                 .map(|value| value.to_str().expect("text").to_owned()),
+                            body: String::from_utf8_lossy(&body).into_owned(),
                         };
                         seen.lock().expect("not poisoned").push(now.clone());
                         Ok::<_, Infallible>(answer(&Request::from_parts(head, ()), &now))
