@@ -26,7 +26,10 @@ pub use self::{
         FileKind, FoundFile, ImageFiles, InspectedImage, Limits, Program, find_file, read_image,
         resolve_program, same_platform,
     },
-    layer::{Compression, Content, LayerDone, LayerEntry, LayerStream, LayerSummary, write_layer},
+    layer::{
+        Compression, CompressionFormat, Content, LayerDone, LayerEntry, LayerStream, LayerSummary,
+        write_layer,
+    },
     layout::Layout,
     manifest::{AnyManifest, ImageIndex, ImageManifest},
     write::write_image,

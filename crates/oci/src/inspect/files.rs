@@ -53,8 +53,8 @@ impl ImageFiles {
     /// Reads the layers, the lowest first, without keeping any content.
     ///
     /// # Errors
-    /// `BadOutput` when a layer is malformed, has paths with `..`, or goes beyond the limits;
-    /// `Unsupported` when it is compressed with something else than gzip.
+    /// `BadOutput` when a layer is malformed, has paths with `..`, or goes beyond the limits. Layers are plain,
+    /// or compressed with gzip or zstd.
     pub async fn read(
         repository: &dyn Distribution,
         layers: &[Descriptor],
@@ -185,17 +185,36 @@ pub(super) fn finish(tar: LayerTar) -> Result<u64> {
     Ok(rest.left)
 }
 
+/// The largest window of a zstd frame that is read, as a power of two: 32 MiB, which the best level of
+/// BuildKit's encoder uses. A frame that wants more wants memory.
+const ZSTD_WINDOW: u32 = 25;
+
 /// Tells the compression by the content, as containerd does: media types are not to be relied upon.
 fn decompress(mut compressed: Chunks) -> Result<Box<dyn Read>> {
     let mut start = Vec::new();
     compressed.by_ref().take(4).read_to_end(&mut start).map_err(unreadable)?;
-    let (gzip, zstd) = (start.starts_with(&[0x1f, 0x8b]), start == [0x28, 0xb5, 0x2f, 0xfd]);
+    let gzip = start.starts_with(&[0x1f, 0x8b]);
+    // A frame, or one that is to be skipped (RFC 8878, sections 3.1.1 and 3.1.2).
+    let zstd = matches!(*start, [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18]);
     let whole = Read::chain(Cursor::new(start), compressed);
     if zstd {
-        return Err(Error::unsupported("a layer is compressed with zstd, which is not read yet")
-            .hint("make the image with gzip layers"));
+        let mut decoder = zstd::stream::read::Decoder::new(whole).map_err(unreadable)?;
+        decoder.window_log_max(ZSTD_WINDOW).map_err(unreadable)?;
+        return Ok(Box::new(Zstd(decoder)));
     }
     Ok(if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+}
+
+/// A zstd decoder whose own errors are told from those of its input.
+struct Zstd<R: io::BufRead>(zstd::stream::read::Decoder<'static, R>);
+
+impl<R: io::BufRead> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.get_ref() {
+            Some(inner) if !inner.is::<Error>() => io::Error::new(io::ErrorKind::InvalidData, error),
+            _ => error,
+        })
+    }
 }
 
 fn beyond(what: &str) -> Error {

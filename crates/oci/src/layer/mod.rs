@@ -1,4 +1,4 @@
-//! The reproducible layer writer: entries in, a gzip-compressed tar out as a stream, whose bytes
+//! The reproducible layer writer: entries in, a compressed tar out as a stream, whose bytes
 //! depend on the entries alone and not on the machine, the clock or the count of threads.
 
 mod entry;
@@ -11,7 +11,7 @@ mod write;
 
 pub use self::{
     entry::{Content, LayerEntry},
-    members::Compression,
+    members::{Compression, CompressionFormat},
     stream::{LayerDone, LayerStream, LayerSummary},
     write::write_layer,
 };

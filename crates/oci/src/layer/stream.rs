@@ -13,7 +13,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::{BlobReader, Descriptor, Distribution, media, thread::Threaded};
+use crate::{BlobReader, Descriptor, Distribution, thread::Threaded};
 
 /// A layer that is being made: it goes on as fast as it is read, and ends when the reader is dropped.
 #[non_exhaustive]
@@ -74,6 +74,8 @@ impl LayerDone {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayerSummary {
+    /// The media type, which says how it is compressed.
+    pub media_type: &'static str,
     /// The digest of the tar, which the image's configuration names it by.
     pub diff_id: Digest,
     /// The digest of the compressed bytes, which the manifest names it by.
@@ -88,7 +90,7 @@ impl LayerSummary {
     /// Returns the descriptor for the manifest.
     #[must_use]
     pub fn descriptor(&self) -> Descriptor {
-        Descriptor::new(media::LAYER_GZIP, self.digest.clone(), self.size)
+        Descriptor::new(self.media_type, self.digest.clone(), self.size)
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
     io::Read as _,
     path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,14 +20,22 @@ use shipway_core::{Cancel, CancelReason, Context, ErrorKind, Result, RunContext,
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::{carry::unpack, digest_of};
+use crate::{carry::unpack, digest_of, media};
 
 fn context(root: &Path) -> Context {
     RunContext::new(World::host(root), "test").context(None, None, Cancel::new())
 }
 
 async fn make(cx: &Context, entries: Vec<LayerEntry>, threads: usize) -> Result<(Vec<u8>, LayerSummary)> {
-    let mut stream = write_layer(cx, entries, Compression::default().threads(threads))?;
+    make_by(cx, entries, Compression::default().threads(threads)).await
+}
+
+async fn make_by(
+    cx: &Context,
+    entries: Vec<LayerEntry>,
+    compression: Compression,
+) -> Result<(Vec<u8>, LayerSummary)> {
+    let mut stream = write_layer(cx, entries, compression)?;
     let mut bytes = Vec::new();
     let read = stream.reader.read_to_end(&mut bytes).await;
     let done = stream.done.wait().await;
@@ -339,10 +348,44 @@ fn layers_are_made_and_stored_where_few_threads_may_block() {
 }
 
 #[tokio::test]
+async fn zstd_has_frames_where_gzip_has_members_and_the_same_tar() {
+    let entries = || {
+        let small = (0..400).map(|at| LayerEntry::bytes(format!("small/{at}"), noise(at, 9_000)));
+        small.chain([LayerEntry::bytes("large", noise(7, 3 << 20))]).collect::<Vec<_>>()
+    };
+    let cx = context(Path::new("/"));
+    let (gzip, of_gzip) = make(&cx, entries(), 2).await.unwrap();
+    let (zstd, of_zstd) = make_by(&cx, entries(), Compression::zstd(3).threads(1)).await.unwrap();
+    for threads in [2, 3, 7] {
+        let again = make_by(&cx, entries(), Compression::zstd(3).threads(threads)).await.unwrap();
+        assert!(again.0 == zstd && again.1 == of_zstd, "{threads} threads");
+    }
+    assert_eq!(of_zstd.descriptor().media_type, media::LAYER_ZSTD);
+    assert_eq!(of_gzip.descriptor().media_type, media::LAYER_GZIP);
+    assert_eq!(of_zstd.diff_id, of_gzip.diff_id);
+    assert!(zstd::stream::decode_all(&*zstd).unwrap() == unzip(&gzip));
+    let mut rest = &*zstd;
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(rest).unwrap().single_frame();
+        frames.push(std::io::copy(&mut decoder, &mut std::io::sink()).unwrap());
+        rest = decoder.finish();
+    }
+    assert_eq!(frames, members(&gzip).into_iter().map(|(_, size)| size).collect::<Vec<_>>());
+    // And it is looked into as any other.
+    let folder = tempfile::tempdir().unwrap();
+    let layout = crate::Layout::new(Arc::clone(cx.disk()), folder.path().join("layout"));
+    let layer = write_layer(&cx, entries(), Compression::zstd(1)).unwrap().write_to(&layout).await.unwrap();
+    let found = crate::find_file(&layout, &[layer.descriptor()], "/large").await.unwrap();
+    assert_eq!(found.map(|found| found.size), Some(3 << 20));
+}
+
+#[tokio::test]
 async fn levels_are_checked() {
-    for level in [0, 13] {
-        let made =
-            write_layer(&context(Path::new("/")), Vec::new(), Compression::default().level(level)).err();
-        assert_eq!(made.map(|error| error.kind()), Some(ErrorKind::Config));
+    for compression in
+        [Compression::gzip(0), Compression::gzip(13), Compression::zstd(0), Compression::zstd(20)]
+    {
+        let made = write_layer(&context(Path::new("/")), Vec::new(), compression).err();
+        assert_eq!(made.map(|error| error.kind()), Some(ErrorKind::Config), "{compression:?}");
     }
 }

@@ -9,14 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use libdeflater::{CompressionLvl, Compressor};
+use libdeflater::CompressionLvl;
 use shipway_core::{Context, Digest, Error, ErrorKind, Result, Stage};
 use tokio::sync::mpsc;
 
 use super::{
     entry::{Content, LayerEntry, arrange},
     header::{BLOCK, header_blocks, padding},
-    members::{Compression, Members, abandoned},
+    members::{Compression, CompressionFormat, Members, abandoned},
     stream::{LayerReader, LayerStream, LayerSummary, Piece},
 };
 use crate::{digest::Hasher, thread::Threaded};
@@ -48,12 +48,9 @@ const WAITING: usize = 2;
 ///
 /// # Errors
 /// `Config` when a path has a wrong form, is there twice or is below something that is no folder, or
-/// the level is not between 1 and 12; `Unavailable` when there is no thread to be had. What is wrong with files, the stream says.
+/// the level is none of the format's; `Unavailable` when there is no thread to be had. What is wrong with files, the stream says.
 pub fn write_layer(cx: &Context, entries: Vec<LayerEntry>, compression: Compression) -> Result<LayerStream> {
-    if !(1..=12).contains(&compression.level) {
-        return Err(Error::config(format!("there is no compression level {}", compression.level))
-            .hint("the levels of gzip are 1 (quick) to 12 (small)"));
-    }
+    compression.check()?;
     let entries = arrange(entries)?;
     let (pieces, received) = mpsc::channel(WAITING);
     let cx = cx.clone();
@@ -82,7 +79,7 @@ fn make(
             let (send_piece, piece) = sync_channel(0);
             members.push(send_member);
             compressed.push(piece);
-            spawn(scope, move || compress(compression.level, &member, &send_piece))?;
+            spawn(scope, move || compress(compression, &member, &send_piece))?;
         }
         let hand_on = spawn(scope, move || hand_on(&compressed, pieces))?;
         let written = write_tar(cx, entries, Members::new(members));
@@ -90,7 +87,7 @@ fn make(
         // When a piece could not be made, the tar could only say that nobody takes it.
         let (digest, size) = handed_on?;
         let (diff_id, uncompressed) = written?;
-        Ok(LayerSummary { diff_id, digest, size, uncompressed })
+        Ok(LayerSummary { media_type: compression.media_type(), diff_id, digest, size, uncompressed })
     })
 }
 
@@ -103,24 +100,59 @@ fn spawn<'scope, T: Send + 'scope>(
     })
 }
 
-fn compress(level: u8, members: &Receiver<Vec<u8>>, pieces: &SyncSender<Result<Bytes>>) {
-    let Ok(level) = CompressionLvl::new(i32::from(level)) else {
-        return; // The level was checked.
+fn compress(how: Compression, members: &Receiver<Vec<u8>>, pieces: &SyncSender<Result<Bytes>>) {
+    let mut compressor = match Compressor::new(how) {
+        Ok(compressor) => compressor,
+        Err(error) => {
+            // Nobody takes it when a thread beside this one has failed.
+            let _ = pieces.send(Err(error));
+            return;
+        }
     };
-    let mut compressor = Compressor::new(level);
     for member in members {
-        let mut piece = vec![0; compressor.gzip_compress_bound(member.len())];
-        let made = match compressor.gzip_compress(&member, &mut piece) {
-            Ok(size) => {
-                piece.truncate(size);
-                Ok(Bytes::from(piece))
-            }
-            Err(error) => Err(Error::internal("cannot compress a layer").source(error)),
-        };
-        if pieces.send(made).is_err() {
+        if pieces.send(compressor.compress(&member)).is_err() {
             return;
         }
     }
+}
+
+enum Compressor {
+    Gzip(libdeflater::Compressor),
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Compressor {
+    fn new(how: Compression) -> Result<Self> {
+        let wrong = || Error::internal(format!("there is no compression level {}", how.level));
+        let level = i32::from(how.level);
+        Ok(match how.format {
+            CompressionFormat::Gzip => {
+                Self::Gzip(libdeflater::Compressor::new(CompressionLvl::new(level).map_err(|_| wrong())?))
+            }
+            CompressionFormat::Zstd => {
+                Self::Zstd(zstd::bulk::Compressor::new(level).map_err(|error| wrong().source(error))?)
+            }
+        })
+    }
+
+    fn compress(&mut self, member: &[u8]) -> Result<Bytes> {
+        match self {
+            Self::Gzip(compressor) => {
+                let mut piece = vec![0; compressor.gzip_compress_bound(member.len())];
+                let size =
+                    compressor.gzip_compress(member, &mut piece).map_err(|error| failed().source(error))?;
+                piece.truncate(size);
+                Ok(piece.into())
+            }
+            Self::Zstd(compressor) => {
+                compressor.compress(member).map(Bytes::from).map_err(|error| failed().source(error))
+            }
+        }
+    }
+}
+
+fn failed() -> Error {
+    Error::internal("cannot compress a layer")
 }
 
 /// Takes the pieces from the threads in turn, and returns the digest and size of them all.

@@ -187,12 +187,11 @@ impl Inner {
             self.taken.fetch_add(data.len() as u64, Ordering::SeqCst);
             content.extend_from_slice(&data[..taken]);
             // What came stays, whatever becomes of the request.
-            if let Some(upload) = upload.as_ref().and_then(|id| self.state().uploads.get_mut(id).map(|_| id))
-            {
-                if arrived.method != "GET" {
-                    self.state().uploads.entry(upload.clone()).or_default().extend_from_slice(&data[..taken]);
-                }
+            let mut state = self.state();
+            if let Some(upload) = upload.as_ref().and_then(|id| state.uploads.get_mut(id)) {
+                upload.extend_from_slice(&data[..taken]);
             }
+            drop(state);
             if content.len() as u64 >= most {
                 return Err(io::Error::other("on purpose"));
             }
@@ -217,7 +216,7 @@ impl Inner {
             found.map(str::to_owned)
         };
         if let Some(id) = upload {
-            let place = format!("/v2/{}", path);
+            let place = format!("/v2/{path}");
             let Some(have) = state.uploads.get(&id).map(Vec::len) else { return plain(404, &[], "") };
             let range = format!("0-{}", have.saturating_sub(1));
             return match arrived.method.as_str() {

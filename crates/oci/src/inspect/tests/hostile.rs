@@ -53,10 +53,16 @@ async fn hostile_layers_are_refused() {
             assert_eq!(error.kind(), kind, "{name}: {error:?}");
         }
     }
-    let zstd = bed.files(&[tar(&[]), vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0]], Limits::default()).await;
-    assert_eq!(zstd.unwrap_err().kind(), unsupported);
-    for cut in [1, 5, 20] {
-        let whole = gzip(&tar(&[("a", FILE, "", 0)]));
+    // A zstd frame whose window has 4 GiB, and one that is none.
+    for zstd in [&b"\x28\xb5\x2f\xfd\x00\xb0\x01\x00\x00"[..], &b"\x28\xb5\x2f\xfd\x00\x00"[..]] {
+        let error = bed.files(&[tar(&[]), zstd.to_vec()], Limits::default()).await.unwrap_err();
+        assert_eq!(error.kind(), bad, "{error:?}");
+    }
+    let whole = tar(&[("a", FILE, "", 0)]);
+    let zstd = zstd::bulk::compress(&whole, 3).unwrap();
+    for (whole, cut) in
+        [(gzip(&whole), 1), (gzip(&whole), 5), (gzip(&whole), 20), (zstd.clone(), 1), (zstd, 9)]
+    {
         let layer = bed.blob(media::LAYER_GZIP, whole[..whole.len() - cut].to_vec()).await;
         let error = ImageFiles::read(&bed.layout, &[layer], Limits::default()).await.unwrap_err();
         assert_eq!(error.kind(), bad, "{error:?}");
