@@ -39,9 +39,13 @@ pub use self::{
 mod client;
 mod docker_config;
 mod images;
+#[cfg(feature = "oci-client")]
+mod oci_crate;
 mod reference;
 mod registry;
 
+#[cfg(feature = "oci-client")]
+pub use self::oci_crate::OciClientRepository;
 pub use self::{
     client::{Client, ClientBuilder, HostOptions, RemoteRepository},
     docker_config::DockerConfig,

@@ -3,8 +3,8 @@
 mod support;
 
 use hyper::{Request, Response};
-use shipway_core::{Cancel, Context, ErrorKind, FixedCredentials, Login};
-use shipway_oci::{Client, Distribution, Label, RemoteRepository};
+use shipway_core::{Cancel, Context, Digest, Error, ErrorKind, FixedCredentials, Login, Result, Tag};
+use shipway_oci::{BlobReader, Client, Descriptor, Distribution, Label, RawManifest, RemoteRepository};
 use support::{Body, LAYER, Seen, Server, context_with, descriptor, digest, reader, reply};
 use tokio::io::AsyncReadExt;
 
@@ -45,6 +45,13 @@ fn lure(scheme: Scheme, attacker: &str, request: &Request<()>, seen: &Seen) -> R
     match (request.method().as_str(), path) {
         ("GET", _) => reply(307, &[("location", &evil)], ""),
         ("HEAD", _) => reply(404, &[], ""),
+        ("POST", path) if path.contains("/evil-mount-redirect/") && seen.path.contains("mount=") => {
+            reply(307, &[("location", &evil)], "")
+        }
+        ("POST", path) if path.contains("/evil-mount/") => reply(202, &[("location", &evil)], ""),
+        ("POST", path) if path.contains("/evil-busy/") => {
+            reply(202, &[("location", &format!("{evil}/busy"))], "")
+        }
         ("POST", path) if path.contains("/evil-start/") => reply(202, &[("location", &evil)], ""),
         ("POST", _) => reply(202, &[("location", &own)], ""),
         ("PATCH", path) if path.contains("/evil-next/") => reply(202, &[("location", &evil)], ""),
@@ -60,6 +67,9 @@ fn attack(request: &Request<()>, _: &Seen) -> Response<Body> {
     match request.method().as_str() {
         "GET" if request.uri().path() == "/evil/token" => reply(200, &[], r#"{"token":"t0ken"}"#),
         "GET" | "HEAD" => reply(401, &[("www-authenticate", "Basic realm=\"r\"")], ""),
+        _ if request.uri().path() == "/evil/busy" => {
+            reply(503, &[("www-authenticate", "Basic realm=\"r\"")], "")
+        }
         "PATCH" => reply(202, &[("location", &format!("http://{host}/evil"))], ""),
         "PUT" => reply(201, &[], ""),
         _ => reply(401, &[("www-authenticate", "Basic realm=\"r\"")], ""),
@@ -87,7 +97,9 @@ impl Trap {
 }
 
 #[tokio::test]
-async fn a_login_is_for_its_host_alone_by_both_schemes_pulling_and_pushing() {
+#[expect(clippy::print_stdout, reason = "the figure is what the test is for")]
+async fn a_login_is_for_its_host_alone_by_both_schemes_pulling_pushing_and_mounting() {
+    let (mut vectors, mut shown) = (0, 0);
     for scheme in [Scheme::Basic, Scheme::Bearer] {
         let trap = Trap::set(scheme).await;
         let blob = descriptor(LAYER, CONTENT);
@@ -110,8 +122,63 @@ async fn a_login_is_for_its_host_alone_by_both_schemes_pulling_and_pushing() {
         let manifest = trap.repository("evil-redirect").write_manifest("a/b", "{}".into(), None).await;
         assert_eq!(manifest.expect_err("a manifest is not redirected").kind(), ErrorKind::BadOutput);
 
+        // What the upload's place is asked about how far it came, it is asked without a login too.
+        let impatient = Client::builder().attempts(2).build().expect("a client");
+        let busy = format!("{}/evil-busy", trap.registry.host);
+        let busy = impatient.repository(&trap.cx, &busy).expect("a repository");
+        assert!(busy.write_new_blob(reader(CONTENT)).await.is_err());
+        assert!(busy.write_blob(&blob, reader(CONTENT)).await.is_err());
+
+        let source = Held(trap.registry.host.clone());
+        trap.repository("evil-mount").copy_blob(&blob, &source).await.expect("sent");
+        trap.repository("evil-mount-redirect").copy_blob(&blob, &source).await.expect("sent to the registry");
+        trap.repository("evil-start").copy_blob(&blob, &source).await.expect("sent");
+
+        // Pulled in two ways, pushed in seven, mounted in three.
+        vectors += 12;
+        shown += trap.attacker.credentials();
         assert!(trap.registry.credentials() > 0, "the registry itself is shown the login");
         assert_eq!(trap.attacker.credentials(), 0, "{scheme:?}: {:?}", trap.attacker.seen());
+        let bodies = trap.attacker.seen().into_iter().map(|seen| seen.body).collect::<String>();
+        assert!(!bodies.contains("hunter2") && !bodies.contains("t0ken"));
+    }
+    println!(
+        "M6: {vectors} ways by Basic and Bearer, pulling, pushing and mounting: {shown} credentials elsewhere"
+    );
+}
+
+/// A repository of the registry that has the content, read without the registry.
+#[derive(Debug)]
+struct Held(String);
+
+#[async_trait::async_trait]
+impl Distribution for Held {
+    fn place(&self) -> Option<(&str, &str)> {
+        Some((&self.0, "other"))
+    }
+
+    async fn manifest(&self, _: &Label) -> Result<Option<RawManifest>> {
+        Ok(None)
+    }
+
+    async fn has_blob(&self, _: &Descriptor) -> Result<bool> {
+        Ok(true)
+    }
+
+    async fn read_blob(&self, _: &Descriptor) -> Result<BlobReader> {
+        Ok(reader(CONTENT))
+    }
+
+    async fn write_blob(&self, _: &Descriptor, _: BlobReader) -> Result<()> {
+        Err(Error::unsupported("it is only read"))
+    }
+
+    async fn write_new_blob(&self, _: BlobReader) -> Result<(Digest, u64)> {
+        Err(Error::unsupported("it is only read"))
+    }
+
+    async fn write_manifest(&self, _: &str, _: bytes::Bytes, _: Option<&Tag>) -> Result<Digest> {
+        Err(Error::unsupported("it is only read"))
     }
 }
 

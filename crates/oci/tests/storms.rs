@@ -31,6 +31,7 @@ struct Paused(Instant);
 const START: u64 = 784_111_777;
 
 #[async_trait]
+#[expect(clippy::disallowed_methods, reason = "this is a clock")]
 impl Clock for Paused {
     fn now(&self) -> Timestamp {
         Timestamp(START * 1000 + u64::try_from(self.0.elapsed().as_millis()).expect("not so long"))
@@ -212,7 +213,7 @@ async fn a_task_that_is_asked_to_end_waits_for_no_further_attempt() {
         let cx = context(None, cancel.clone());
         let repository = repository(&cx, &busy.host);
         let stop = async {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            cx.clock().sleep(Duration::from_millis(1)).await;
             cancel.escalate(stage, CancelReason::Asked);
         };
         let blob = descriptor(LAYER, b"x");

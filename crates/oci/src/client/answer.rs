@@ -13,7 +13,7 @@ use shipway_core::{Error, ErrorKind};
 const ERROR_LIMIT: usize = 64 * 1024;
 
 /// How long what a refusal says may take: it is an error already, with words or without.
-const REFUSAL: Duration = Duration::from_secs(5);
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// The most of what a registry says that is shown.
 const SHOWN: usize = 300;

@@ -32,6 +32,31 @@ impl RemoteRepository {
         &self.exchange.host
     }
 
+    /// Returns the repository's path in its registry.
+    #[cfg(feature = "oci-client")]
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns the URL that the registry's paths are below.
+    #[cfg(feature = "oci-client")]
+    pub(crate) fn base(&self) -> &Url {
+        &self.exchange.base
+    }
+
+    /// Returns a token for pulling from this repository and pushing to it, if the registry asks for one.
+    ///
+    /// Which token server is asked, and whether it sees the login, is decided as for all else here.
+    #[cfg(feature = "oci-client")]
+    pub(crate) async fn token(&self) -> Result<Option<String>> {
+        use super::exchange::Call;
+        let scope = format!("repository:{}:pull,push", self.path);
+        let call = Call::new(reqwest::Method::GET, self.exchange.base.clone()).scope(scope.clone());
+        self.exchange.send(&call).await?;
+        let value = self.exchange.authorization(&scope);
+        Ok(value.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)))
+    }
+
     /// Returns a URL of this repository.
     pub(super) fn url(&self, rest: &str) -> Result<Url> {
         let path = format!("{}/{rest}", self.path);

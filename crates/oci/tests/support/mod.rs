@@ -144,6 +144,9 @@ pub(crate) struct Seen {
     pub(crate) body: String,
 }
 
+/// A header of answers that never come.
+pub(crate) const SILENT: &str = "x-silent";
+
 /// A server that answers as a test wants and remembers what it saw. It ends with the runtime.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -176,7 +179,11 @@ impl Server {
                             body: String::from_utf8_lossy(&body).into_owned(),
                         };
                         seen.lock().expect("not poisoned").push(now.clone());
-                        Ok::<_, Infallible>(answer(&Request::from_parts(head, ()), &now))
+                        let answer = answer(&Request::from_parts(head, ()), &now);
+                        if answer.headers().contains_key(SILENT) {
+                            std::future::pending::<()>().await;
+                        }
+                        Ok::<_, Infallible>(answer)
                     }
                 });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
