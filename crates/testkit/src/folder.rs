@@ -10,7 +10,7 @@ use std::{
     fs,
     hash::{DefaultHasher, Hasher},
     io::{self, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -53,6 +53,24 @@ pub(crate) fn touch(path: &Path) -> Result<(), Trouble> {
     let mut file =
         fs::OpenOptions::new().append(true).create(true).open(path).map_err(failed("change", path))?;
     file.write_all(b"\n").map_err(failed("change", path))
+}
+
+/// Makes a file with this content and these permission bits.
+pub(crate) fn write(path: &Path, content: &str, mode: u32) -> Result<(), Trouble> {
+    fs::write(path, content).map_err(failed("write", path))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed("write", path))
+}
+
+/// Returns a file's content and permission bits.
+pub(crate) fn read(path: &Path) -> Result<(String, u32), Trouble> {
+    let content = fs::read_to_string(path).map_err(failed("read", path))?;
+    let mode = fs::metadata(path).map_err(failed("read", path))?.mode();
+    Ok((content, mode & 0o7777))
+}
+
+/// Makes a symbolic link.
+pub(crate) fn link(path: &Path, text: &str) -> Result<(), Trouble> {
+    std::os::unix::fs::symlink(text, path).map_err(failed("make", path))
 }
 
 /// Removes a file.
@@ -153,4 +171,17 @@ pub(crate) fn processes_with(mark: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Returns the processes whose environment holds this text, once there are none or the grace is over:
+/// the system takes a moment to bury what was killed.
+pub(crate) async fn processes_after(mark: &str, grace: Duration) -> Vec<String> {
+    let deadline = Instant::now() + grace;
+    loop {
+        let found = processes_with(mark);
+        if found.is_empty() || Instant::now() >= deadline {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -1,8 +1,8 @@
 //! The conformance kit of Shipway: for those who write plug-ins.
 //!
 //! A plug-in that passes its suite works in every pipeline. The whole test is a file of three lines,
-//! with `harness = false` in its `[[test]]` section; see [`builder`], [`deployer`], [`tagger`]
-//! and [`tester`].
+//! with `harness = false` in its `[[test]]` section; see [`builder`], [`deployer`], [`runner`],
+//! [`tagger`] and [`tester`].
 //! What the clauses say is in CONTRACT.md; each has a number, and `cargo test B7` runs one.
 //!
 //! Besides, the kit has fakes of the doors to the world: [`ScriptedProcesses`], [`FakeClock`],
@@ -39,6 +39,7 @@ mod fakes;
 mod folder;
 mod image;
 mod room;
+mod runner;
 mod suite;
 mod tagger;
 mod tester;
@@ -55,6 +56,7 @@ pub use self::{
     clause::{Clause, Outcome, Verdict},
     deployer::{ClusterTarget, DeployTarget, Deployers, deployer},
     fakes::{FakeClock, Reply, ScriptedProcesses, shut_world},
+    runner::{Runners, runner},
     suite::{Role, Suite, Trial},
     tagger::{Taggers, tagger},
     tester::{Testers, tester},

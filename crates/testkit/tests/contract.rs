@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use shipway_testkit::{Builders, Clause, Deployers, Role, Taggers, Testers};
+use shipway_testkit::{Builders, Clause, Deployers, Role, Runners, Taggers, Testers};
 
 fn read(path: &str) -> Option<String> {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).ok()
@@ -28,7 +28,13 @@ fn checks() -> Vec<(&'static str, &'static str)> {
     fn of<R>(clauses: &[Clause<R>]) -> Vec<(&'static str, &'static str)> {
         clauses.iter().map(|clause| (clause.id, clause.sentence)).collect()
     }
-    [of(Builders::clauses()), of(Taggers::clauses()), of(Testers::clauses()), of(Deployers::clauses())]
+    [
+        of(Builders::clauses()),
+        of(Taggers::clauses()),
+        of(Testers::clauses()),
+        of(Deployers::clauses()),
+        of(Runners::clauses()),
+    ]
         .concat()
 }
 
@@ -54,6 +60,7 @@ fn every_clause_is_cited_where_the_trait_is_documented() {
         ("builder", Builders::clauses().iter().map(|clause| clause.id).collect::<Vec<_>>()),
         ("tester", Testers::clauses().iter().map(|clause| clause.id).collect()),
         ("deployer", Deployers::clauses().iter().map(|clause| clause.id).collect()),
+        ("runner", Runners::clauses().iter().map(|clause| clause.id).collect()),
     ] {
         let Some(text) = read(&format!("crates/core/src/role/{role}.rs")) else {
             println!("skipped: needs the sources of shipway-core");

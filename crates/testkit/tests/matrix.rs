@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt::Debug};
 use async_trait::async_trait;
 use shipway_core::{Artifact, Command, Context, Exit, FixedCredentials, Processes, Result, StoreKind};
 use shipway_testkit::{Outcome, Role, Suite, Verdict};
-use wrong::{builder, deployer, shelf::Shelf, tagger, tester};
+use wrong::{builder, deployer, runner, shelf::Shelf, tagger, tester};
 
 /// Returns the clauses that broke, with what was seen.
 fn broken(outcomes: &[Outcome]) -> Vec<String> {
@@ -78,6 +78,10 @@ fn deployers(wrong: deployer::Wrong) -> Suite<shipway_testkit::Deployers> {
     shipway_testkit::deployer(Shelf::default, move |shelf| deployer::Stacker::new(shelf, wrong))
 }
 
+fn runners(wrong: runner::Wrong) -> Suite<shipway_testkit::Runners> {
+    shipway_testkit::runner(move || runner::Sheller::new(wrong))
+}
+
 fn taggers(wrong: tagger::Wrong) -> Suite<shipway_testkit::Taggers> {
     shipway_testkit::tagger(move || tagger::Labeller::new(wrong))
 }
@@ -113,6 +117,7 @@ fn not_claimed<R: Role>(suite: &Suite<R>) -> Vec<&'static str> {
 #[test]
 fn who_claims_less_and_refuses_the_rest_passes() {
     assert_eq!(not_claimed(&builders(builder::Wrong::NothingButLess)), ["B11"]);
+    assert_eq!(not_claimed(&runners(runner::Wrong::NothingButLess)), ["R4", "R5"]);
     assert_eq!(not_claimed(&deployers(deployer::Wrong::NothingButLess)), ["D10", "D11"]);
 }
 
@@ -160,4 +165,14 @@ fn a_right_tester_passes() {
 #[test]
 fn each_wrong_tester_breaks_its_clause() {
     matrix(testers, tester::WRONGS);
+}
+
+#[test]
+fn a_right_runner_passes() {
+    right(&runners(runner::Wrong::Nothing));
+}
+
+#[test]
+fn each_wrong_runner_breaks_its_clause() {
+    matrix(runners, runner::WRONGS);
 }
