@@ -5,4 +5,5 @@
 #![expect(clippy::print_stdout, reason = "who runs the test alone sees that it was skipped")]
 
 mod bed;
+mod runner;
 mod stores;

@@ -44,33 +44,39 @@ pub(crate) fn padding(size: u64) -> &'static [u8] {
     &NOTHING[..(size.next_multiple_of(BLOCK as u64) - size) as usize]
 }
 
-/// Returns an archive of one small file.
-pub(crate) fn archive_of(name: &str, mode: u32, owner: (u32, u32), content: &[u8]) -> Bytes {
-    let size = content.len() as u64;
-    [&file_header(name, mode, owner, size), content, padding(size), &END].concat().into()
-}
-
 /// What an entry of an archive is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[non_exhaustive]
+pub enum ArchiveKind {
+    /// A regular file.
     File,
+    /// A folder.
     Folder,
-    /// A link with this text, symbolic or hard.
+    /// A symbolic link with this text.
     Link(String),
+    /// The same file as an earlier entry with this path.
+    HardLink(String),
+    /// A device, a FIFO, or what is not known here.
     Other,
 }
 
-/// An entry of an archive; its content comes next.
+/// An entry of an archive; its content comes next. Paths are as they are written: nothing is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) path: String,
-    pub(crate) kind: Kind,
-    pub(crate) mode: u32,
-    pub(crate) size: u64,
+#[non_exhaustive]
+pub struct ArchiveEntry {
+    /// The path.
+    pub path: String,
+    /// What it is.
+    pub kind: ArchiveKind,
+    /// The permission bits, with setuid, setgid and sticky.
+    pub mode: u32,
+    /// The count of bytes of its content.
+    pub size: u64,
 }
 
 /// Reads an archive entry by entry, from a stream that cannot be trusted.
-pub(crate) struct ArchiveReader<R> {
+#[derive(Debug)]
+pub struct ArchiveReader<R> {
     from: R,
     /// What is left of the present entry's content, and of its last block.
     left: u64,
@@ -78,12 +84,16 @@ pub(crate) struct ArchiveReader<R> {
 }
 
 impl<R: AsyncRead + Unpin> ArchiveReader<R> {
-    pub(crate) fn new(from: R) -> Self {
+    /// Returns a reader at the archive's beginning.
+    pub fn new(from: R) -> Self {
         Self { from, left: 0, padding: 0 }
     }
 
     /// Returns the next entry, or `None` at the end; what is left of the one before is skipped.
-    pub(crate) async fn next(&mut self) -> Result<Option<Entry>> {
+    ///
+    /// # Errors
+    /// `BadOutput` when it is no archive; `Unavailable` when it is cut off.
+    pub async fn next(&mut self) -> Result<Option<ArchiveEntry>> {
         let (mut long_path, mut long_link, mut long_size) = (None, None, None);
         loop {
             while self.read().await?.is_some() {}
@@ -125,22 +135,23 @@ impl<R: AsyncRead + Unpin> ArchiveReader<R> {
                         None => text(&header[157..257])?,
                     };
                     let kind = match kind {
-                        b'0' | 0 if path.ends_with('/') => Kind::Folder,
-                        b'0' | 0 => Kind::File,
-                        b'1' | b'2' => Kind::Link(link),
-                        b'5' => Kind::Folder,
-                        _ => Kind::Other,
+                        b'0' | 0 if path.ends_with('/') => ArchiveKind::Folder,
+                        b'0' | 0 => ArchiveKind::File,
+                        b'1' => ArchiveKind::HardLink(link),
+                        b'2' => ArchiveKind::Link(link),
+                        b'5' => ArchiveKind::Folder,
+                        _ => ArchiveKind::Other,
                     };
                     let mode = number(&header[100..108])?;
                     let mode = u32::try_from(mode & 0o7777).unwrap_or_default();
-                    return Ok(Some(Entry { path, kind, mode, size }));
+                    return Ok(Some(ArchiveEntry { path, kind, mode, size }));
                 }
             }
         }
     }
 
     /// Returns the next piece of the present entry's content, or `None` at its end.
-    pub(crate) async fn read(&mut self) -> Result<Option<Bytes>> {
+    pub async fn read(&mut self) -> Result<Option<Bytes>> {
         if self.left > 0 {
             let mut piece = BytesMut::with_capacity(self.left.min(64 * 1024) as usize);
             if (&mut self.from).take(self.left.min(64 * 1024)).read_buf(&mut piece).await.map_err(cut)? == 0 {
@@ -158,7 +169,7 @@ impl<R: AsyncRead + Unpin> ArchiveReader<R> {
     }
 
     /// Returns all of the present entry's content, at most `limit` bytes.
-    pub(crate) async fn whole(&mut self, limit: u64) -> Result<Vec<u8>> {
+    pub async fn whole(&mut self, limit: u64) -> Result<Vec<u8>> {
         if self.left > limit {
             return Err(Error::bad_output(format!("a file of the archive has more than {limit} bytes")));
         }
@@ -243,12 +254,17 @@ fn records(mut pax: &[u8]) -> Result<Vec<(&str, &str)>> {
 mod tests {
     use super::*;
 
+    fn archive_of(name: &str, content: &[u8]) -> Vec<u8> {
+        let size = content.len() as u64;
+        [&file_header(name, 0o400, (7, 8), size), content, padding(size), &END].concat()
+    }
+
     #[tokio::test]
     async fn what_is_written_is_read() {
-        let archive = archive_of("a", 0o400, (7, 8), b"content");
-        let mut reader = ArchiveReader::new(archive.as_ref());
+        let archive = archive_of("a", b"content");
+        let mut reader = ArchiveReader::new(archive.as_slice());
         let entry = reader.next().await.unwrap().unwrap();
-        let expected = Entry { path: "a".to_owned(), kind: Kind::File, mode: 0o400, size: 7 };
+        let expected = ArchiveEntry { path: "a".to_owned(), kind: ArchiveKind::File, mode: 0o400, size: 7 };
         assert_eq!(entry, expected);
         assert_eq!(reader.whole(7).await.unwrap(), b"content");
         assert_eq!(reader.next().await.unwrap(), None);
@@ -256,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cut_or_wrong_archive_is_an_error() {
-        let archive = archive_of("a", 0o644, (0, 0), b"content");
+        let archive = archive_of("a", b"content");
         let mut spoiled = archive.to_vec();
         spoiled[0] = b'b';
         let mut endless = archive.to_vec();

@@ -227,6 +227,12 @@ impl Daemon {
         Ok(unless_stopped(cx, work).await?.status_code)
     }
 
+    /// Asks a container to end, and ends it after some seconds; also after the task was stopped.
+    pub async fn stop_container(&self, id: &str, seconds: u32) -> Result<()> {
+        let query = Query::new().set("t", seconds.to_string());
+        self.clean(Ask::new(Method::POST, &container(id, "/stop"), &query), "stop the container").await
+    }
+
     /// Stops a container at once and removes it with its unnamed volumes, also after the task was
     /// stopped; one that is gone already is fine.
     pub async fn remove_container(&self, id: &str) -> Result<()> {

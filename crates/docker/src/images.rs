@@ -6,13 +6,14 @@ use hyper::Method;
 use serde::Deserialize;
 use serde_json::json;
 use shipway_core::{Context, Digest, Error, ErrorKind, Login, Platform, Result, Stream, Tag};
-use shipway_oci::BlobReader;
+use shipway_oci::{BlobReader, digest_of};
 
 use crate::{
     Daemon,
     daemon::unless_stopped,
     exchange::Ask,
     query::{Query, escape_name},
+    tar::tar_stream,
 };
 
 /// An image as an engine knows it.
@@ -172,6 +173,34 @@ impl Daemon {
             loaded.extend(name.and_then(|rest| rest.split_once(": ")).map(|(_, name)| name.to_owned()));
         }
         Ok(loaded)
+    }
+
+    /// Returns the image of nothing, whose containers hold volumes that are to be reached; it is loaded
+    /// when it is missing, and is the same few bytes in every engine.
+    pub async fn empty_image(&self, cx: &Context) -> Result<Digest> {
+        let platform = self.version(cx).await?.platform;
+        let config = json!({
+            "architecture": platform.architecture,
+            "os": platform.os,
+            "config": {"Labels": {"dev.shipway": "holds volumes"}},
+            "rootfs": {"type": "layers", "diff_ids": []},
+        });
+        let config = config.to_string();
+        let id = digest_of(config.as_bytes());
+        if let Some(there) = self.image(cx, id.as_str()).await? {
+            return Ok(there.id);
+        }
+        let tar = tar_stream(move |tar| {
+            let list = r#"[{"Config":"config.json","RepoTags":[],"Layers":[]}]"#;
+            for (name, text) in [("config.json", config.as_str()), ("manifest.json", list)] {
+                tar.file(name, 0o644, (0, 0), text.len() as u64, text.as_bytes())?;
+            }
+            Ok(())
+        })?;
+        let loaded = self.load_archive(cx, tar).await?;
+        let loaded = loaded.into_iter().next().unwrap_or_else(|| id.to_string());
+        let there = self.image(cx, &loaded).await?;
+        there.map(|image| image.id).ok_or_else(|| Error::bad_output("docker did not load the empty image"))
     }
 
     /// Returns an image as an archive.

@@ -22,12 +22,18 @@ mod pipe;
 mod query;
 mod save;
 mod stores;
+mod tar;
 mod volumes;
 
 pub use self::{
+    archive::{ArchiveEntry, ArchiveKind, ArchiveReader},
     containers::{ContainerInput, ContainerMount, ContainerOutput, ContainerSpec},
     daemon::{Daemon, DaemonVersion},
     endpoint::Endpoint,
     images::{DaemonImage, Pushed},
     stores::DaemonStores,
+    tar::{TarWriter, tar_stream},
 };
+
+/// A stream of bytes, such as an archive.
+pub type Reader = shipway_oci::BlobReader;

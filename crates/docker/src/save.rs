@@ -14,7 +14,7 @@ use shipway_oci::{Descriptor, Distribution, Hasher, ImageConfig, ImageManifest, 
 
 use crate::{
     Daemon,
-    archive::{ArchiveReader, Kind},
+    archive::{ArchiveKind, ArchiveReader},
     daemon::unless_stopped,
     pipe::pipe,
 };
@@ -85,7 +85,7 @@ async fn read<R: tokio::io::AsyncRead + Unpin + Send>(
 ) -> Result<Seen> {
     let mut seen = Seen::default();
     while let Some(entry) = archive.next().await? {
-        if entry.kind != Kind::File {
+        if entry.kind != ArchiveKind::File {
             continue;
         }
         let is_blob = entry.path.strip_prefix("blobs/sha256/");

@@ -1,6 +1,8 @@
 //! A runner that does everything right, and the wrongs that it can be told to do. Its volumes are
 //! folders, and commands see them where they lie.
 
+#![expect(clippy::disallowed_methods, reason = "wrong plug-ins go past the doors")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
@@ -69,12 +71,12 @@ impl Sheller {
             let MountSource::Volume(name) = &mount.source else {
                 return Err(Error::unsupported("only volumes are mounted"));
             };
-            let volumes = self.volumes.lock().unwrap();
+            let volumes = self.volumes.lock().expect("not poisoned");
             let volume = volumes.get(name).ok_or_else(|| Error::not_found(format!("no volume `{name}`")))?;
             let folder = volume.path();
-            let target = mount.target.to_str().unwrap();
+            let target = mount.target.to_str().expect("text");
             for arg in &mut request.command.args {
-                *arg = arg.replace(target, folder.to_str().unwrap());
+                *arg = arg.replace(target, folder.to_str().expect("text"));
             }
         }
         Ok(request)
@@ -94,20 +96,20 @@ impl Runner for Sheller {
         if self.wrong == Wrong::NothingButLess {
             return Err(Error::unsupported("there are no volumes here"));
         }
-        let mut volumes = self.volumes.lock().unwrap();
+        let mut volumes = self.volumes.lock().expect("not poisoned");
         if volumes.contains_key(&volume.name) && self.wrong != Wrong::R5OpensAnew {
             return Ok(());
         }
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         if let Some(tree) = &volume.from {
             for entry in cx.files().walk(cx, tree)? {
                 let (from, to) = (cx.path(&tree.root).join(&entry.path), folder.path().join(&entry.path));
-                fs::create_dir_all(to.parent().unwrap()).unwrap();
-                match &entry.kind {
-                    EntryKind::Folder => fs::create_dir_all(to).unwrap(),
-                    EntryKind::Link(text) => symlink(text, to).unwrap(),
-                    _ => drop(fs::copy(from, to).unwrap()),
-                }
+                let made = match &entry.kind {
+                    EntryKind::Folder => fs::create_dir_all(to),
+                    EntryKind::Link(text) => symlink(text, to),
+                    _ => fs::copy(from, to).map(drop),
+                };
+                made.map_err(|error| Error::io("copy", &tree.root, error))?;
             }
         }
         volumes.insert(volume.name.clone(), folder);
@@ -137,7 +139,7 @@ impl Runner for Sheller {
                 }
             }
             Wrong::R8HasOneInput if command.stdin.is_some() => {
-                let mut input = self.input.lock().unwrap();
+                let mut input = self.input.lock().expect("not poisoned");
                 command.stdin = Some(input.get_or_insert(command.stdin.unwrap_or_default()).clone());
             }
             _ => {}
@@ -162,7 +164,7 @@ impl Runner for Sheller {
     }
 
     async fn close(&self, cx: &Context, volume: &Volume) -> Result<()> {
-        let mut volumes = self.volumes.lock().unwrap();
+        let mut volumes = self.volumes.lock().expect("not poisoned");
         let Some(folder) = volumes.remove(&volume.name) else {
             return match self.wrong {
                 Wrong::R5ClosesOnce => Err(Error::not_found(format!("no volume `{}`", volume.name))),

@@ -1,0 +1,199 @@
+//! One command in one container.
+
+use shipway_core::{
+    Command, Context, Error, Exit, Image, MountSource, Result, RunRequest, Store, Stream, Tag, Target,
+};
+use shipway_docker::{ContainerInput, ContainerMount, ContainerOutput, ContainerSpec, Daemon};
+
+use super::{Docker, files::MountedFile, volume::volume_name};
+use crate::output::Output;
+
+/// A container that is removed when this is dropped, if it was not removed before.
+pub(super) struct Container {
+    daemon: Daemon,
+    pub(super) id: String,
+    removed: bool,
+}
+
+impl Container {
+    pub(super) fn new(daemon: &Daemon, id: String) -> Self {
+        Self { daemon: daemon.clone(), id, removed: false }
+    }
+
+    pub(super) async fn remove(mut self) -> Result<()> {
+        let result = self.daemon.remove_container(&self.id).await;
+        self.removed = true;
+        result
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // Only a task that was dropped comes here, after its grace.
+        if let (false, Ok(runtime)) = (self.removed, tokio::runtime::Handle::try_current()) {
+            let (daemon, id) = (self.daemon.clone(), std::mem::take(&mut self.id));
+            runtime.spawn(async move {
+                // What cannot be removed is found again by its label.
+                let _ = daemon.remove_container(&id).await;
+            });
+        }
+    }
+}
+
+impl Docker {
+    pub(super) async fn run_container(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
+        let image = self.image(cx, request.image.as_ref()).await?;
+        let mut spec = ContainerSpec::new(image);
+        self.describe(cx, &request.command, &mut spec).await?;
+        let mut files = Vec::new();
+        for mount in &request.mounts {
+            let target = absolute(&mount.target)?;
+            match &mount.source {
+                MountSource::Volume(name) => {
+                    let name = volume_name(cx, name)?;
+                    self.open_already(cx, &name).await?;
+                    spec.mounts.push(ContainerMount::volume(name, target).read_only(mount.read_only));
+                }
+                MountSource::Host(path) => {
+                    let path = cx.path(path).to_string_lossy().into_owned();
+                    spec.mounts.push(ContainerMount::path(path, target).read_only(mount.read_only));
+                }
+                MountSource::Secret(id) => {
+                    let secret = cx.secret(id).await?;
+                    files.push(MountedFile { target, content: secret.expose().to_owned(), mode: 0o400 });
+                }
+                MountSource::Text(text) => {
+                    files.push(MountedFile { target, content: text.clone(), mode: 0o444 });
+                }
+                _ => return Err(Error::unsupported("runner `docker` does not know this kind of mount")),
+            }
+        }
+        spec.labels = Self::labels(cx);
+        let container = Container::new(&self.daemon, self.daemon.create_container(cx, &spec).await?);
+        let result = self.run_in(cx, &container.id, request, &spec, files).await;
+        let removed = container.remove().await;
+        let exit = result?;
+        removed?;
+        Ok(exit)
+    }
+
+    /// Returns the id of the image in the engine, where it is copied to if it is elsewhere.
+    async fn image(&self, cx: &Context, image: Option<&Image>) -> Result<String> {
+        let endpoint = &self.options.endpoint;
+        let Some(image) = image else {
+            let reference = self.options.image.clone();
+            return reference.ok_or_else(|| {
+                Error::config("the command names no image to run in")
+                    .hint("name one, or set the runner's option `image`")
+            });
+        };
+        match &image.store {
+            Store::Daemon(there) if there == endpoint => Ok(image.digest.to_string()),
+            _ => {
+                let store = Store::Daemon(endpoint.clone());
+                let target = Target::new(store, image.repository.as_str(), Tag::parse("shipway-run")?);
+                Ok(cx.images().copy(cx, image, &target).await?.digest.to_string())
+            }
+        }
+    }
+
+    async fn describe(&self, cx: &Context, command: &Command, spec: &mut ContainerSpec) -> Result<()> {
+        if !command.program.is_empty() {
+            spec.entrypoint = Some(vec![command.program.clone()]);
+        }
+        spec.args.clone_from(&command.args);
+        spec.env = command.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        for (name, id) in &command.secrets {
+            spec.env.push(format!("{name}={}", cx.secret(id).await?.expose()));
+        }
+        spec.dir = command.dir.as_deref().map(absolute).transpose()?;
+        spec.stdin = command.stdin.is_some();
+        spec.network.clone_from(&self.options.network);
+        spec.user.clone_from(&self.options.user);
+        Ok(())
+    }
+
+    async fn run_in(
+        &self,
+        cx: &Context,
+        id: &str,
+        request: &RunRequest,
+        spec: &ContainerSpec,
+        files: Vec<MountedFile>,
+    ) -> Result<Exit> {
+        if !files.is_empty() {
+            self.put_files(cx, id, spec, files).await?;
+        }
+        let (output, input) = self.daemon.attach_container(cx, id, spec.stdin).await?;
+        self.daemon.start_container(cx, id).await.map_err(|error| self.named(error, &request.command))?;
+        let work = async {
+            let feed = async {
+                if let Some(text) = &request.command.stdin {
+                    input_of(input, text).await;
+                }
+            };
+            let (read, ()) = tokio::join!(read(cx, output, &request.command), feed);
+            read
+        };
+        let (stdout, stderr) = tokio::select! {
+            biased;
+            error = cx.stopped() => {
+                // Politely first, as a host's process is asked; it is removed in any case.
+                let _ = self.daemon.stop_container(id, GRACE_SECONDS).await;
+                return Err(error.note(format!("`{}` was ended", self.program(&request.command))));
+            }
+            read = work => read?,
+        };
+        let code = self.daemon.wait_container(cx, id).await?;
+        let code = i32::try_from(code)
+            .map_err(|_| Error::bad_output(format!("docker gives the exit code {code}")))?;
+        let result = match &request.result {
+            Some(path) => self.result(cx, id, &absolute(path)?).await?,
+            None => None,
+        };
+        Ok(Exit::new(code).stdout(stdout).stderr(stderr).result(result))
+    }
+
+    fn program<'a>(&'a self, command: &'a Command) -> &'a str {
+        if command.program.is_empty() { "the image's entrypoint" } else { &command.program }
+    }
+
+    fn named(&self, error: Error, command: &Command) -> Error {
+        error.note(format!("the program is `{}`", self.program(command)))
+    }
+}
+
+/// How many seconds a command may take to end when it is asked to.
+const GRACE_SECONDS: u32 = 2;
+
+async fn input_of(input: ContainerInput, text: &str) {
+    input.feed(text).await;
+}
+
+/// Reads the output to its end; returns what an exit keeps of it.
+async fn read(cx: &Context, mut output: ContainerOutput, command: &Command) -> Result<(String, String)> {
+    let program = if command.program.is_empty() { "the image's entrypoint" } else { &command.program };
+    let mut out = Output::new(cx, Stream::Stdout, command);
+    let mut err = Output::new(cx, Stream::Stderr, command);
+    while let Some((stream, piece)) = output.next().await? {
+        match stream {
+            Stream::Stdout => out.take(&piece, program)?,
+            Stream::Stderr => err.take(&piece, program)?,
+        }
+    }
+    let (out, err) = (out.end(program)?, err.end(program)?);
+    Ok(match (command.capture, err.is_empty()) {
+        (true, _) => (out, err),
+        (false, true) => (String::new(), out),
+        (false, false) => (String::new(), err),
+    })
+}
+
+/// Returns a path of a container, which must be absolute.
+fn absolute(path: &std::path::Path) -> Result<String> {
+    match path.to_str() {
+        Some(text) if path.is_absolute() => Ok(text.to_owned()),
+        _ => Err(Error::config(format!("`{}` is no absolute path in the container", path.display()))
+            .hint("begin it with `/`")),
+    }
+}

@@ -1,0 +1,176 @@
+//! Volumes of the engine: filled when they are opened, and read back when they are closed.
+
+use std::io::Write;
+
+use shipway_core::{Context, Error, ErrorKind, Result, Volume};
+use shipway_docker::{ArchiveKind, ArchiveReader, ContainerMount, ContainerSpec, tar_stream};
+use tokio::sync::mpsc;
+
+use super::{Docker, container::Container};
+use crate::folder::{Folder, warn_of_special};
+
+/// Where a volume is in the container that is made to reach it, which never runs.
+const PLACE: &str = "/volume";
+
+impl Docker {
+    pub(super) async fn open_volume(&self, cx: &Context, volume: &Volume) -> Result<()> {
+        let name = volume_name(cx, &volume.name)?;
+        let label = format!("{}={}", super::LABEL, cx.run_id());
+        if self.daemon.labelled_volumes(cx, &label).await?.iter().any(|(one, _)| *one == name) {
+            return Ok(());
+        }
+        self.daemon.create_volume(cx, &name, &Self::labels(cx)).await?;
+        let filled = self.fill(cx, volume, &name).await;
+        if filled.is_err() {
+            self.daemon.remove_volume(&name).await?;
+        }
+        filled
+    }
+
+    async fn fill(&self, cx: &Context, volume: &Volume, name: &str) -> Result<()> {
+        let container = self.holder(cx, name).await?;
+        let (from, held) = (volume.from.clone(), cx.clone());
+        let tar = tar_stream(move |tar| {
+            // Whoever runs in an image may write: the volume is what they share.
+            tar.folder("./", 0o777, (0, 0))?;
+            from.iter().try_for_each(|tree| tar.tree(&held, tree, (0, 0)))
+        })?;
+        let put = self.daemon.put_archive(cx, &container.id, PLACE, tar).await;
+        let removed = container.remove().await;
+        put.and(removed)
+    }
+
+    /// Returns an error unless the volume is open: the engine would make a missing one silently.
+    pub(super) async fn open_already(&self, cx: &Context, name: &str) -> Result<()> {
+        let label = format!("{}={}", super::LABEL, cx.run_id());
+        if self.daemon.labelled_volumes(cx, &label).await?.iter().any(|(one, _)| one == name) {
+            return Ok(());
+        }
+        Err(Error::config(format!("the volume `{name}` is not open")))
+    }
+
+    pub(super) async fn close_volume(&self, cx: &Context, volume: &Volume) -> Result<()> {
+        let name = volume_name(cx, &volume.name)?;
+        let label = format!("{}={}", super::LABEL, cx.run_id());
+        if !self.daemon.labelled_volumes(cx, &label).await?.iter().any(|(one, _)| *one == name) {
+            return Ok(());
+        }
+        let copied = match &volume.into {
+            Some(into) => self.copy_back(cx, &name, into).await,
+            None => Ok(()),
+        };
+        self.daemon.remove_volume(&name).await?;
+        copied
+    }
+
+    async fn copy_back(&self, cx: &Context, name: &str, into: &std::path::Path) -> Result<()> {
+        let container = self.holder(cx, name).await?;
+        let copied = async {
+            let archive = self.daemon.get_archive(cx, &container.id, PLACE).await?;
+            let archive = archive.ok_or_else(|| Error::not_found(format!("the volume `{name}` is gone")))?;
+            let folder = cx.path(into);
+            let work = unpack(cx, ArchiveReader::new(archive), folder);
+            tokio::select! {
+                biased;
+                error = cx.stopped() => Err(error),
+                unpacked = work => unpacked,
+            }
+        };
+        let copied = copied.await;
+        let removed = container.remove().await;
+        copied.and(removed)
+    }
+
+    /// Makes a container that has the volume and never runs.
+    async fn holder(&self, cx: &Context, name: &str) -> Result<Container> {
+        let mut spec = ContainerSpec::new(self.daemon.empty_image(cx).await?.to_string());
+        spec.args = vec!["never-run".to_owned()];
+        spec.mounts = vec![ContainerMount::volume(name, PLACE)];
+        spec.labels = Self::labels(cx);
+        Ok(Container::new(&self.daemon, self.daemon.create_container(cx, &spec).await?))
+    }
+}
+
+/// Returns the engine's name of a volume: of the run, so that a run that is resumed finds it again.
+pub(super) fn volume_name(cx: &Context, name: &str) -> Result<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(Error::config(format!("`{name}` is not the name of a volume"))
+            .hint("use letters, digits, `-`, `_` and `.`"));
+    }
+    let run: String = cx.run_id().chars().map(|c| if plain(c) { c } else { '-' }).collect();
+    Ok(format!("shipway-{run}-{name}"))
+}
+
+/// A step of unpacking, for the thread that writes.
+enum Step {
+    Folder(String, u32),
+    File(String, u32),
+    Piece(bytes::Bytes),
+    Link(String, String),
+    HardLink(String, String),
+}
+
+/// Unpacks what comes back, which the commands wrote and which cannot be trusted.
+async fn unpack(
+    cx: &Context,
+    mut archive: ArchiveReader<shipway_docker::Reader>,
+    into: std::path::PathBuf,
+) -> Result<()> {
+    let (send, mut steps) = mpsc::channel::<Step>(16);
+    let writing = cx.blocking(move |_| {
+        let folder = Folder::make(&into)?;
+        let mut file: Option<std::fs::File> = None;
+        while let Some(step) = steps.blocking_recv() {
+            match step {
+                Step::Piece(piece) => {
+                    if let Some(file) = &mut file {
+                        file.write_all(&piece).map_err(|error| Error::io("write", &into, error))?;
+                    }
+                }
+                Step::File(path, mode) => file = Some(folder.file(&path, mode)?),
+                Step::Folder(path, mode) => folder.folder(&path, mode)?,
+                Step::Link(path, text) => folder.link(&path, &text)?,
+                Step::HardLink(path, other) => folder.hard_link(&path, &other)?,
+            }
+        }
+        Ok(())
+    });
+    let reading = async {
+        let gone = |_| Error::cancelled("nobody writes on");
+        // The engine puts all below the folder's own name.
+        let below = |path: &str| {
+            path.split_once('/').map(|(_, rest)| rest.trim_end_matches('/').to_owned()).unwrap_or_default()
+        };
+        while let Some(entry) = archive.next().await? {
+            let path = below(&entry.path);
+            if path.is_empty() {
+                continue;
+            }
+            let step = match entry.kind {
+                ArchiveKind::Folder => Step::Folder(path, entry.mode),
+                ArchiveKind::Link(text) => Step::Link(path, text),
+                ArchiveKind::HardLink(other) => Step::HardLink(path, below(&other)),
+                ArchiveKind::File => Step::File(path, entry.mode),
+                _ => {
+                    warn_of_special(cx, &path);
+                    continue;
+                }
+            };
+            let is_file = matches!(step, Step::File(..));
+            send.send(step).await.map_err(gone)?;
+            while is_file && let Some(piece) = archive.read().await? {
+                send.send(Step::Piece(piece)).await.map_err(gone)?;
+            }
+        }
+        drop(send);
+        Ok(())
+    };
+    let (wrote, read) = tokio::join!(writing, reading);
+    match (wrote, read) {
+        // Who writes says why nobody writes on.
+        (Err(error), Err(read)) if read.kind() == ErrorKind::Cancelled => Err(error),
+        (_, Err(error)) | (Err(error), _) => Err(error),
+        (Ok(()), Ok(())) => Ok(()),
+    }
+}
