@@ -75,6 +75,15 @@ pub(crate) fn registry() -> String {
     variable("SHIPWAY_BED_REGISTRY").unwrap_or_else(|| "127.0.0.1:5000".to_owned())
 }
 
+/// Returns the registry that wants the login `shipway`, or `None` where there is none, which is counted.
+pub(crate) fn closed_registry(test: &str) -> Option<String> {
+    let registry = variable("SHIPWAY_BED_REGISTRY_AUTH");
+    if registry.is_none() {
+        skip(test, "registry with a login");
+    }
+    registry
+}
+
 pub(crate) fn unlike(name: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))

@@ -5,5 +5,6 @@
 #![expect(clippy::print_stdout, reason = "who runs the test alone sees that it was skipped")]
 
 mod bed;
+mod builder;
 mod runner;
 mod stores;

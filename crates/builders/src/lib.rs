@@ -1,6 +1,10 @@
-//! Builders for Shipway: [`Native`] makes images without a daemon.
+//! Builders for Shipway: [`Native`] makes images without a daemon, [`Docker`] has an engine make them.
 
+mod docker;
 mod dockerfile;
 mod native;
 
-pub use self::native::{FileCopy, ImageSettings, Mode, Native, NativeConfig, Owner, Prepare};
+pub use self::{
+    docker::{BuildSecret, Docker, DockerConfig, Push},
+    native::{FileCopy, ImageSettings, Mode, Native, NativeConfig, Owner, Prepare},
+};

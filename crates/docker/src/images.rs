@@ -24,6 +24,8 @@ pub struct DaemonImage {
     pub id: Digest,
     /// The references with tags that point to it.
     pub tags: Vec<String>,
+    /// The references with digests by which registries know it.
+    pub digests: Vec<String>,
     /// The platform.
     pub platform: Platform,
     /// The digests of the tars of its layers, the lowest first.
@@ -40,6 +42,9 @@ pub struct Pushed {
     pub digest: Digest,
 }
 
+/// How long the end of a push is waited for when the task is stopped.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
+
 impl Daemon {
     /// Returns the image that a reference or id means, or `None` when there is none.
     pub async fn image(&self, cx: &Context, reference: &str) -> Result<Option<DaemonImage>> {
@@ -49,6 +54,8 @@ impl Daemon {
             id: Digest,
             #[serde(default)]
             repo_tags: Option<Vec<String>>,
+            #[serde(default)]
+            repo_digests: Option<Vec<String>>,
             os: String,
             architecture: String,
             #[serde(default)]
@@ -82,6 +89,7 @@ impl Daemon {
         Ok(Some(DaemonImage {
             id: said.id,
             tags: said.repo_tags.unwrap_or_default(),
+            digests: said.repo_digests.unwrap_or_default(),
             platform,
             layers: said.files.layers.unwrap_or_default(),
             user: said.config.and_then(|config| config.user).unwrap_or_default(),
@@ -135,21 +143,37 @@ impl Daemon {
         let ask = Ask::new(Method::POST, &path, &Query::new().set("tag", tag.as_str()))
             .header("x-registry-auth", auth);
         let mut lines = self.slow(cx, ask, &what).await?.lines(self.endpoint());
-        let mut digest = None;
-        while let Some(line) = unless_stopped(cx, lines.next::<Line>(&what)).await? {
+        let mut stopped = None;
+        loop {
+            let line = match &stopped {
+                None => unless_stopped(cx, lines.next::<Line>(&what)).await,
+                // The tag may be there already, which must not be said to have failed.
+                Some(_) => match tokio::time::timeout(LAST_WORDS, lines.next::<Line>(&what)).await {
+                    Ok(line) => line,
+                    Err(_) => break,
+                },
+            };
+            let line = match line {
+                Err(error) if stopped.is_none() && cx.cancel().state().is_some() => {
+                    stopped = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(stopped.unwrap_or(error)),
+                Ok(None) => break,
+                Ok(Some(line)) => line,
+            };
             if let Some(error) = line.error {
                 return Err(push_error(&what, &error));
             }
-            digest = line.aux.and_then(|aux| aux.digest).or(digest);
+            if let Some(digest) = line.aux.and_then(|aux| aux.digest) {
+                return Ok(Pushed { digest });
+            }
             // Each layer's bar moves many times; what is said of the whole is a line.
             if let (Some(status), None) = (line.status, line.id) {
                 cx.output(Stream::Stdout, &status);
             }
         }
-        match digest {
-            Some(digest) => Ok(Pushed { digest }),
-            None => Err(Error::bad_output("docker does not say what it pushed")),
-        }
+        Err(stopped.unwrap_or_else(|| Error::bad_output("docker does not say what it pushed")))
     }
 
     /// Loads an archive of images as it comes, and returns the ids and references that the engine

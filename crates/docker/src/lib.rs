@@ -11,6 +11,7 @@
 
 mod answer;
 mod archive;
+mod build;
 mod containers;
 mod daemon;
 mod endpoint;
@@ -18,19 +19,24 @@ mod exchange;
 mod frames;
 mod images;
 mod load;
+mod message;
 mod pipe;
+mod progress;
 mod query;
 mod save;
+mod session;
 mod stores;
 mod tar;
 mod volumes;
 
 pub use self::{
     archive::{ArchiveEntry, ArchiveKind, ArchiveReader},
+    build::BuildSpec,
     containers::{ContainerInput, ContainerMount, ContainerOutput, ContainerSpec},
     daemon::{Daemon, DaemonVersion},
     endpoint::Endpoint,
     images::{DaemonImage, Pushed},
+    session::SessionOffer,
     stores::DaemonStores,
     tar::{TarWriter, tar_stream},
 };

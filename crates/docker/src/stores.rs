@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use shipway_core::{Context, Digest, Error, Image, Images, Result, Store, Tag, Target};
 use shipway_oci::Stores;
 
-use crate::{Daemon, DaemonImage, load::load, save::save};
+use crate::{Daemon, load::load, save::save};
 
 /// Images in engines, registries and layouts: [`Stores`], and [`Store::Daemon`] besides.
 ///
@@ -68,33 +68,30 @@ impl Images for DaemonStores {
     }
 
     async fn copy(&self, cx: &Context, image: &Image, to: &Target) -> Result<Image> {
-        let there = match (&image.store, &to.store) {
+        match (&image.store, &to.store) {
             (Store::Daemon(from), Store::Daemon(endpoint)) if from == endpoint => {
-                let there = self.daemon(from)?.image(cx, image.digest.as_str()).await?;
-                there.ok_or_else(|| Error::not_found(format!("there is no image `{}`", image.reference())))?
+                self.daemon(from)?.name_image(cx, &image.name, &image.digest, to).await
             }
             (Store::Daemon(_), Store::Daemon(_)) => {
-                return Err(Error::unsupported("an image cannot be copied from one engine to another")
-                    .hint("copy it to a registry or a layout, and from there"));
+                Err(Error::unsupported("an image cannot be copied from one engine to another")
+                    .hint("copy it to a registry or a layout, and from there"))
             }
             (Store::Daemon(from), _) => {
                 let target = self.stores.open(cx, &to.store, &to.repository)?;
                 let saved = save(cx, &self.daemon(from)?, image, target.into(), &to.tag).await?;
                 let name = image.name.as_str();
-                return Ok(Image::new(name, to.store.clone(), to.repository.as_str(), saved.digest)
+                Ok(Image::new(name, to.store.clone(), to.repository.as_str(), saved.digest)
                     .tag(to.tag.clone())
-                    .platforms([saved.platform]));
+                    .platforms([saved.platform]))
             }
             (_, Store::Daemon(endpoint)) => {
                 let source = self.stores.open(cx, &image.store, &image.repository)?;
-                load(cx, &self.daemon(endpoint)?, image, source.into()).await?
+                let daemon = self.daemon(endpoint)?;
+                let there = load(cx, &daemon, image, source.into()).await?;
+                daemon.name_image(cx, &image.name, &there.id, to).await
             }
-            _ => return self.stores.copy(cx, image, to).await,
-        };
-        let Store::Daemon(endpoint) = &to.store else {
-            return Err(Error::internal("a target that is no engine was taken for one"));
-        };
-        name_image(cx, &self.daemon(endpoint)?, &image.name, there, to).await
+            _ => self.stores.copy(cx, image, to).await,
+        }
     }
 
     async fn join(&self, cx: &Context, images: &[Image], to: &Target) -> Result<Image> {
@@ -107,21 +104,28 @@ impl Images for DaemonStores {
     }
 }
 
-/// Gives an image of an engine its names: first the one that never moves, then the tag.
-pub(crate) async fn name_image(
-    cx: &Context,
-    daemon: &Daemon,
-    name: &str,
-    image: DaemonImage,
-    to: &Target,
-) -> Result<Image> {
-    let fixed = Tag::parse(image.id.hex())?;
-    for tag in [&fixed, &to.tag] {
-        daemon.tag_image(cx, image.id.as_str(), &to.repository, tag).await?;
+impl Daemon {
+    /// Gives an image of this engine its names, first the one that never moves and then the tag, and
+    /// returns it under `name`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such image.
+    pub async fn name_image(&self, cx: &Context, name: &str, id: &Digest, to: &Target) -> Result<Image> {
+        let image = self.image(cx, id.as_str()).await?.ok_or_else(|| gone(id.as_str()))?;
+        let fixed = Tag::parse(image.id.hex())?;
+        for tag in [&fixed, &to.tag] {
+            self.tag_image(cx, image.id.as_str(), &to.repository, tag).await?;
+        }
+        Ok(Image::new(name, to.store.clone(), to.repository.as_str(), image.id)
+            .tag(to.tag.clone())
+            .platforms([image.platform]))
     }
-    Ok(Image::new(name, to.store.clone(), to.repository.as_str(), image.id)
-        .tag(to.tag.clone())
-        .platforms([image.platform]))
+}
+
+fn gone(reference: &str) -> Error {
+    Error::not_found(format!("there is no image `{reference}`"))
+        .note("it was looked for in the engine")
+        .hint("it was removed meanwhile; build it again")
 }
 
 /// A reference in an engine: `repository:tag`, `repository:<id>`, or an id alone.

@@ -106,13 +106,15 @@ impl Site {
     /// Writes a small image whose one file says which edition it is.
     async fn required_image(&self, alias: &str, edition: u8) -> Result<Image, Trouble> {
         let reads = self.builder().capabilities().reads;
+        let layout = || Store::Layout(self.room.store.join(format!("required-{edition}")));
+        // One that the kit cannot make is filled from a layout, by the world's door to images.
+        let own = self.role.store.as_ref().map(Store::kind).filter(|kind| reads.contains(kind));
         let (store, repository) = match &self.registry {
             Some(registry) if reads.contains(&StoreKind::Registry) => {
                 (Store::Registry, format!("{}/conformance/required-{edition}", registry.host()))
             }
-            _ if reads.contains(&StoreKind::Layout) => {
-                let folder = self.room.store.join(format!("required-{edition}"));
-                (Store::Layout(folder), "conformance/required".to_owned())
+            _ if reads.contains(&StoreKind::Layout) || own.is_some() => {
+                (layout(), "conformance/required".to_owned())
             }
             _ => return unchecked("it reads from no store that the kit has"),
         };
@@ -122,9 +124,19 @@ impl Site {
         let env = [format!("SHIPWAY_BASE={edition}")];
         let tag = Tag::parse("required")?;
         let digest = write_image(into.as_ref(), &files, &env, &tag).await?;
-        Ok(Image::new(alias, store, repository, digest)
+        let image = Image::new(alias, store, repository, digest)
             .tag(Some(tag))
-            .platforms(vec![Platform::linux_here()]))
+            .platforms(vec![Platform::linux_here()]);
+        let target = match &self.role.store {
+            Some(store) if !reads.contains(&image.store.kind()) => Target::new(
+                store.clone(),
+                format!("{}-required", self.target.repository),
+                Tag::parse("required")?,
+            ),
+            _ => return Ok(image),
+        };
+        let cx = self.context();
+        Ok(cx.images().copy(&cx, &image, &target).await?)
     }
 
     /// Asks the builder what it declares, and takes the snapshot as core does.

@@ -1,0 +1,90 @@
+//! What an image depends on, declared for core to hash and to watch.
+
+use shipway_core::{Artifact, Context, EntryKind, Inputs, Platform, Result, Secret, Store, Tree};
+use shipway_oci::Reference;
+
+use super::{Docker, plan::Plan};
+
+impl Docker {
+    pub(super) async fn declare(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
+        let (this, owned) = (self.clone(), artifact.clone());
+        let (plan, mut inputs) = cx
+            .blocking(move |cx| {
+                let plan = Plan::read(cx, &owned, &this.options)?;
+                let inputs = this.files(cx, &owned, &plan)?;
+                Ok((plan, inputs))
+            })
+            .await?;
+        let mut fact = |name: &str, value: String| inputs.facts.insert(name.to_owned(), value);
+        fact("builder", format!("docker {}", env!("CARGO_PKG_VERSION")));
+        fact("options", serde_json::to_string(self.options.as_ref()).unwrap_or_default());
+        for (name, value) in &plan.args {
+            fact(&format!("build argument {name}"), value.clone());
+        }
+        if artifact.platforms.is_empty() {
+            fact("platform here", Platform::linux_here().to_string());
+        }
+        for secret in &self.options.secrets {
+            if let Some(variable) = &secret.env {
+                let version = cx.env(variable).map(|value| Secret::from(value).version());
+                fact(&format!("secret of variable {variable}"), version.unwrap_or("absent".to_owned()));
+            }
+        }
+        for image in &plan.reach.images {
+            fact(&format!("base {image}"), self.base(cx, image).await?);
+        }
+        for secret in &self.options.secrets {
+            inputs.secrets.extend(secret.credential()?);
+        }
+        Ok(inputs)
+    }
+
+    fn files(&self, cx: &Context, artifact: &Artifact, plan: &Plan) -> Result<Inputs> {
+        let context = &artifact.context;
+        let mut inputs = Inputs::default();
+        inputs.files.extend(plan.files.iter().map(|file| context.join(file)));
+        inputs
+            .files
+            .extend(self.options.secrets.iter().filter_map(|secret| secret.src.as_ref()).map(Into::into));
+        match &plan.reach.sources {
+            None => {
+                inputs.trees.insert(plan.tree(context));
+            }
+            Some(sources) => {
+                for source in sources.iter().filter(|source| !source.contains(['*', '?'])) {
+                    let entry = cx.files().entry(cx, context, source);
+                    if !matches!(&entry, Ok(Some(entry)) if entry.kind == EntryKind::Folder) {
+                        // One that is missing counts too.
+                        inputs.files.insert(context.join(source));
+                    }
+                }
+                let tree: Tree = plan.tree(context);
+                if !sources.is_empty() {
+                    inputs.trees.insert(tree);
+                }
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// Returns what a base is now: what the engine has under its name, as it does not ask the registry
+    /// then; else what the registry has. In both cases it is the registry's digest as far as there is
+    /// one, so that it stays the same when the engine pulls it.
+    async fn base(&self, cx: &Context, image: &str) -> Result<String> {
+        let Ok(reference) = image.parse::<Reference>() else { return Ok("no reference".to_owned()) };
+        if let Some(digest) = &reference.digest {
+            return Ok(digest.to_string());
+        }
+        if !self.options.pull_parent
+            && let Some(there) = self.daemon.image(cx, image).await?
+        {
+            let own = there.digests.iter().find_map(|known| {
+                let known: Reference = known.parse().ok()?;
+                known.digest.filter(|_| (&known.host, &known.path) == (&reference.host, &reference.path))
+            });
+            return Ok(own.unwrap_or(there.id).to_string());
+        }
+        let found = cx.images().find(cx, &Store::Registry, &reference.to_string()).await?;
+        Ok(found.map_or("absent".to_owned(), |image| image.digest.to_string()))
+    }
+}

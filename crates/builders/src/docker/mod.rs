@@ -1,0 +1,82 @@
+//! The builder that has a Docker engine build, over its API.
+
+mod build;
+mod config;
+mod context;
+mod inputs;
+mod lines;
+mod plan;
+mod reach;
+mod versions;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use async_trait::async_trait;
+use shipway_core::{
+    Artifact, BuildRequest, Builder, Capabilities, Context, Error, Image, Inputs, Platform, Result, StoreKind,
+};
+use shipway_docker::Daemon;
+
+pub use self::config::{BuildSecret, DockerConfig, Push};
+
+/// Has a Docker engine build an image from a Dockerfile, with the classic builder or with BuildKit.
+///
+/// Only what the Dockerfile reaches is sent, with the owner 0 and the time 1970, so that the same
+/// sources are the same context. A required artifact is the value of the build argument that its alias
+/// names. In the engine an image is known by its id; for a registry it is pushed by the engine, or by
+/// us ([`Push`]).
+///
+/// The engine's version is no input: a newer engine does not build everything again.
+#[derive(Clone, Debug)]
+pub struct Docker {
+    daemon: Daemon,
+    options: Arc<DockerConfig>,
+    /// Whether the engine's versions were looked at already.
+    looked: Arc<AtomicBool>,
+}
+
+impl Docker {
+    /// Returns the builder with these options; connects to nothing yet.
+    ///
+    /// # Errors
+    /// `Config` when the options do not fit together.
+    pub fn new(options: DockerConfig) -> Result<Self> {
+        options.check()?;
+        let daemon = Daemon::open(&options.endpoint)?;
+        Ok(Self { daemon, options: Arc::new(options), looked: Arc::default() })
+    }
+}
+
+#[async_trait]
+impl Builder for Docker {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
+            .limits([("docker-daemon".to_owned(), 4)])
+            .reads(BTreeSet::from([StoreKind::Daemon, StoreKind::Registry, StoreKind::Layout]))
+            .writes([StoreKind::Daemon, StoreKind::Registry, StoreKind::Layout])
+    }
+
+    async fn inputs(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
+        self.declare(cx, artifact).await
+    }
+
+    async fn build(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
+        self.make(cx, request).await
+    }
+}
+
+/// Returns the platform that is asked for, if one is.
+fn wanted_platform(artifact: &Artifact) -> Result<Option<Platform>> {
+    match artifact.platforms.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        several => Err(Error::unsupported(format!(
+            "builder `docker` builds one platform at a time, not {}",
+            several.iter().map(|platform| format!("`{platform}`")).collect::<Vec<_>>().join(", ")
+        ))
+        .hint("ask for each alone and join the images, as core does")),
+    }
+}

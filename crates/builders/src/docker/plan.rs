@@ -1,0 +1,131 @@
+//! What an artifact's files say, read once: the Dockerfile, the ignore file, and so what is sent.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use shipway_core::{
+    Artifact, Context, EntryKind, Error, ErrorKind, Platform, Result, Tree, clean_path, glob_matches,
+    read_ignore_file,
+};
+
+use super::{DockerConfig, lines::Lines, reach::Reach};
+
+/// Far more than any honest Dockerfile has.
+const LIMIT: usize = 1024 * 1024;
+
+/// What is to be built, as far as files and options say it.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The path of the Dockerfile below the context.
+    pub(super) dockerfile: String,
+    pub(super) text: String,
+    pub(super) lines: Lines,
+    /// What the context leaves out.
+    pub(super) ignore: Vec<String>,
+    /// The files below the context that were read or looked for.
+    pub(super) files: Vec<String>,
+    pub(super) reach: Reach,
+    /// The values of `ARG`s, but for those of required artifacts.
+    pub(super) args: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// Reads the files; blocking.
+    pub(super) fn read(cx: &Context, artifact: &Artifact, options: &DockerConfig) -> Result<Self> {
+        let context: &Path = &artifact.context;
+        let dockerfile = clean_path(&options.dockerfile);
+        let shown = context.join(&dockerfile);
+        let text = read(cx, context, &dockerfile)?.ok_or_else(|| {
+            Error::not_found(format!("there is no Dockerfile `{}`", shown.display()))
+                .hint("name it with the option `dockerfile`, below the artifact's context")
+        })?;
+        let lines = Lines::read(&text);
+        let mut files = vec![dockerfile.clone()];
+        let mut ignore = None;
+        // BuildKit: the Dockerfile's own file comes first, and then the other does not count.
+        for path in [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()] {
+            if ignore.is_none() {
+                ignore = read(cx, context, &path)?.map(|text| read_ignore_file(&text));
+                files.push(path);
+            }
+        }
+        let mut args = BTreeMap::new();
+        for (name, value) in &options.build_args {
+            // As for Docker's command line: a name alone takes the environment's value, if there is one.
+            let value = value.clone().or_else(|| cx.env(name).map(str::to_owned));
+            args.extend(value.map(|value| (name.clone(), value)));
+        }
+        let wanted = super::wanted_platform(artifact)?.unwrap_or_else(Platform::linux_here);
+        let required: BTreeSet<&str> = artifact.requires.keys().map(String::as_str).collect();
+        let reach = Reach::of(&lines, &args, &required, &wanted);
+        let ignore = ignore.unwrap_or_default();
+        let mut plan = Self { dockerfile, text, lines, ignore, files, reach, args };
+        if !plan.leads_nowhere_else(cx, context)? {
+            plan.reach.sources = None;
+        }
+        Ok(plan)
+    }
+
+    /// Returns whether no path that is copied leads over a link, behind which anything may be, and all
+    /// can be written as patterns.
+    fn leads_nowhere_else(&self, cx: &Context, context: &Path) -> Result<bool> {
+        let Some(sources) = &self.reach.sources else { return Ok(true) };
+        let plain = |c: char| c.is_alphanumeric() || "/._-*?".contains(c);
+        if !sources.iter().all(|source| source.chars().all(plain)) {
+            return Ok(false);
+        }
+        for source in sources {
+            let head = &source[..source.find(['*', '?']).unwrap_or(source.len())];
+            let ends = head.match_indices('/').map(|(end, _)| end).chain([head.len()]);
+            for end in ends.filter(|end| *end > 0) {
+                // What cannot be looked at is the engine's to refuse.
+                let entry = cx.files().entry(cx, context, head[..end].trim_end_matches('/'));
+                if let Ok(Some(entry)) = entry
+                    && matches!(entry.kind, EntryKind::Link(_))
+                {
+                    return Ok(false);
+                }
+            }
+            if source.contains(['*', '?']) {
+                for entry in cx.files().walk(cx, &self.tree(context))? {
+                    let is_link = matches!(entry.kind, EntryKind::Link(_));
+                    if is_link && glob_matches(source, &entry.path)? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns the part of the context that counts.
+    pub(super) fn tree(&self, context: &Path) -> Tree {
+        let Some(sources) = &self.reach.sources else {
+            return Tree::new(context).ignore(self.ignore.clone());
+        };
+        let mut ignore = vec!["*".to_owned()];
+        ignore.extend(sources.iter().map(|source| format!("!{source}")));
+        ignore.extend(self.ignore.iter().cloned());
+        Tree::new(context).ignore(ignore)
+    }
+}
+
+/// Returns the text of a file, or `None` when there is none.
+fn read(cx: &Context, context: &Path, path: &str) -> Result<Option<String>> {
+    let file = match cx.files().open(cx, context, path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // A context that is missing is another problem than a file that is.
+            cx.files().entry(cx, context, path)?;
+            return Ok(None);
+        }
+        other => other?,
+    };
+    let bytes = file.read(LIMIT)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::config(format!("`{}` is not UTF-8", context.join(path).display()))
+            .hint("save it as UTF-8 text")
+    })?;
+    Ok(Some(text))
+}
