@@ -135,7 +135,8 @@ impl Daemon {
                 }
                 Some(aux) => {
                     let id = aux.get("ID").and_then(Value::as_str);
-                    built = id.map(Digest::parse).transpose()?.or(built);
+                    let wrong = |error| Error::bad_output("docker gives a wrong image id").source(error);
+                    built = id.map(Digest::parse).transpose().map_err(wrong)?.or(built);
                 }
                 None => {}
             }

@@ -122,7 +122,7 @@ impl Daemon {
     /// Asks for something that must be known to the end once it was begun; it is begun only while the
     /// task may go on.
     pub(crate) async fn finish(&self, cx: &Context, ask: Ask, what: &str) -> Result<Answer> {
-        unless_stopped(cx, async { Ok(()) }).await?;
+        cx.check_stopped()?;
         self.within(QUICK, ask, what).await
     }
 

@@ -100,9 +100,7 @@ impl TarWriter {
         entry: &shipway_core::Entry,
         owner: (u64, u64),
     ) -> Result<()> {
-        if let Some((shipway_core::Stage::Forced, reason)) = cx.cancel().state() {
-            return Err(Error::cancelled(reason.to_string()));
-        }
+        cx.check_stopped()?;
         match &entry.kind {
             EntryKind::Folder => self.folder(&entry.path, entry.mode, owner),
             EntryKind::Link(text) => self.link(&entry.path, text, owner),

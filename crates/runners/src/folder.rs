@@ -14,6 +14,10 @@ use std::{
 
 use shipway_core::{Context, Error, Level, Result};
 
+/// The permission bits that are kept: a command that made a file with setuid in a container gets none
+/// on the host.
+const BITS: u32 = 0o777;
+
 /// A folder to write into.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
@@ -32,7 +36,7 @@ impl Folder {
         let place = self.place(path)?;
         self.make_folder(&place)?;
         // The owner must be able to write what is in it, and to remove it later.
-        let mode = fs::Permissions::from_mode(mode & 0o7777 | 0o700);
+        let mode = fs::Permissions::from_mode(mode & BITS | 0o700);
         fs::set_permissions(&place, mode).map_err(|error| Error::io("write", &place, error))
     }
 
@@ -43,7 +47,7 @@ impl Folder {
         let failed = |error| Error::io("write", &place, error);
         let file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place).map_err(failed)?;
-        file.set_permissions(fs::Permissions::from_mode(mode & 0o7777)).map_err(failed)?;
+        file.set_permissions(fs::Permissions::from_mode(mode & BITS)).map_err(failed)?;
         Ok(file)
     }
 
@@ -179,4 +183,26 @@ pub(crate) fn beginning(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
 pub(crate) fn protect(path: &Path) -> Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o400))
         .map_err(|error| Error::io("write", path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside_also_over_links_that_came_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        let into = Folder::make(&folder.path().join("in")).unwrap();
+        for path in ["../x", "/etc/x", "a/../../x", ".."] {
+            assert!(into.file(path, 0o644).is_err(), "{path}");
+            assert!(into.link(path, "x").is_err(), "{path}");
+        }
+        into.link("way", outside.to_str().unwrap()).unwrap();
+        into.file("way/file", 0o644).unwrap();
+        into.link("hard", outside.to_str().unwrap()).unwrap();
+        assert!(into.hard_link("stolen", "hard/nothing").is_err());
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    }
 }

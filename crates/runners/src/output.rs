@@ -75,13 +75,56 @@ impl<'a> Output<'a> {
             .map_err(|_| Error::bad_output(format!("the output of `{program}` is not UTF-8")))
     }
 
+    /// Leaves out what is too much, and the rest of a line that is cut by it, since half a secret is
+    /// not recognised as one.
     fn cut(&mut self) {
         let more = self.kept.len().saturating_sub(self.keep);
-        self.kept.drain(..more);
+        if more == 0 {
+            return;
+        }
+        let line = self.kept[more - 1..].iter().position(|byte| *byte == b'\n');
+        self.kept.drain(..line.map_or(more, |line| more + line));
     }
 
     fn send(&mut self) {
         self.cx.output(self.stream, &String::from_utf8_lossy(&self.line));
         self.line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shipway_core::{Cancel, RunContext, World};
+
+    use super::*;
+
+    fn context() -> Context {
+        RunContext::new(World::host("/"), "test").context(None, None, Cancel::new())
+    }
+
+    #[test]
+    fn the_end_is_kept_from_the_beginning_of_a_line() {
+        let cx = context();
+        let mut output = Output::new(&cx, Stream::Stdout, &Command::new("x"));
+        for _ in 0..1000 {
+            output.take(b"0123456789abcde\n", "x").unwrap();
+        }
+        output.take(b"end", "x").unwrap();
+        let kept = output.end("x").unwrap();
+        assert!(kept.len() <= END && kept.len() > END - 16, "{}", kept.len());
+        assert!(kept.starts_with("0123") && kept.ends_with("\nend"));
+    }
+
+    #[test]
+    fn what_is_captured_is_whole_or_an_error() {
+        let cx = context();
+        let command = Command::new("x").capture(true);
+        let mut output = Output::new(&cx, Stream::Stdout, &command);
+        let piece = vec![b'x'; Command::CAPTURE_LIMIT];
+        output.take(&piece, "x").unwrap();
+        assert!(output.take(b"y", "x").is_err());
+        let mut output = Output::new(&cx, Stream::Stdout, &command);
+        output.take(&[0xff], "x").unwrap();
+        assert!(output.end("x").is_err());
     }
 }

@@ -19,9 +19,7 @@ const SECRET: usize = 500 * 1024;
 
 impl Docker {
     pub(super) async fn make(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
-        if let Some((shipway_core::Stage::Forced, reason)) = cx.cancel().state() {
-            return Err(Error::cancelled(reason.to_string()));
-        }
+        cx.check_stopped()?;
         let artifact = &request.artifact;
         let (this, owned) = (self.clone(), artifact.clone());
         let plan = Arc::new(cx.blocking(move |cx| Plan::read(cx, &owned, &this.options)).await?);

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shipway_core::{
-    Capabilities, Catalog, Context, Error, Exit, Feature, PluginConfig, Result, RunRequest, Runner,
-    StoreKind, Volume,
+    Capabilities, Catalog, Context, Exit, Feature, PluginConfig, Result, RunRequest, Runner, StoreKind,
+    Volume,
 };
 use shipway_docker::Daemon;
 
@@ -139,9 +139,7 @@ impl Runner for Docker {
     }
 
     async fn run(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
-        if let Some((shipway_core::Stage::Forced, reason)) = cx.cancel().state() {
-            return Err(Error::cancelled(reason.to_string()));
-        }
+        cx.check_stopped()?;
         self.run_container(cx, request).await
     }
 

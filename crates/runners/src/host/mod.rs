@@ -152,9 +152,7 @@ impl Runner for Host {
             return Err(Error::config("the command has no program")
                 .hint("only in an image an empty program means the entrypoint"));
         }
-        if let Some((shipway_core::Stage::Forced, reason)) = cx.cancel().state() {
-            return Err(Error::cancelled(reason.to_string()));
-        }
+        cx.check_stopped()?;
         let (request, result) = self.place(cx, request).await?;
         let exit = cx.run(request.command).await?;
         let Some(path) = result else { return Ok(exit) };
