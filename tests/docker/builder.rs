@@ -283,6 +283,26 @@ async fn what_the_dockerfile_does_not_reach_is_no_input() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_base_whose_triggers_copy_needs_the_whole_context() {
+    let Some(bed) = Bed::find("a_base_whose_triggers_copy_needs_the_whole_context") else { return };
+    let (cx, base) = (bed.context(), bed.base().await);
+    write(&bed, &[("Dockerfile", &format!("FROM {}\nONBUILD COPY data /data\n", base.name)), ("data", "d")]);
+    let options = DockerConfig::default().endpoint(bed.endpoint.clone());
+    let target = bed.target();
+    let trigger = builder(options.clone()).build(&cx, &request(target.clone())).await.unwrap();
+    write(&bed, &[("Dockerfile", &format!("FROM {}\n", target.reference()))]);
+    let second = bed.target();
+    let error = builder(options.clone()).build(&cx, &request(second.clone())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.report().to_string().contains("`wholeContext`"), "{error:?}");
+    let whole = builder(options.whole_context(true));
+    let image = whole.build(&cx, &request(second.clone())).await.unwrap();
+    assert_eq!(prints(&bed, &cx, &image, "cat /data").await, "d");
+    forget(&bed, &image, &second).await;
+    forget(&bed, &trigger, &target).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frontend_that_is_not_pinned_is_refused_where_nobody_is_trusted() {
     let Some(bed) = Bed::find("a_frontend_that_is_not_pinned_is_refused_where_nobody_is_trusted") else {
         return;

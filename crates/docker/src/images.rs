@@ -32,6 +32,8 @@ pub struct DaemonImage {
     pub layers: Vec<Digest>,
     /// The user that it runs as, if it names one.
     pub user: String,
+    /// The instructions that a build upon it runs first.
+    pub on_build: Vec<String>,
 }
 
 /// What the engine said that it pushed.
@@ -71,11 +73,13 @@ impl Daemon {
             #[serde(default)]
             layers: Option<Vec<Digest>>,
         }
-        #[derive(Deserialize)]
+        #[derive(Default, Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Config {
             #[serde(default)]
             user: Option<String>,
+            #[serde(default)]
+            on_build: Option<Vec<String>>,
         }
         let what = format!("look at image `{reference}`");
         let ask = Ask::new(Method::GET, &format!("/images/{}/json", escape_name(reference)), &Query::new());
@@ -86,13 +90,15 @@ impl Daemon {
         let said: Inspected = answer.json(self.endpoint(), &what).await?;
         let mut platform = Platform::new(said.os, said.architecture);
         platform.variant = said.variant.filter(|variant| !variant.is_empty());
+        let config = said.config.unwrap_or_default();
         Ok(Some(DaemonImage {
             id: said.id,
             tags: said.repo_tags.unwrap_or_default(),
             digests: said.repo_digests.unwrap_or_default(),
             platform,
             layers: said.files.layers.unwrap_or_default(),
-            user: said.config.and_then(|config| config.user).unwrap_or_default(),
+            user: config.user.unwrap_or_default(),
+            on_build: config.on_build.unwrap_or_default(),
         }))
     }
 

@@ -234,10 +234,13 @@ async fn forward(socket: &PathBuf, body: Incoming, send: &Sender) -> u16 {
             }
         }
     };
-    tokio::select! {
+    tokio::pin!(outward);
+    let code = tokio::select! {
         code = inward => code,
-        code = outward => code,
-    }
+        code = &mut outward => return code,
+    };
+    // Who asked has said all; the agent may still answer.
+    if code == OK { outward.await } else { code }
 }
 
 /// Ends an answer with a code.

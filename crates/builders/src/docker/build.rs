@@ -30,6 +30,7 @@ impl Docker {
             None => self.options.needs_buildkit() || self.daemon.prefers_buildkit(cx).await?,
         };
         let spec = self.spec(cx, request, &plan, buildkit).await?;
+        self.check_triggers(cx, &plan, &spec).await?;
         let content = context(cx, artifact, Arc::clone(&plan), buildkit).await?;
         let id = self.daemon.build(cx, &spec, content).await?;
         self.deliver(cx, &artifact.name, id, &request.target).await
@@ -46,6 +47,28 @@ impl Docker {
             .hint("leave the `# syntax=` line out, or write `image@sha256:…`")),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a base whose triggers copy what is not sent, as far as the engine has it already: the
+    /// engine itself would only say that a file is missing.
+    async fn check_triggers(&self, cx: &Context, plan: &Plan, spec: &BuildSpec) -> Result<()> {
+        if plan.reach.sources.is_none() {
+            return Ok(());
+        }
+        let copies = |trigger: &String| {
+            let name = trigger.split_whitespace().next().unwrap_or_default();
+            ["COPY", "ADD"].iter().any(|one| name.eq_ignore_ascii_case(one))
+        };
+        let required = plan.required.iter().filter_map(|alias| spec.args.get(alias));
+        for base in plan.reach.images.iter().chain(required) {
+            let triggers = self.daemon.image(cx, base).await?.map(|image| image.on_build).unwrap_or_default();
+            if let Some(trigger) = triggers.into_iter().find(copies) {
+                return Err(Error::config(format!("the base `{base}` has the trigger `ONBUILD {trigger}`"))
+                    .note("what it copies is not known before the build, so that it was not declared")
+                    .hint("set the option `wholeContext`"));
+            }
+        }
+        Ok(())
     }
 
     async fn look_at_versions(&self, cx: &Context) -> Result<()> {
@@ -71,6 +94,12 @@ impl Docker {
         spec.args.clone_from(&plan.args);
         for (alias, image) in &request.requires {
             spec.args.insert(alias.clone(), self.reference(cx, image).await?);
+        }
+        let local = request.requires.values().find(|image| image.store != Store::Registry);
+        if let Some(image) = local.filter(|_| options.pull_parent) {
+            return Err(Error::config(format!("`pullParent` would look for `{}` in a registry", image.name))
+                .note("it is a required artifact, which is only in the engine")
+                .hint("leave `pullParent` out, or build what is required into a registry"));
         }
         spec.cache_from.clone_from(&options.cache_from);
         spec.no_cache = options.no_cache;

@@ -50,6 +50,9 @@ pub struct DockerConfig {
     pub cli_flags: Vec<String>,
     /// Who pushes what is built for a registry.
     pub push: Push,
+    /// Whether the whole context is sent and counts, and not only what the Dockerfile names: for a base
+    /// with `ONBUILD` triggers that copy.
+    pub whole_context: bool,
     /// Whether the Dockerfile may come from somebody who is not trusted: then a `# syntax=` line must
     /// pin its frontend by digest, since a frontend runs before anything of the file does.
     pub untrusted: bool,
@@ -130,6 +133,7 @@ impl Default for DockerConfig {
             ssh: None,
             cli_flags: Vec::new(),
             push: Push::default(),
+            whole_context: false,
             untrusted: false,
         }
     }
@@ -189,6 +193,13 @@ impl DockerConfig {
     #[must_use]
     pub fn push(mut self, push: Push) -> Self {
         self.push = push;
+        self
+    }
+
+    /// Sets whether the whole context is sent and counts.
+    #[must_use]
+    pub fn whole_context(mut self, whole: bool) -> Self {
+        self.whole_context = whole;
         self
     }
 

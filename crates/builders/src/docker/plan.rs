@@ -27,6 +27,8 @@ pub(super) struct Plan {
     /// The files below the context that were read or looked for.
     pub(super) files: Vec<String>,
     pub(super) reach: Reach,
+    /// The names of the `ARG`s that are required artifacts.
+    pub(super) required: Vec<String>,
     /// The values of `ARG`s, but for those of required artifacts.
     pub(super) args: BTreeMap<String, String>,
 }
@@ -61,8 +63,9 @@ impl Plan {
         let required: BTreeSet<&str> = artifact.requires.keys().map(String::as_str).collect();
         let reach = Reach::of(&lines, &args, &required, &wanted);
         let ignore = ignore.unwrap_or_default();
-        let mut plan = Self { dockerfile, text, lines, ignore, files, reach, args };
-        if !plan.leads_nowhere_else(cx, context)? {
+        let required = artifact.requires.keys().cloned().collect();
+        let mut plan = Self { dockerfile, text, lines, ignore, files, reach, required, args };
+        if options.whole_context || !plan.leads_nowhere_else(cx, context)? {
             plan.reach.sources = None;
         }
         Ok(plan)
