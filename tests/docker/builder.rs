@@ -308,11 +308,13 @@ async fn a_frontend_that_is_not_pinned_is_refused_where_nobody_is_trusted() {
         return;
     };
     let cx = bed.context();
-    write(&bed, &[("Dockerfile", "# syntax=docker/dockerfile:1\nFROM scratch\n")]);
-    let options = DockerConfig::default().endpoint(bed.endpoint.clone()).untrusted(true);
-    let error = builder(options).build(&cx, &request(bed.target())).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.report().to_string().contains("docker/dockerfile:1"));
+    for line in ["# syntax=docker/dockerfile:1", "# other=x\n#syntax=docker/dockerfile:1@sha256:0"] {
+        write(&bed, &[("Dockerfile", &format!("{line}\nFROM scratch\n"))]);
+        let options = DockerConfig::default().endpoint(bed.endpoint.clone()).untrusted(true);
+        let error = builder(options).build(&cx, &request(bed.target())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.report().to_string().contains("docker/dockerfile:1"), "{error:?}");
+    }
 }
 
 fn conformance(bed: &Bed, name: &str, options: DockerConfig, store: Option<(Store, String)>) {

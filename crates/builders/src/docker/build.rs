@@ -38,11 +38,15 @@ impl Docker {
 
     /// Refuses a frontend that may be anything tomorrow, where the Dockerfile is not trusted.
     fn check_frontend(&self, plan: &Plan, context: &Path) -> Result<()> {
-        match &plan.lines.syntax {
-            Some(frontend) if self.options.untrusted && !frontend.contains("@sha256:") => Err(Error::config(
-                format!("the frontend `{frontend}` is not pinned by a digest"),
-            )
-            .at(Location::new(context.join(&plan.dockerfile), 1, 0))
+        // A digest in the middle of a name pins nothing.
+        let pinned = |frontend: &&String| {
+            frontend.parse::<Reference>().is_ok_and(|frontend| frontend.digest.is_some())
+        };
+        match plan.lines.frontends.iter().find(|frontend| !pinned(frontend)) {
+            Some(frontend) if self.options.untrusted => Err(Error::config(format!(
+                "the frontend `{frontend}` is not pinned by a digest"
+            ))
+            .at(Location::new(context.join(&plan.dockerfile), 0, 0))
             .note("a frontend is a program that runs before the Dockerfile does, and `untrusted` is set")
             .hint("leave the `# syntax=` line out, or write `image@sha256:…`")),
             _ => Ok(()),
@@ -149,7 +153,7 @@ impl Docker {
     ) -> Result<BTreeMap<String, Login>> {
         let required = request.requires.values().filter(|image| image.store == Store::Registry);
         let names =
-            plan.reach.images.iter().chain(&self.options.cache_from).chain(&plan.lines.syntax).cloned();
+            plan.reach.images.iter().chain(&self.options.cache_from).chain(&plan.lines.frontends).cloned();
         let hosts: BTreeSet<String> = names
             .chain(required.map(Image::reference))
             .filter_map(|name| Some(name.parse::<Reference>().ok()?.host))

@@ -1,5 +1,6 @@
-//! A Dockerfile as lines of instructions, read as far as it says what a build reaches. What is wrong
-//! with it is the engine's to say.
+//! A Dockerfile as lines of instructions, read as far as it says what a build reaches. It is more
+//! lenient than the parser of the native builder: a frontend may know more instructions and flags than
+//! we do, and what is wrong with it is the engine's to say.
 
 /// One instruction: its name in capitals, its flags, and the rest of its line as it is written.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,8 +15,8 @@ pub(super) struct Line {
 /// A Dockerfile.
 #[derive(Debug)]
 pub(super) struct Lines {
-    /// The frontend that a `# syntax=` line names.
-    pub(super) syntax: Option<String>,
+    /// The frontends that anything in the text may be taken to ask for.
+    pub(super) frontends: Vec<String>,
     pub(super) escape: char,
     pub(super) lines: Vec<Line>,
 }
@@ -23,18 +24,16 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn read(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let (mut syntax, mut escape) = (None, '\\');
-        // Directives come first, before any other line, also before other comments.
-        for line in text.lines() {
+        let mut escape = '\\';
+        // Directives come first, before any other line, also before other comments; one that is not
+        // known ends nothing (moby/buildkit, `DirectiveParser`).
+        for line in text.lines().skip_while(|line| line.starts_with("#!")) {
             let directive = line.trim().strip_prefix('#').and_then(|rest| rest.split_once('='));
             let Some((name, value)) = directive.map(|(name, value)| (name.trim(), value.trim())) else {
                 break;
             };
-            match name.to_lowercase().as_str() {
-                "syntax" => syntax = Some(value.to_owned()),
-                "escape" if matches!(value, "`" | "\\") => escape = value.chars().next().unwrap_or('\\'),
-                "check" => {}
-                _ => break,
+            if name.eq_ignore_ascii_case("escape") && matches!(value, "`" | "\\") {
+                escape = value.chars().next().unwrap_or('\\');
             }
         }
         let mut lines = Vec::new();
@@ -58,6 +57,10 @@ impl Lines {
             }
             let mut documents = String::new();
             for end in here_documents(&joined) {
+                // Without its end it is none, to a builder that knows none.
+                if !rest.clone().any(|line| line.trim_start_matches('\t') == end) {
+                    continue;
+                }
                 for line in rest.by_ref().take_while(|line| line.trim_start_matches('\t') != end) {
                     documents.push_str(line);
                     documents.push('\n');
@@ -65,7 +68,7 @@ impl Lines {
             }
             lines.push(Line::new(joined.trim(), documents));
         }
-        Self { syntax, escape, lines }
+        Self { frontends: frontends(text), escape, lines }
     }
 }
 
@@ -95,6 +98,22 @@ impl Line {
     }
 }
 
+/// Returns every frontend that the text may be taken to name, wherever it does: BuildKit looks for it
+/// after `#`, after `//` and in JSON (`parser.DetectSyntax`), and a way that it finds and we do not would
+/// be a way around the one who wants frontends pinned.
+fn frontends(text: &str) -> Vec<String> {
+    let comment = |line: &str| {
+        let line = line.trim();
+        let rest = line.strip_prefix('#').or_else(|| line.strip_prefix("//"))?;
+        let (name, value) = rest.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("syntax").then(|| value.trim().to_owned())
+    };
+    let object: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(text).ok();
+    let fields = object.into_iter().flatten().filter(|(name, _)| name.eq_ignore_ascii_case("syntax"));
+    let fields = fields.map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    text.lines().filter_map(comment).chain(fields).collect()
+}
+
 /// Returns the words that end the here-documents of an instruction that may have some.
 fn here_documents(line: &str) -> Vec<String> {
     let name = line.split_whitespace().next().unwrap_or_default().to_uppercase();
@@ -119,7 +138,7 @@ mod tests {
         let text = "# syntax = docker/dockerfile:1\n# escape=`\n\n# a comment\nfrom a `\n # inside\n\n as b\n\
                     COPY --from=x --link [\"a b\", \"/\"]\nRUN <<EOF cat <<'-'\nCOPY not this\nEOF\nADD c\td";
         let lines = Lines::read(text);
-        assert_eq!((lines.syntax.as_deref(), lines.escape), (Some("docker/dockerfile:1"), '`'));
+        assert_eq!((lines.frontends, lines.escape), (vec!["docker/dockerfile:1".to_owned()], '`'));
         let names: Vec<&str> = lines.lines.iter().map(|line| line.name.as_str()).collect();
         assert_eq!(names, ["FROM", "COPY", "RUN", "ADD"]);
         assert_eq!(lines.lines[0].words(), ["a", "as", "b"]);
@@ -131,8 +150,35 @@ mod tests {
 
     #[test]
     fn directives_end_with_the_first_other_line() {
-        assert_eq!(Lines::read("# a comment\n# syntax=x\nFROM a").syntax, None);
-        assert_eq!(Lines::read("\n# syntax=x\nFROM a").syntax, None);
-        assert_eq!(Lines::read("#syntax=x\nFROM a").syntax.as_deref(), Some("x"));
+        for (text, escape) in [
+            ("# escape=`\nFROM a", '`'),
+            ("# other=x\n#escape = `\nFROM a", '`'),
+            ("#!/bin/x\n# escape=`\nFROM a", '`'),
+            ("# a comment\n# escape=`\nFROM a", '\\'),
+            ("\n# escape=`\nFROM a", '\\'),
+        ] {
+            assert_eq!(Lines::read(text).escape, escape, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_frontend_is_found_wherever_buildkit_finds_it() {
+        for text in [
+            "# syntax=evil\nFROM a",
+            "\u{feff}#syntax = evil\nFROM a",
+            "# other=x\n# SYNTAX=evil\nFROM a",
+            "#!/usr/bin/env x\n# syntax=evil\r\nFROM a",
+            "// syntax=evil\nFROM a",
+            "{\"syntax\": \"evil\"}",
+        ] {
+            assert_eq!(Lines::read(text).frontends, ["evil"], "{text}");
+        }
+        assert_eq!(Lines::read("FROM a\nRUN x # syntax=y").frontends, [""; 0]);
+    }
+
+    #[test]
+    fn a_here_document_without_its_end_is_none() {
+        let lines = Lines::read("RUN cat <<EOF\nCOPY a b");
+        assert_eq!(lines.lines.len(), 2);
     }
 }
