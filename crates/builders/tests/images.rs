@@ -13,7 +13,8 @@ use shipway_core::{
     Builder as _, Cancel, CancelReason, ErrorKind, HostDisk, Platform, RunContext, Stage, Store, Tag,
 };
 use shipway_oci::{
-    Compression, Descriptor, Distribution as _, ImageManifest, Layout, Registry, digest_of, media,
+    Compression, Descriptor, Distribution as _, ImageFiles, ImageManifest, Layout, Limits, Registry,
+    digest_of, media,
 };
 use support::Bench;
 
@@ -64,7 +65,7 @@ CMD exec "$GREETING"
     0644 0:0 0 srv/app/LICENSE = free
     0755 0:0 0 srv/app/run = #!run
     --
-    0755 65532:65532 0 srv/app/static/
+    0640 65532:65532 0 srv/app/static/
     0640 65532:65532 0 srv/app/static/css/
     0640 65532:65532 0 srv/app/static/css/a.css = p{}
     0640 65532:65532 0 srv/app/static/index.html = <p>
@@ -95,6 +96,7 @@ CMD exec "$GREETING"
           "--x"
         ],
         "Env": [
+          "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
           "HOME=/home",
           "GREETING=hello app",
           "PLUS=y"
@@ -220,7 +222,7 @@ async fn options_become_an_image_with_what_commands_made() {
     0755 0:0 1700000000 srv/bin/run = hello-w
 
     --
-    0755 0:0 1700000000 all/
+    0500 0:0 1700000000 all/
     0500 0:0 1700000000 all/lib/
     0500 0:0 1700000000 all/lib/data = hello
     0500 0:0 1700000000 all/run = hello-w
@@ -313,7 +315,7 @@ async fn a_base_is_a_layout_a_required_artifact_or_a_registry_s() {
         .link("bin", "usr/bin");
     let base_image = base.build(none()).await.unwrap();
     let text = "FROM lib\nCOPY x $APP/\nCOPY x /bin\nCOPY d/ /\nCOPY x /bin/y\nCOPY x sub/z\nCMD [\"d\"]\n";
-    let bench = || Bench::new().dockerfile(text).file("x", "x").file("d/bin/w", "w").file("d/new/v", "v");
+    let bench = || Bench::new().dockerfile(text).file("x", "x").file("d/usr/bin/w", "w").file("d/new/v", "v");
 
     let named = bench();
     let layout = base.root().join("layout:v1");
@@ -334,6 +336,8 @@ async fn a_base_is_a_layout_a_required_artifact_or_a_registry_s() {
     --
     0755 0:0 0 new/
     0644 0:0 0 new/v = v
+    0755 0:0 0 usr/
+    0755 0:0 0 usr/bin/
     0644 0:0 0 usr/bin/w = w
     --
     0644 0:0 0 usr/bin/y = x
@@ -342,7 +346,7 @@ async fn a_base_is_a_layout_a_required_artifact_or_a_registry_s() {
     0644 0:0 0 opt/app/sub/z = x
     ");
     assert_eq!(look.digests[..2], base.look(&base_image).await.digests);
-    insta::assert_snapshot!(look.config["config"], @r#"{"Cmd":["d"],"Entrypoint":["/bin/e"],"Env":["APP=/opt/app"],"User":"7","WorkingDir":"/opt/app"}"#);
+    insta::assert_snapshot!(look.config["config"], @r#"{"Cmd":["d"],"Entrypoint":["/bin/e"],"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","APP=/opt/app"],"User":"7","WorkingDir":"/opt/app"}"#);
 
     let mut required = bench();
     required.artifact.requires.insert("lib".to_owned(), "base".to_owned());
@@ -369,7 +373,7 @@ async fn a_base_is_a_layout_a_required_artifact_or_a_registry_s() {
     let missing = bench().dockerfile(&format!("FROM {repository}:v2\n"));
     let report = missing.refused(none()).await.replace(&registry.host(), "HOST");
     insta::assert_snapshot!(report, @"
-    not found: web/Dockerfile:1:1: there is no base image `HOST/team/lib:v2`
+    not found: web/Dockerfile:1:1: there is no image `HOST/team/lib:v2`
       note: its repository has no tag `v2`
       hint: check the name, or push the image first
     ");
@@ -391,21 +395,24 @@ async fn bare_image(bench: &Bench, settings: &str) {
 }
 
 #[tokio::test]
-async fn a_base_decides_the_shell_and_the_command_and_its_triggers_are_refused() {
+async fn a_base_decides_the_shell_and_the_command_and_its_triggers_run() {
     let bench = Bench::new().dockerfile("FROM bare\nENTRYPOINT a b\nENV A=${B:-no}\n");
     let options = || none().context("bare", "bare");
-    bare_image(&bench, r#"{"Shell":["/bin/bash","-ec"],"Cmd":["old"],"Env":["B=yes"],"Healthcheck":{}}"#)
-        .await;
+    bare_image(
+        &bench,
+        r#"{"Shell":["/bin/bash","-ec"],"Cmd":["old"],"Env":["B=yes"],"Healthcheck":{"Test":["NONE"]}}"#,
+    )
+    .await;
     let image = bench.build(options()).await.unwrap();
     assert_eq!(image.platforms, [Platform::linux_here()]);
     let look = bench.look(&image).await;
-    insta::assert_snapshot!(look.config["config"], @r#"{"Entrypoint":["/bin/bash","-ec","a b"],"Env":["B=yes","A=yes"],"Healthcheck":{},"Shell":["/bin/bash","-ec"]}"#);
+    insta::assert_snapshot!(look.config["config"], @r#"{"Entrypoint":["/bin/bash","-ec","a b"],"Env":["B=yes","PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","A=yes"],"Healthcheck":{"Test":["NONE"]},"Shell":["/bin/bash","-ec"]}"#);
 
     let bench = bench.dockerfile("FROM bare\nCMD [\"new\"]\n");
     bare_image(&bench, r#"{"Cmd":["old"],"OnBuild":["RUN make"]}"#).await;
     insta::assert_snapshot!(bench.refused(options()).await, @"
-    unsupported: web/Dockerfile:1:1: the base image `bare` has the trigger `ONBUILD RUN make`
-      hint: use a builder that runs triggers: `docker`, `buildkit` or `kaniko`
+    unsupported: web/Dockerfile:1:1: builder `native` does not run commands
+      hint: use a builder that can: `docker`, `buildkit` or `kaniko`
     ");
 }
 
@@ -515,21 +522,30 @@ async fn errors_have_a_kind_a_place_and_a_hint() {
     for dockerfile in [
         "FROM scratch\nCOPY a /\n  RUN make\n",
         "FROM scratch AS a\nFROM scratch\nRUN make\n",
-        "FROM scratch\nADD a /\n",
-        "FROM scratch\nHEALTHCHECK NONE\n",
-        "FROM scratch\nCOPY --from=x a /\n",
-        "FROM scratch\nCOPY --chown=app a /\n",
-        "FROM scratch\nCOPY --chmod=u+x a /\n",
+        "FROM scratch AS a\nCOPY --from=b a /\nFROM a AS b\n",
+        "FROM scratch\nADD https://example.com/a.tar /\n",
+        "FROM scratch\nCOPY git@example.com:a/b.git /\n",
+        "FROM scratch\nADD --checksum=sha256:0 a /\n",
+        "FROM scratch\nCOPY --frm=x a /\n",
+        "FROM scratch\nCOPY --from=$X a /\n",
+        "FROM scratch\nCOPY --from=scratch a /\n",
+        "FROM scratch AS x\nFROM scratch\nCOPY --from=x a /\n",
+        "FROM scratch\nCOPY --chmod=u+q a /\n",
         "FROM scratch\nCOPY nothing /\n",
+        "FROM scratch\nCOPY nothing/* /\n",
         "FROM scratch\nCOPY ../secret /\n",
         "FROM scratch\nCOPY a b /one\n",
         "FROM scratch\nCOPY [ab] /one\n",
         "FROM scratch\nCOPY [a /one\n",
         "FROM scratch\nCOPY a /x\nCOPY b /x/y\n",
         "FROM scratch\nENV A=$\\{B\nENV C=${B\n",
-        "FROM scratch\nEXPOSE 80:80\n",
-        "FROM scratch\nUSER app\nWORKDIR /app\n",
-        "FROM scratch\nCOPY <<EOF /a\nx\nEOF\n",
+        "FROM scratch\nEXPOSE x:80\n",
+        "FROM scratch\nSTOPSIGNAL SIGNONE\n",
+        "FROM scratch\nSHELL /bin/sh -c\n",
+        "FROM scratch\nHEALTHCHECK --interval=1 CMD a\n",
+        "FROM scratch\nCOPY <<EOF /a\nx\n",
+        "FROM scratch\nONBUILD FROM a\n",
+        "FROM scratch AS a\nONBUILD COPY nothing /\nFROM a\n",
         "FROM scratch\nCOPPY a /\n",
         "FROM $BASE\n",
         "FROM Not:A:Name\n",
@@ -541,19 +557,30 @@ async fn errors_have_a_kind_a_place_and_a_hint() {
     insta::assert_snapshot!(all, @r#"
     unsupported: web/Dockerfile:3:3: builder `native` does not run commands
       hint: use a builder that can: `docker`, `buildkit` or `kaniko`
-    unsupported: web/Dockerfile:2:1: builder `native` does not build several stages
+    unsupported: web/Dockerfile:3:1: builder `native` does not run commands
       hint: use a builder that can: `docker`, `buildkit` or `kaniko`
-    unsupported: web/Dockerfile:2:1: builder `native` does not know `ADD`
+    config: web/Dockerfile:2:6: the stage `b` is not before the one that copies from it
+      hint: move it up: a stage copies from those above it
+    unsupported: web/Dockerfile:2:1: builder `native` does not fetch `https://example.com/a.tar`
       hint: use a builder that can: `docker`, `buildkit` or `kaniko`
-    unsupported: web/Dockerfile:2:1: builder `native` does not know `HEALTHCHECK`
+    config: web/Dockerfile:2:1: `COPY` does not fetch `git@example.com:a/b.git`
+      hint: use `ADD`, with a builder that can: `docker`, `buildkit` or `kaniko`
+    unsupported: web/Dockerfile:2:5: builder `native` does not know `ADD --checksum`
       hint: use a builder that can: `docker`, `buildkit` or `kaniko`
-    unsupported: web/Dockerfile:2:6: builder `native` does not know `COPY --from`
-      hint: use a builder that can: `docker`, `buildkit` or `kaniko`
-    config: web/Dockerfile:2:6: `app` is not the number of a user, or of a user and a group
-      hint: write numbers, such as `65532:65532`: names are not looked up in the image
-    config: web/Dockerfile:2:6: `u+x` is not a mode
-      hint: a mode is octal, from `0` to `7777`, such as `0755`
+    config: web/Dockerfile:2:6: COPY has no flag `--frm`
+      hint: did you mean `--from`?
+    config: web/Dockerfile:2:6: `--from=$X` has a variable
+      hint: write `FROM $X AS name` and `--from=name`, with the ARG before the first FROM
+    config: web/Dockerfile:2:1: `--from=scratch` has no files
+      hint: name a stage or an image
+    not found: web/Dockerfile:3:1: `a` is not there
+      hint: check the path; it begins at the root of what `--from` names
+    config: web/Dockerfile:2:6: `u+q` is not a mode
+      hint: write it in octal, such as `0755`, or as chmod has it, such as `u=rwX,go=rX`
     not found: web/Dockerfile:2:1: `nothing` is not there
+      note: looked for in `ROOT/web`
+      hint: check the path; it begins at the artifact's context
+    not found: web/Dockerfile:2:1: `nothing/*` is not there
       note: looked for in `ROOT/web`
       hint: check the path; it begins at the artifact's context
     config: web/Dockerfile:2:1: `../secret` leads out of the context
@@ -568,12 +595,21 @@ async fn errors_have_a_kind_a_place_and_a_hint() {
       hint: copy to another path
     config: web/Dockerfile:3:1: `${B` has a `${` without its `}`
       hint: close each quote and each `${`, and write `\$` for a `$` of its own
-    config: web/Dockerfile:2:1: `80:80` is not a port
+    config: web/Dockerfile:2:1: `x:80` is not a port
       hint: write `8080`, `53/udp` or `8000-8010`; ports of the host are chosen when it is deployed
-    unsupported: web/Dockerfile:3:1: builder `native` does not look up the user `app`, to whom `/app` is to belong
-      hint: write the user's number, make the folder before `USER`, or use `docker`, `buildkit` or `kaniko`
-    unsupported: web/Dockerfile:2:1: builder `native` does not know here-documents
-      hint: use a builder that can: `docker`, `buildkit` or `kaniko`
+    config: web/Dockerfile:2:1: `SIGNONE` is not a signal
+      hint: write its name or number, such as `SIGTERM` or `15`
+    config: web/Dockerfile:2:1: SHELL requires a list
+      hint: write it as JSON, such as `SHELL ["/bin/bash", "-c"]`
+    config: web/Dockerfile:2:1: `--interval=1` is no time, such as `1m30s`
+      hint: see the Dockerfile reference for this instruction's form
+    config: web/Dockerfile:2:1: the here-document `EOF` has no end
+      hint: end it with a line that is its name alone
+    config: web/Dockerfile:2:1: FROM cannot be a trigger
+      hint: see the Dockerfile reference for this instruction's form
+    not found: web/Dockerfile:3:1: `nothing` is not there
+      note: looked for in `ROOT/web`
+      hint: check the path; it begins at the artifact's context
     config: web/Dockerfile:2:1: unknown instruction `COPPY`
       hint: did you mean `COPY`?
     config: web/Dockerfile:1:1: `$BASE` names no image
@@ -619,12 +655,12 @@ async fn a_base_is_for_the_platform_of_the_build() {
     let mut bench = Bench::new().dockerfile("FROM lib\nARG TARGETARCH\nENV A=$TARGETARCH\n");
     let report = bench.refused(options()).await.replace(&Platform::linux_here().to_string(), "HERE");
     insta::assert_snapshot!(report, @"
-    config: web/Dockerfile:1:1: the base image `lib` is for `linux/riscv64`, and the build is for `HERE`
+    config: web/Dockerfile:1:1: the image `lib` is for `linux/riscv64`, and the build is for `HERE`
       hint: take a base that is for `HERE` too, or ask for `linux/riscv64` in the artifact's `platforms`
     ");
     bench.artifact.platforms = vec!["linux/riscv64".parse().unwrap()];
     let look = bench.look(&bench.build(options()).await.unwrap()).await;
-    assert_eq!(look.config["config"]["Env"][0], "A=riscv64");
+    assert_eq!(look.config["config"]["Env"][1], "A=riscv64");
 
     // Two spellings of one platform.
     let mut bench = Bench::new().dockerfile("FROM --platform=linux/arm64 scratch\n");
@@ -657,10 +693,22 @@ async fn a_link_of_the_base_that_leads_to_nothing_yet_is_followed() {
 }
 
 #[tokio::test]
-async fn several_platforms_and_a_daemon_are_not_supported() {
-    let mut bench = Bench::new().dockerfile("FROM scratch\n");
-    bench.artifact.platforms = vec![Platform::new("linux", "amd64"), Platform::new("linux", "arm64")];
-    assert_eq!(bench.build(none()).await.expect_err("two").kind(), ErrorKind::Unsupported);
+async fn several_platforms_are_one_index_and_a_daemon_is_not_supported() {
+    let text = "FROM scratch\nARG TARGETARCH\nCOPY a-$TARGETARCH common /x/\n";
+    let mut bench = Bench::new().dockerfile(text);
+    bench = bench.file("a-amd64", "1").file("a-arm64", "2").file("common", "c").file("a-s390x", "3");
+    let platforms = [Platform::new("linux", "amd64"), Platform::new("linux", "arm64")];
+    bench.artifact.platforms = platforms.to_vec();
+    let image = bench.build(none()).await.unwrap();
+    assert_eq!(image.platforms, platforms);
+    let layout = Layout::new(Arc::new(HostDisk), bench.root().join("layout"));
+    for platform in &platforms {
+        let found = shipway_oci::read_image(&layout, &image.digest, Some(platform)).await.unwrap();
+        assert_eq!(found.config.platform, *platform);
+        let files = ImageFiles::read(&layout, &found.manifest.layers, Limits::default()).await.unwrap();
+        let name = format!("a-{}", platform.architecture);
+        assert_eq!(files.names("x").unwrap().unwrap(), [name.as_str(), "common"]);
+    }
     bench.artifact.platforms = vec![Platform::new("linux", "arm64")];
     let image = bench.build(none()).await.unwrap();
     assert_eq!(image.platforms, [Platform::new("linux", "arm64")]);

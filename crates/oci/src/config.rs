@@ -36,6 +36,14 @@ pub struct ImageConfig {
     pub volumes: BTreeSet<String>,
     /// The signal that ends it.
     pub stop_signal: String,
+    /// The words before a command in shell form; Docker's own if there are none.
+    pub shell: Vec<String>,
+    /// The instructions that a Dockerfile built upon it begins with.
+    pub on_build: Vec<String>,
+    /// How its health is checked.
+    pub healthcheck: Option<Healthcheck>,
+    /// Who made it.
+    pub author: String,
     /// The digests of the layers' tars, the lowest first.
     pub diff_ids: Vec<Digest>,
     /// How each layer came to be, and the steps without a layer.
@@ -43,6 +51,44 @@ pub struct ImageConfig {
     /// What else was in the document, and in its object `config`.
     others: Map<String, Value>,
     other_settings: Map<String, Value>,
+}
+
+/// How a container's health is checked (Docker's image-spec, v1.3); a time of 0 is not set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct Healthcheck {
+    /// `NONE`, or `CMD` and the words, or `CMD-SHELL` and the command.
+    #[serde(default, deserialize_with = "json::or_null", skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<String>,
+    /// The time between checks, in nanoseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interval: i64,
+    /// The time that a check may take, in nanoseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub timeout: i64,
+    /// The time in which failures do not count, in nanoseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub start_period: i64,
+    /// The time between checks while it starts, in nanoseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub start_interval: i64,
+    /// How many failures in a row make it unhealthy; 0 is not set.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+impl Healthcheck {
+    /// Returns a check by this test.
+    #[must_use]
+    pub fn new(test: Vec<String>) -> Self {
+        Self { test, ..Self::default() }
+    }
 }
 
 /// One step of an image's history.
@@ -103,6 +149,10 @@ impl ImageConfig {
             exposed_ports: BTreeSet::new(),
             volumes: BTreeSet::new(),
             stop_signal: String::new(),
+            shell: Vec::new(),
+            on_build: Vec::new(),
+            healthcheck: None,
+            author: String::new(),
             diff_ids: Vec::new(),
             history: Vec::new(),
             others: Map::new(),
@@ -141,6 +191,10 @@ impl ImageConfig {
             exposed_ports: settings.take_set("ExposedPorts")?,
             volumes: settings.take_set("Volumes")?,
             stop_signal: settings.take("StopSignal")?,
+            shell: settings.take("Shell")?,
+            on_build: settings.take("OnBuild")?,
+            healthcheck: settings.take("Healthcheck")?,
+            author: top.take("author")?,
             diff_ids: layers.take("diff_ids")?,
             history: top.take("history")?,
             others: top.0,
@@ -161,11 +215,15 @@ impl ImageConfig {
         settings.put_set("ExposedPorts", &self.exposed_ports);
         settings.put_set("Volumes", &self.volumes);
         settings.put("StopSignal", &self.stop_signal);
+        settings.put("Shell", &self.shell);
+        settings.put("OnBuild", &self.on_build);
+        settings.put("Healthcheck", &self.healthcheck);
         let mut top = Fields(self.others.clone());
         top.put("os", &self.platform.os);
         top.put("architecture", &self.platform.architecture);
         top.put("variant", &self.platform.variant);
         top.put("created", &self.created);
+        top.put("author", &self.author);
         top.put("history", &self.history);
         top.put("config", &settings.0);
         let layers = serde_json::json!({ "type": "layers", "diff_ids": self.diff_ids });

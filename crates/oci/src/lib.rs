@@ -20,14 +20,14 @@ mod write;
 
 pub use self::distribution::{BlobReader, Descriptor, Distribution, Label, RawManifest};
 pub use self::{
-    config::{History, ImageConfig, created_at, source_date_epoch},
+    config::{Healthcheck, History, ImageConfig, created_at, source_date_epoch},
     digest::{Hasher, digest_of, verified},
     inspect::{
-        FileKind, FoundFile, ImageFiles, InspectedImage, Limits, Program, find_file, read_image,
-        resolve_program, same_platform,
+        Archive, FileKind, FoundFile, ImageFiles, InspectedImage, Limits, Origin, Program, TarEntry, TarKind,
+        find_file, read_image, resolve_program, same_platform,
     },
     layer::{
-        Compression, CompressionFormat, Content, LayerDone, LayerEntry, LayerStream, LayerSummary,
+        Compression, CompressionFormat, Content, Device, LayerDone, LayerEntry, LayerStream, LayerSummary,
         write_layer,
     },
     layout::Layout,

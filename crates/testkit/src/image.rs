@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use shipway_core::{Digest, Platform, Tag};
-use shipway_oci::{Descriptor, Distribution, ImageManifest, digest_of, media};
+use shipway_oci::{Descriptor, Distribution, ImageIndex, ImageManifest, digest_of, media};
 
 use crate::clause::Trouble;
 
@@ -11,25 +11,38 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// A file of an image: its path and its content.
 pub(crate) type ImageFile = (String, Vec<u8>);
 
-/// Writes an image of one layer with these files, for Linux on this machine.
+/// Writes an image of one layer with these files: an index of such where there are several platforms.
 pub(crate) async fn write_image(
     into: &dyn Distribution,
     files: &[ImageFile],
     env: &[String],
+    platforms: &[Platform],
     tag: &Tag,
 ) -> Result<Digest, Trouble> {
     let layer = tar_of(files);
-    let platform = Platform::linux_here();
-    let config = serde_json::json!({
-        "os": platform.os,
-        "architecture": platform.architecture,
-        "config": {"Env": env},
-        "rootfs": {"type": "layers", "diff_ids": [digest_of(&layer).as_str()]},
-    });
+    let diff_id = digest_of(&layer);
     let layer = put(into, LAYER, layer).await?;
-    let config = put(into, media::CONFIG, config.to_string().into_bytes()).await?;
-    let manifest = ImageManifest::new(config, vec![layer]).to_json();
-    Ok(into.write_manifest(media::MANIFEST, manifest, Some(tag)).await?)
+    let mut manifests = Vec::new();
+    for platform in platforms {
+        let config = serde_json::json!({
+            "os": platform.os,
+            "architecture": platform.architecture,
+            "variant": platform.variant,
+            "config": {"Env": env},
+            "rootfs": {"type": "layers", "diff_ids": [diff_id.as_str()]},
+        });
+        let config = put(into, media::CONFIG, config.to_string().into_bytes()).await?;
+        let manifest = ImageManifest::new(config, vec![layer.clone()]).to_json();
+        let size = manifest.len() as u64;
+        let digest = into.write_manifest(media::MANIFEST, manifest, Some(tag)).await?;
+        let mut descriptor = Descriptor::new(media::MANIFEST, digest, size);
+        descriptor.platform = Some(platform.clone());
+        manifests.push(descriptor);
+    }
+    match manifests.as_slice() {
+        [image] => Ok(image.digest.clone()),
+        _ => Ok(into.write_manifest(media::INDEX, ImageIndex::new(manifests).to_json(), Some(tag)).await?),
+    }
 }
 
 async fn put(into: &dyn Distribution, media_type: &str, bytes: Vec<u8>) -> Result<Descriptor, Trouble> {

@@ -1,5 +1,4 @@
-//! Variables in a Dockerfile's words, with its quotes and escapes: a port of BuildKit's
-//! `shell.Lex`, without the forms that look for a pattern (`${x#y}`, `${x%y}`, `${x/y/z}`).
+//! Variables in a Dockerfile's words, with its quotes and escapes: a port of BuildKit's `shell.Lex`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,6 +7,8 @@ use std::{
 };
 
 use shipway_core::{Error, Result};
+
+use super::pattern::Pattern;
 
 /// The variables that words may name.
 #[derive(Clone, Debug)]
@@ -64,15 +65,22 @@ impl Variables {
         Ok(Expanded { value: found.words, sure: found.sure })
     }
 
+    /// Returns the text of a here-document with its variables replaced: quotes mean nothing there, and
+    /// the escape is `\`.
+    pub(crate) fn expand_heredoc(&self, text: &str) -> Result<String> {
+        Ok(self.lex(text, '\\', false)?.text)
+    }
+
     fn run(&self, text: &str) -> Result<Lexed> {
-        let mut lexer = Lexer { variables: self, rest: text.chars().peekable(), depth: 0, sure: true };
-        let mut lexed = lexer.until(None).map_err(|problem| match problem {
-            Problem::Wrong(what) => Error::config(format!("`{text}` {what}"))
-                .hint("close each quote and each `${`, and write `\\$` for a `$` of its own"),
-            Problem::Unsupported(modifier) => {
-                Error::unsupported(format!("`{text}` has the modifier `{modifier}`, which is not supported"))
-                    .hint("use `$x`, `${x}`, `${x:-default}` or `${x:+alternative}`")
-            }
+        self.lex(text, self.escape, true)
+    }
+
+    fn lex(&self, text: &str, escape: char, quotes: bool) -> Result<Lexed> {
+        let rest = text.chars().peekable();
+        let mut lexer = Lexer { variables: self, escape, quotes, raw: false, rest, depth: 0, sure: true };
+        let mut lexed = lexer.until(None).map_err(|what| {
+            Error::config(format!("`{}` {what}", shorten(text)))
+                .hint("close each quote and each `${`, and write `\\$` for a `$` of its own")
         })?;
         lexed.sure = lexer.sure;
         Ok(lexed)
@@ -108,17 +116,27 @@ impl Lexed {
     }
 }
 
-enum Problem {
-    Wrong(String),
-    Unsupported(String),
-}
+type Problem = String;
 
 fn wrong<T>(what: impl Into<String>) -> Result<T, Problem> {
-    Err(Problem::Wrong(what.into()))
+    Err(what.into())
+}
+
+/// Returns the beginning of a text that may be a whole file.
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 struct Lexer<'a> {
     variables: &'a Variables,
+    escape: char,
+    /// Whether quotes are special.
+    quotes: bool,
+    /// Whether escapes stay, because a pattern is read.
+    raw: bool,
     rest: Peekable<Chars<'a>>,
     depth: usize,
     sure: bool,
@@ -136,17 +154,20 @@ impl Lexer<'_> {
                 return Ok(lexed);
             }
             match c {
-                '\'' => {
+                '\'' if self.quotes => {
                     let text = self.single_quoted()?;
                     lexed.push_whole(&text);
                 }
-                '"' => {
+                '"' if self.quotes => {
                     let text = self.double_quoted()?;
                     lexed.push_whole(&text);
                 }
                 '$' => self.dollar()?.chars().for_each(|c| lexed.push(c)),
                 // An escape at the end is dropped.
-                c if c == self.variables.escape => {
+                c if c == self.escape => {
+                    if self.raw {
+                        lexed.push_whole(c.encode_utf8(&mut [0; 4]));
+                    }
                     if let Some(escaped) = self.rest.next() {
                         lexed.push_whole(escaped.encode_utf8(&mut [0; 4]));
                     }
@@ -154,8 +175,8 @@ impl Lexer<'_> {
                 c => lexed.push(c),
             }
         }
-        if stop.is_some() {
-            return wrong("has a `${` without its `}`");
+        if let Some(stop) = stop {
+            return wrong(format!("has a `${{` without its `{stop}`"));
         }
         if !lexed.word.is_empty() {
             let last = std::mem::take(&mut lexed.word);
@@ -177,7 +198,7 @@ impl Lexer<'_> {
 
     fn double_quoted(&mut self) -> Result<String, Problem> {
         let mut text = String::new();
-        let escape = self.variables.escape;
+        let escape = self.escape;
         loop {
             if text.len() > MAX_LENGTH {
                 return wrong("becomes too long");
@@ -186,14 +207,19 @@ impl Lexer<'_> {
                 None => return wrong("has a `\"` without its end"),
                 Some('"') => return Ok(text),
                 Some('$') => text.push_str(&self.dollar()?),
-                Some(c) if c == escape => match self.rest.peek() {
-                    None => {}
-                    Some(&next) if next == '"' || next == '$' || next == escape => {
-                        text.push(next);
-                        self.rest.next();
+                Some(c) if c == escape => {
+                    if self.raw {
+                        text.push(c);
                     }
-                    Some(_) => text.push(c),
-                },
+                    match self.rest.peek() {
+                        None => {}
+                        Some(&next) if next == '"' || next == '$' || next == escape => {
+                            text.push(next);
+                            self.rest.next();
+                        }
+                        Some(_) => text.push(c),
+                    }
+                }
                 Some(c) => text.push(c),
             }
         }
@@ -215,18 +241,59 @@ impl Lexer<'_> {
             Some(':') => (true, self.rest.next()),
             other => (false, other),
         };
-        let Some(modifier @ ('-' | '+' | '?')) = modifier else {
-            let colon = if null_is_unset { ":" } else { "" };
-            let modifier = modifier.map(String::from).unwrap_or_default();
-            return Err(Problem::Unsupported(format!("{colon}{modifier}")));
-        };
+        match modifier {
+            Some(modifier @ ('-' | '+' | '?')) => {
+                let word = self.inner('}', self.raw)?;
+                self.choose(&name, null_is_unset, modifier, word)
+            }
+            Some(modifier @ ('#' | '%')) if !null_is_unset => {
+                let word = self.inner('}', true)?;
+                let (longest, word) = match word.strip_prefix(modifier) {
+                    Some(rest) => (true, rest),
+                    None => (false, word.as_str()),
+                };
+                let pattern = pattern(word)?;
+                let value = self.value(&name).unwrap_or_default();
+                Ok(match modifier {
+                    '#' => pattern.without_prefix(&value, longest),
+                    _ => pattern.without_suffix(&value, longest),
+                })
+            }
+            Some('/') if !null_is_unset => {
+                let all = self.rest.next_if_eq(&'/').is_some();
+                let word = self.inner('/', true)?;
+                let replacement = self.inner('}', true)?;
+                Ok(pattern(&word)?.replace(&self.value(&name).unwrap_or_default(), &replacement, all))
+            }
+            modifier => {
+                let colon = if null_is_unset { ":" } else { "" };
+                let modifier = modifier.map(String::from).unwrap_or_default();
+                wrong(format!("has the modifier `{colon}{modifier}`, which there is not"))
+            }
+        }
+    }
+
+    /// Reads a word inside of `${…}`.
+    fn inner(&mut self, stop: char, raw: bool) -> Result<String, Problem> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return wrong(format!("nests `${{` more than {MAX_DEPTH} deep"));
         }
-        let word = self.until(Some('}'))?.text;
+        let outer = std::mem::replace(&mut self.raw, raw);
+        let word = self.until(Some(stop))?.text;
+        self.raw = outer;
         self.depth -= 1;
-        let value = self.value(&name).filter(|value| !(null_is_unset && value.is_empty()));
+        Ok(word)
+    }
+
+    fn choose(
+        &mut self,
+        name: &str,
+        null_is_unset: bool,
+        modifier: char,
+        word: String,
+    ) -> Result<String, Problem> {
+        let value = self.value(name).filter(|value| !(null_is_unset && value.is_empty()));
         match (modifier, value) {
             ('-', value) => Ok(value.unwrap_or(word)),
             ('+', value) => Ok(value.map(|_| word).unwrap_or_default()),
@@ -270,13 +337,24 @@ impl Lexer<'_> {
     }
 }
 
+fn pattern(word: &str) -> Result<Pattern, Problem> {
+    Pattern::new(word).or_else(|escape| wrong(format!("has `{escape}` in a pattern, which escapes nothing")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn variables(complete: bool) -> Variables {
         let mut variables = Variables::new('\\', complete);
-        for (name, value) in [("X", "x"), ("EMPTY", ""), ("TWO", "a b"), ("PATH", "/bin")] {
+        for (name, value) in [
+            ("X", "x"),
+            ("EMPTY", ""),
+            ("TWO", "a b"),
+            ("PATH", "/bin"),
+            ("P", "a/b/c.tar.gz"),
+            ("STAR", "*b"),
+        ] {
             variables.set(name, Expanded { value: value.to_owned(), sure: true });
         }
         variables
@@ -326,6 +404,23 @@ mod tests {
             ("$$X", "X"),
             ("é$X", "éx"),
             ("a  b", "a  b"),
+            ("${P#*/}", "b/c.tar.gz"),
+            ("${P##*/}", "c.tar.gz"),
+            ("${P%.*}", "a/b/c.tar"),
+            ("${P%%.*}", "a/b/c"),
+            ("${P%.?z}", "a/b/c.tar"),
+            ("${P#x}", "a/b/c.tar.gz"),
+            ("${NONE#x}", ""),
+            ("${P/b/x}", "a/x/c.tar.gz"),
+            ("${P/\\//-}", "a-b/c.tar.gz"),
+            ("${P//\\//-}", "a-b-c.tar.gz"),
+            ("${P//[ab]/-}", "a/b/c.tar.gz"),
+            ("${P/.*/}", "a/b/c"),
+            ("${P//$X/$X}", "a/b/c.tar.gz"),
+            ("${P%${X:-.gz}}", "a/b/c.tar.gz"),
+            ("${STAR#\\*}", "b"),
+            ("${STAR#\\*}${X#?}", "b"),
+            ("${X:-a\\}b}", "x"),
         ];
         for (word, expected) in table {
             assert_eq!(variables(true).expand(word).expect(word).value, expected, "{word}");
@@ -348,8 +443,10 @@ mod tests {
             "'a",
             "\"a",
             "${NONE:-a",
-            "${X#a}",
-            "${X/a/b}",
+            "${X#\\a}",
+            "${X:#a}",
+            "${X/a}",
+            "${X/a/b",
             "${X:x}",
             "${NONE:?no}",
             &deep,

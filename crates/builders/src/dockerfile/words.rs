@@ -1,5 +1,13 @@
-//! Words and pairs as ENV, LABEL and ARG have them; a port of BuildKit's `parseWords` and
-//! `parseNameVal`. Quotes stay, for the expansion to take them away.
+//! Words, pairs and flags as instructions have them; a port of BuildKit's `parseWords`, `parseNameVal`
+//! and `extractBuilderFlags`. Quotes stay in words, for the expansion to take them away.
+
+/// What BuildKit splits words at.
+pub(super) const BLANKS: [char; 5] = ['\t', '\u{b}', '\u{c}', '\r', ' '];
+
+/// Splits at blanks, whatever is quoted.
+pub(super) fn plain(text: &str) -> Vec<String> {
+    text.split(BLANKS).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
 
 /// Splits at blanks that are not inside quotes.
 pub(super) fn split(text: &str, escape: char) -> Vec<String> {
@@ -35,6 +43,67 @@ pub(super) fn split(text: &str, escape: char) -> Vec<String> {
         words.push(word);
     }
     words
+}
+
+/// Does the same, and joins `<<` and a word after blanks.
+pub(super) fn split_at_heredocs(text: &str) -> Vec<String> {
+    let mut joined: Vec<String> = Vec::new();
+    for word in split(text, '\\') {
+        match joined.last_mut() {
+            Some(last) if last.ends_with("<<") || last.ends_with("<<-") => last.push_str(&word),
+            _ => joined.push(word),
+        }
+    }
+    joined
+}
+
+/// Returns one word without its quotes and escapes, or `None` when there are several or none.
+pub(super) fn unquote(text: &str) -> Option<String> {
+    let [word] = split(text, '\\').try_into().ok()?;
+    let (mut plain, mut quote) = (String::new(), None);
+    let mut rest = word.chars();
+    while let Some(c) = rest.next() {
+        match (c, quote) {
+            ('\\', None | Some('"')) => plain.extend(rest.next()),
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            (c, _) => plain.push(c),
+        }
+    }
+    Some(plain).filter(|plain| !plain.is_empty() && quote.is_none())
+}
+
+/// Takes the flags in front of an instruction's arguments; also returns where in the text each begins,
+/// and where the arguments do.
+pub(super) fn flags(text: &str, escape: char) -> (Vec<(usize, String)>, usize) {
+    let mut flags = Vec::new();
+    let mut at = 0;
+    loop {
+        at += text[at..].len() - text[at..].trim_start().len();
+        if !text[at..].starts_with("--") {
+            return (flags, at);
+        }
+        let (mut word, mut quote, mut end) = (String::new(), None, text.len());
+        let mut rest = text[at..].char_indices();
+        while let Some((offset, c)) = rest.next() {
+            match (c, quote) {
+                (c, None) if c.is_whitespace() => {
+                    end = at + offset;
+                    break;
+                }
+                (c, quote) if c == escape && quote != Some('\'') => word.extend(rest.next().map(|(_, c)| c)),
+                ('\'' | '"', None) => quote = Some(c),
+                (c, Some(open)) if c == open => quote = None,
+                (c, _) => word.push(c),
+            }
+        }
+        // What follows `--` alone are arguments.
+        if word == "--" {
+            return (flags, end);
+        }
+        flags.push((at, word));
+        at = end;
+    }
 }
 
 /// Reads `name=value …`, or the old form `name value`, in which the value is the rest of the line.
@@ -84,5 +153,16 @@ mod tests {
         assert_eq!(pairs("a=b c", '\\').unwrap_err(), "has no `=` in `c`");
         assert_eq!(pairs("a", '\\').unwrap_err(), "has no value for `a`");
         assert_eq!(pairs("=a", '\\').unwrap_err(), "has no name in `=a`");
+    }
+
+    #[test]
+    fn flags_come_first_and_lose_their_quotes() {
+        let flag = |at: usize, text: &str| (at, text.to_owned());
+        assert_eq!(flags("a --b", '\\'), (vec![], 0));
+        assert_eq!(flags("--a=b  --c d", '\\'), (vec![flag(0, "--a=b"), flag(7, "--c")], 11));
+        assert_eq!(flags(r#"--a="b c"'d' --e\ f"#, '\\'), (vec![flag(0, "--a=b cd"), flag(13, "--e f")], 19));
+        assert_eq!(flags("--a -- --b", '\\'), (vec![flag(0, "--a")], 6));
+        assert_eq!(unquote("'a b'").as_deref(), Some("a b"));
+        assert_eq!((unquote("a b"), unquote(""), unquote("'a")), (None, None, None));
     }
 }

@@ -6,7 +6,7 @@ use shipway_core::{clean_path, glob_matches};
 
 use super::{
     assembly::{SPECIAL, Source},
-    rootfs::parent,
+    tree::parent,
 };
 
 /// Returns ignore patterns that leave out all but what the sources name, and of that what `ignore` says.
@@ -50,6 +50,8 @@ fn allowed(source: &Source) -> Option<String> {
     match source.path.as_str() {
         _ if !source.sure => None,
         "." => None,
+        // Already one of this grammar.
+        path if source.pivot.is_some() => Some(path.to_owned()),
         path if source.is_pattern() => {
             let mut pattern = String::new();
             let mut last = None;

@@ -4,24 +4,24 @@
 use shipway_core::{Error, Location, Result, clean_path};
 use shipway_oci::ImageConfig;
 
-use super::{Mode, Owner};
+use super::chmod::ModeChange;
 
 /// Steps and the configuration that they lead to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Assembly {
     pub(super) config: ImageConfig,
     pub(super) steps: Vec<Step>,
 }
 
 /// A line of the image's history.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) text: String,
     pub(super) change: Change,
 }
 
 /// What a step does to the files.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Change {
     Nothing,
     /// Makes a folder, if it is missing, for the user that the image runs as.
@@ -30,18 +30,41 @@ pub(super) enum Change {
         user: String,
         at: Option<Location>,
     },
-    Copy(Copy),
+    Copy(Box<Copy>),
 }
 
 /// Files to copy, as one layer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Copy {
-    pub(super) sources: Vec<Source>,
+    pub(super) from: From,
+    /// Paths and patterns of Go's `filepath.Match`.
+    pub(super) sources: Vec<String>,
+    /// Files by name and content.
+    pub(super) texts: Vec<(String, String)>,
     /// Absolute, cleaned, and with a `/` at its end if it must be a folder.
     pub(super) destination: String,
-    pub(super) mode: Option<Mode>,
-    pub(super) owner: Owner,
+    pub(super) mode: Option<ModeChange>,
+    /// A user, or a user and a group, by number or name.
+    pub(super) owner: Option<String>,
+    /// Whether nothing of the image so far is looked at.
+    pub(super) link: bool,
+    /// Whether the folders above come too.
+    pub(super) parents: bool,
+    /// Patterns of what is left out below a source.
+    pub(super) exclude: Vec<String>,
+    /// Whether archives are unpacked.
+    pub(super) unpack: bool,
     pub(super) at: Option<Location>,
+}
+
+/// Where files are copied from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum From {
+    Context,
+    /// What the commands made.
+    Prepared,
+    Stage(usize),
+    Image(String),
 }
 
 /// A file, a folder or a pattern to copy.
@@ -49,8 +72,8 @@ pub(super) struct Copy {
 pub(super) struct Source {
     /// Cleaned and relative; `.` for all.
     pub(super) path: String,
-    /// Whether it is below what the commands made, not below the context.
-    pub(super) prepared: bool,
+    /// For `--parents`, of which the path is a pattern of moby's: the folder that paths begin at.
+    pub(super) pivot: Option<String>,
     /// Whether the path is known; if not, it hangs on the base.
     pub(super) sure: bool,
 }
@@ -61,7 +84,7 @@ pub(super) const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
 impl Source {
     /// Returns the source of a path that was found: cleaned, and inside.
     pub(super) fn found(path: String) -> Self {
-        Self { path, prepared: false, sure: true }
+        Self { path, pivot: None, sure: true }
     }
 
     /// Returns the source of this path below the context.
@@ -77,7 +100,7 @@ impl Source {
 
     /// Returns whether it is a pattern of Go's `filepath.Match` and not a plain path.
     pub(super) fn is_pattern(&self) -> bool {
-        self.path.contains(SPECIAL)
+        self.pivot.is_none() && self.path.contains(SPECIAL)
     }
 }
 
@@ -113,10 +136,16 @@ impl Assembly {
     }
 
     pub(super) fn workdir(&mut self, text: &str, path: &str, at: Option<&Location>) -> Result<()> {
-        if path.is_empty() {
-            return Err(Error::config("the working directory is empty").hint("name a folder, such as `/app`"));
-        }
-        let path = clean_path(&self.absolute(path));
+        // BuildKit, `NormalizeWorkdir`: an absolute path stays as it is written, an empty one changes nothing.
+        let current = match self.config.working_dir.as_str() {
+            "" => "/",
+            current => current,
+        };
+        let path = match path {
+            "" => current.to_owned(),
+            path if path.starts_with('/') => path.to_owned(),
+            path => clean_path(&format!("/{current}/{path}")),
+        };
         self.config.working_dir.clone_from(&path);
         let user = self.config.user.clone();
         self.step(text, Change::Folder { path, user, at: at.cloned() });
@@ -129,23 +158,34 @@ impl Assembly {
     }
 }
 
-/// Returns `port/protocol` for each port of `80`, `80/udp` or `8000-8010`.
+/// Returns `port/protocol` for each port of `80`, `80/udp` or `8000-8010`; those of a host in front of
+/// it, as in `8080:80`, are checked and do not count (BuildKit, `parsePort`).
 fn ports(text: &str) -> Result<Vec<String>> {
     let wrong = || {
         Error::config(format!("`{text}` is not a port"))
             .hint("write `8080`, `53/udp` or `8000-8010`; ports of the host are chosen when it is deployed")
     };
-    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let protocol = protocol.to_lowercase();
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let number =
-        |digits: &str| digits.parse::<u16>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
-    match (number(first), number(last)) {
-        (Some(first), Some(last)) if first <= last && matches!(protocol.as_str(), "tcp" | "udp" | "sctp") => {
+    let (host, own) = text.rsplit_once(':').unwrap_or(("", text));
+    let (port, protocol) = own.split_once('/').unwrap_or((own, ""));
+    let protocol = if protocol.is_empty() { "tcp".to_owned() } else { protocol.to_lowercase() };
+    let (address, host_port) = host.rsplit_once(':').unwrap_or(("", host));
+    let address = address.trim_start_matches('[').trim_end_matches(']');
+    let fine = (address.is_empty() || address.parse::<std::net::IpAddr>().is_ok())
+        && (host_port.is_empty() || range(host_port).is_some());
+    match range(port) {
+        Some((first, last)) if fine && matches!(protocol.as_str(), "tcp" | "udp" | "sctp") => {
             Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
         }
         _ => Err(wrong()),
     }
+}
+
+fn range(text: &str) -> Option<(u16, u16)> {
+    let number =
+        |digits: &str| digits.parse::<u16>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (number(first)?, number(last)?);
+    (first <= last).then_some((first, last))
 }
 
 #[cfg(test)]
@@ -171,7 +211,13 @@ mod tests {
         ] {
             assert_eq!(assembly.absolute(path), absolute, "{path}");
         }
-        assert!(assembly.workdir("", "", None).is_err());
+        assembly.workdir("", "", None).unwrap();
+        assert_eq!(assembly.config.working_dir, "/app/web");
+        assembly.workdir("", "/a/../b/", None).unwrap();
+        assert_eq!(
+            (assembly.config.working_dir.as_str(), assembly.absolute("c")),
+            ("/a/../b/", "/b/c".to_owned())
+        );
     }
 
     #[test]
@@ -179,7 +225,9 @@ mod tests {
         assert_eq!(ports("80").unwrap(), ["80/tcp"]);
         assert_eq!(ports("53/UDP").unwrap(), ["53/udp"]);
         assert_eq!(ports("1-3").unwrap(), ["1/tcp", "2/tcp", "3/tcp"]);
-        for bad in ["", "x", "80:80", "3-1", "65536", "80/icmp", "+80", "1-", "-"] {
+        assert_eq!(ports("[::1]:8080:80/udp").unwrap(), ["80/udp"]);
+        assert_eq!(ports("8080:80").unwrap(), ["80/tcp"]);
+        for bad in ["", "x", "x:80", "x:1:80", "3-1", "65536", "80/icmp", "+80", "1-", "-"] {
             assert!(ports(bad).is_err(), "{bad}");
         }
     }

@@ -1,14 +1,13 @@
-//! The image that another is built upon: which one a name means, and what it is.
+//! The images that another is built upon or copies from: which one a name means, and what it is.
 
 use std::path::PathBuf;
 
-use serde_json::Value;
 use shipway_core::{Artifact, BuildRequest, Digest, Error, ForeignImage, Platform, Result, Store, Tag};
-use shipway_oci::{Distribution, ImageConfig, InspectedImage, Label, Reference, read_image, same_platform};
+use shipway_oci::{Distribution, InspectedImage, Label, Reference, read_image, same_platform};
 
 use super::NativeConfig;
 
-/// What `FROM` or `base` names.
+/// What `FROM`, `COPY --from` or `base` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BaseName {
     Scratch,
@@ -112,7 +111,7 @@ pub(super) async fn read(
         Label::Tag(tag) => {
             let found = from.manifest(label).await?;
             let missing = || {
-                Error::not_found(format!("there is no base image `{name}`"))
+                Error::not_found(format!("there is no image `{name}`"))
                     .note(format!("its repository has no tag `{tag}`"))
                     .hint("check the name, or push the image first")
             };
@@ -121,38 +120,18 @@ pub(super) async fn read(
     };
     let image = read_image(from, &digest, wanted)
         .await
-        .map_err(|error| error.note(format!("it is the base image `{name}`")))?;
+        .map_err(|error| error.note(format!("it is the image `{name}`")))?;
     // What the Dockerfile makes of `TARGETARCH` is decided, so that any other base would contradict it.
     let (here, own) = (Platform::linux_here(), &image.config.platform);
     if wanted.is_none() && !same_platform(&here, &Platform::new(own.os.as_str(), own.architecture.as_str())) {
         return Err(Error::config(format!(
-            "the base image `{name}` is for `{own}`, and the build is for `{here}`"
+            "the image `{name}` is for `{own}`, and the build is for `{here}`"
         ))
         .hint(format!(
             "take a base that is for `{here}` too, or ask for `{own}` in the artifact's `platforms`"
         )));
     }
-    if let Some(trigger) = setting(&image.config, "OnBuild").first() {
-        return Err(Error::unsupported(format!(
-            "the base image `{name}` has the trigger `ONBUILD {trigger}`"
-        ))
-        .hint("use a builder that runs triggers: `docker`, `buildkit` or `kaniko`"));
-    }
     Ok(image)
-}
-
-/// Returns the words before a command in shell form: Docker's own, or those that the base sets.
-pub(super) fn shell(config: &ImageConfig) -> Vec<String> {
-    let shell = setting(config, "Shell");
-    if shell.is_empty() { vec!["/bin/sh".to_owned(), "-c".to_owned()] } else { shell }
-}
-
-/// Returns a list of texts in the configuration that Docker has and OCI has not.
-fn setting(config: &ImageConfig, name: &str) -> Vec<String> {
-    // The configuration keeps what it does not know for its JSON alone.
-    let document: Value = serde_json::from_slice(&config.to_json()).unwrap_or_default();
-    let list = document["config"][name].as_array().into_iter().flatten();
-    list.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -1,107 +1,151 @@
-//! Makes the image: layers straight into the target's store while they are compressed, then what the
-//! base has and the target lacks, then the configuration, and the manifest with its tag last.
+//! Makes the image: layers straight into the target's store, then what the base has and the target
+//! lacks, then the configuration, and the manifest or index with its tag last.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-use shipway_core::{BuildRequest, Command, Context, Error, ErrorKind, Image, Level, Platform, Result};
+use shipway_core::{
+    BuildRequest, Command, Context, Digest, Error, Image, Platform, Result, Tree as FolderTree,
+};
 use shipway_oci::{
-    Descriptor, Distribution, History, ImageConfig, ImageFiles, ImageManifest, InspectedImage, Limits,
-    created_at, digest_of, media, same_platform, source_date_epoch, write_layer,
+    Descriptor, Distribution, ImageIndex, ImageManifest, InspectedImage, digest_of, media, source_date_epoch,
 };
 
 use super::{
-    Native, Owner,
-    assembly::{Assembly, Change, Step},
-    base,
-    description::{self, with_output},
+    Native,
+    allow_list::allow_list,
+    contents::Contents,
+    context::Root,
+    description::with_output,
+    images::{Images, OpenImage},
+    inputs,
     loaded::Loaded,
-    rootfs::Rootfs,
-    sources::{Layer, Root},
+    make::{Made, Maker},
+    plan::{Plan, PlanBase, Planner, here_unless},
+    tree::Tree,
 };
-
-/// A base and the repository that it comes from.
-struct Base {
-    image: InspectedImage,
-    from: Box<dyn Distribution>,
-}
-
-/// What is to be made.
-struct Plan {
-    assembly: Assembly,
-    ignore: Vec<String>,
-    base: Option<Base>,
-}
 
 impl Native {
     pub(super) async fn make(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
-        let plan = until_stopped(cx, self.plan(cx, request)).await?;
-        // Not dropped: whoever runs a command ends it with a grace.
-        self.prepare(cx, request).await?;
-        // What is being written is dropped, and no store keeps half of anything.
-        until_stopped(cx, self.write(cx, request, plan)).await
-    }
-
-    /// Reads the sources' files and the base.
-    async fn plan(&self, cx: &Context, request: &BuildRequest) -> Result<Plan> {
-        let artifact = &request.artifact;
-        let wanted = super::wanted_platform(artifact)?;
-        let loaded = {
-            let (artifact, options) = (artifact.clone(), Arc::clone(&self.options));
-            cx.blocking(move |cx| Loaded::read(cx, &artifact, &options)).await?
+        let asked = &request.artifact.platforms;
+        let wanted: Vec<Option<&Platform>> = match asked.as_slice() {
+            [] => vec![None],
+            asked => asked.iter().map(Some).collect(),
         };
-        let program = match &loaded.dockerfile {
-            Some(dockerfile) => Some(loaded.program(dockerfile, &self.options, wanted.as_ref())?),
-            None => None,
-        };
-        let from = program.as_ref().map(|program| program.from());
-        let wanted = match (from.and_then(|from| from.platform.clone()), wanted) {
-            (Some(of), Some(wanted)) if !same_platform(&of, &wanted) => {
-                let error = Error::config(format!("`FROM` is for `{of}`, and the build is for `{wanted}`"))
-                    .hint("leave out `--platform`, or write `--platform=$TARGETPLATFORM`");
-                return Err(from.map(|from| error.at(from.at.clone())).expect("it named a platform"));
+        let mut images = Images::default();
+        let (loaded, plans) = until_stopped(cx, async {
+            let (artifact, options) = (request.artifact.clone(), Arc::clone(&self.options));
+            let loaded = cx.blocking(move |cx| Loaded::read(cx, &artifact, &options)).await?;
+            let planner =
+                Planner { cx, request, options: &self.options, stores: &self.stores, loaded: &loaded };
+            let mut plans = Vec::new();
+            for wanted in &wanted {
+                plans.push(planner.plan(&mut images, *wanted).await?);
             }
-            (of, wanted) => of.or(wanted),
-        };
-        let name = loaded.base(artifact, &self.options, from)?;
-        let base = match name.place(request)? {
-            None => None,
-            Some((store, repository, label)) => {
-                let from_repository = self.stores.open(cx, &store, &repository)?;
-                let shown = from.map_or(self.options.base.as_deref().unwrap_or_default(), |from| &from.image);
-                let read = base::read(from_repository.as_ref(), shown, &label, wanted.as_ref()).await;
-                let image = read.map_err(|error| match from {
-                    Some(from) => error.at(from.at.clone()),
-                    None => error,
-                })?;
-                Some(Base { image, from: from_repository })
-            }
-        };
-        let config = match &base {
-            Some(base) => base.image.config.clone(),
-            None => ImageConfig::new(wanted.unwrap_or_else(Platform::linux_here)),
-        };
-        let assembly = match &program {
-            Some(program) => {
-                for unused in program.unused_args() {
-                    cx.message(
-                        Level::Warning,
-                        format!("the Dockerfile has no `ARG {unused}`, for which a value was given"),
-                    );
+            Ok((loaded, plans))
+        })
+        .await?;
+        let into = self.stores.open(cx, &request.target.store, &request.target.repository)?;
+        let mut maker =
+            until_stopped(cx, self.maker(cx, request, loaded, &plans, &mut images, into.as_ref())).await?;
+        let mut manifests = Vec::new();
+        let tag = &request.target.tag;
+        for (plan, wanted) in plans.iter().zip(&wanted) {
+            // Not dropped: whoever runs a command ends it with a grace.
+            let prepared = self.prepare(cx, request, *wanted, manifests.len()).await?;
+            // What is being written is dropped, and no store keeps half of anything.
+            let written = until_stopped(cx, async {
+                if let Some(folder) = prepared {
+                    let root = Root::new(&folder, Vec::new());
+                    let read = root.clone();
+                    let everything = super::assembly::Source::found(".".to_owned());
+                    let tree = cx.blocking(move |cx| read.tree(cx, &[everything], true)).await?;
+                    maker.prepared = Some((root, Arc::new(tree)));
                 }
-                program.assemble(config)?
-            }
-            None => description::assemble(&self.options, config)?,
-        };
-        Ok(Plan { assembly, ignore: loaded.ignore, base })
+                let made = maker.make(plan).await?;
+                if let Some(PlanBase::Image(number)) =
+                    plan.chain().first().map(|first| plan.stages[first].base)
+                {
+                    copy_layers(maker.images.opened(number), into.as_ref()).await?;
+                }
+                // Several are tagged as one, at the end.
+                write_image(into.as_ref(), made, (asked.len() < 2).then_some(tag)).await
+            });
+            manifests.push(written.await?);
+        }
+        let (digest, platforms) =
+            until_stopped(cx, write_index(into.as_ref(), manifests, asked, tag)).await?;
+        let target = &request.target;
+        let name = request.artifact.name.as_str();
+        Ok(Image::new(name, target.store.clone(), target.repository.as_str(), digest)
+            .tag(tag.clone())
+            .platforms(platforms))
     }
 
-    /// Runs the commands that make files.
-    async fn prepare(&self, cx: &Context, request: &BuildRequest) -> Result<()> {
+    /// Reads what the plans need of the context, once for all.
+    async fn maker<'a>(
+        &self,
+        cx: &'a Context,
+        request: &BuildRequest,
+        loaded: Loaded,
+        plans: &[Plan],
+        images: &'a mut Images,
+        into: &'a dyn Distribution,
+    ) -> Result<Maker<'a>> {
+        let context = Root::new(&request.artifact.context, loaded.ignore.clone());
+        let triggered = plans.iter().flat_map(|plan| plan.triggered.iter().cloned()).collect::<Vec<_>>();
+        let (artifact, options, root) =
+            (request.artifact.clone(), Arc::clone(&self.options), context.clone());
+        let tree = cx
+            .blocking(move |cx| {
+                let sources = inputs::sources(&loaded, &artifact, &options)?;
+                let sources = root.with_links(cx, &sources);
+                let tree = root.tree(cx, &sources, false)?;
+                check_triggered(cx, &root, &tree, &triggered)?;
+                Ok(tree)
+            })
+            .await?;
+        Ok(Maker {
+            cx,
+            into,
+            compression: self.compression,
+            epoch: source_date_epoch(cx)?,
+            images,
+            contents: Contents::default(),
+            context,
+            context_tree: Arc::new(tree),
+            prepared: None,
+            made: (plans.len() > 1).then(Vec::new),
+        })
+    }
+
+    /// Runs the commands that make files, and returns the folder that they are in.
+    async fn prepare(
+        &self,
+        cx: &Context,
+        request: &BuildRequest,
+        wanted: Option<&Platform>,
+        number: usize,
+    ) -> Result<Option<PathBuf>> {
+        if self.options.prepare.is_empty() {
+            return Ok(None);
+        }
+        let folder = cx.scratch()?.join(format!("output-{number}"));
+        let (disk, made) = (Arc::clone(cx.disk()), folder.clone());
+        cx.blocking(move |_| disk.create_dir(&made).map_err(|error| Error::io("make", &made, error))).await?;
+        let shown = folder.to_string_lossy().into_owned();
+        let platform = here_unless(wanted);
         for prepare in &self.options.prepare {
-            let folder = cx.scratch()?.to_string_lossy().into_owned();
-            let argv: Vec<String> = prepare.command.iter().map(|word| with_output(word, &folder)).collect();
+            let argv: Vec<String> = prepare.command.iter().map(|word| with_output(word, &shown)).collect();
             let mut env = prepare.env.clone();
-            env.insert("SHIPWAY_OUTPUT".to_owned(), folder);
+            for (name, value) in [
+                ("SHIPWAY_OUTPUT", shown.clone()),
+                ("TARGETPLATFORM", platform.to_string()),
+                ("TARGETOS", platform.os.clone()),
+                ("TARGETARCH", platform.architecture.clone()),
+                ("TARGETVARIANT", platform.variant.clone().unwrap_or_default()),
+            ] {
+                env.insert(name.to_owned(), value);
+            }
             let inherit =
                 ["PATH", "HOME", "TMPDIR"].into_iter().chain(prepare.inherit.iter().map(String::as_str));
             let inherit: BTreeSet<String> = inherit.map(str::to_owned).collect();
@@ -109,68 +153,7 @@ impl Native {
                 Command::from_argv(&argv)?.env(env).inherit(inherit).dir(request.artifact.context.clone());
             cx.run(command).await?.success(&prepare.command[0])?;
         }
-        Ok(())
-    }
-
-    async fn write(&self, cx: &Context, request: &BuildRequest, plan: Plan) -> Result<Image> {
-        let Plan { assembly, ignore, base } = plan;
-        let target = &request.target;
-        let into = self.stores.open(cx, &target.store, &target.repository)?;
-        let epoch = source_date_epoch(cx)?;
-        let created = created_at(epoch);
-        let mut layers = base.as_ref().map_or_else(Vec::new, |base| base.image.manifest.layers.clone());
-        let mut config = assembly.config;
-        let copies = assembly.steps.iter().any(|step| !matches!(step.change, Change::Nothing));
-        // What is in the base decides which folders are missing and where its links lead.
-        let files = match &base {
-            Some(base) if copies => Some(
-                ImageFiles::read(base.from.as_ref(), &base.image.manifest.layers, Limits::default()).await?,
-            ),
-            _ => None,
-        };
-        let roots = Roots {
-            context: Root::new(&request.artifact.context, ignore, false),
-            prepared: match self.options.prepare.is_empty() {
-                true => None,
-                false => Some(Root::new(cx.scratch()?, Vec::new(), true)),
-            },
-        };
-        let mut work = Work { rootfs: Rootfs::new(files), roots, epoch };
-        for step in assembly.steps {
-            let history = History::new(step.text.as_str()).created(created.as_str());
-            let (entries, returned) = cx
-                .blocking(move |cx| {
-                    let entries = work.layer(cx, &step)?.into_entries();
-                    Ok((entries, work))
-                })
-                .await?;
-            work = returned;
-            if entries.is_empty() {
-                config.history.push(history.without_layer());
-                continue;
-            }
-            let layer = write_layer(cx, entries, self.compression)?.write_to(into.as_ref()).await?;
-            config.add_layer(layer.diff_id.clone(), history);
-            layers.push(layer.descriptor());
-        }
-        if let Some(base) = &base {
-            copy_layers(base, into.as_ref()).await?;
-        }
-        config.created = Some(created);
-        let platform = config.platform.clone();
-        let config = config.to_json();
-        let descriptor = Descriptor::new(media::CONFIG, digest_of(&config), config.len() as u64);
-        into.write_blob(&descriptor, Box::pin(std::io::Cursor::new(config))).await?;
-        let manifest = ImageManifest::new(descriptor, layers.into_iter().map(as_oci).collect());
-        let digest = into.write_manifest(media::MANIFEST, manifest.to_json(), Some(&target.tag)).await?;
-        Ok(Image::new(
-            request.artifact.name.as_str(),
-            target.store.clone(),
-            target.repository.as_str(),
-            digest,
-        )
-        .tag(target.tag.clone())
-        .platforms([platform]))
+        Ok(Some(folder))
     }
 }
 
@@ -181,67 +164,72 @@ async fn until_stopped<T>(cx: &Context, work: impl Future<Output = Result<T>>) -
     }
 }
 
-/// What the steps work with, one after the other.
-struct Work {
-    rootfs: Rootfs,
-    roots: Roots,
-    epoch: u64,
-}
-
-struct Roots {
-    context: Root,
-    prepared: Option<Root>,
-}
-
-impl Work {
-    /// Returns what a step adds; blocking.
-    fn layer(&mut self, cx: &Context, step: &Step) -> Result<Layer> {
-        let mut layer = Layer::default();
-        let (result, at) = match &step.change {
-            Change::Nothing => return Ok(layer),
-            Change::Folder { path, user, at } => (self.folder(&mut layer, path, user), at),
-            Change::Copy(copy) => {
-                let each = copy.sources.iter().try_for_each(|source| {
-                    let root = match (source.prepared, &self.roots.prepared) {
-                        (true, None) => {
-                            return Err(Error::config("`{output}` names files that no command makes")
-                                .hint("add a command to `prepare`"));
-                        }
-                        (true, Some(root)) => root,
-                        (false, _) => &self.roots.context,
-                    };
-                    layer.copy(cx, root, copy, source, &mut self.rootfs, self.epoch)
-                });
-                (each, &copy.at)
-            }
-        };
-        match (result, at) {
-            (Err(error), Some(at)) if error.report().location.is_none() => Err(error.at(at.clone())),
-            (Err(error), _) => Err(error),
-            (Ok(()), _) => Ok(layer),
+/// Checks that triggers of base images read nothing but what was declared: a change of it would not
+/// be seen.
+fn check_triggered(
+    cx: &Context,
+    root: &Root,
+    tree: &Tree,
+    triggered: &[super::assembly::Source],
+) -> Result<()> {
+    if triggered.is_empty() {
+        return Ok(());
+    }
+    let sources = root.with_links(cx, triggered);
+    let folder = FolderTree::new(root.folder.as_ref()).ignore(allow_list(&sources, &root.ignore));
+    for entry in cx.files().walk(cx, &folder)? {
+        if tree.node(&entry.path)?.is_none() {
+            let paths: Vec<String> = triggered.iter().map(|source| format!("{:?}", source.path)).collect();
+            return Err(Error::config(format!(
+                "a trigger (`ONBUILD`) of a base image reads `{}`, which the Dockerfile does not",
+                entry.path
+            ))
+            .hint(format!("declare what triggers read: the option `triggers` as `[{}]`", paths.join(", "))));
         }
     }
+    Ok(())
+}
 
-    fn folder(&mut self, layer: &mut Layer, path: &str, user: &str) -> Result<()> {
-        if self.rootfs.resolve(path)?.1 {
-            return Ok(());
-        }
-        // BuildKit gives the folder to the user that the image runs as.
-        let owner = match user {
-            "" | "root" => Owner::default(),
-            user => user.parse().map_err(|_| {
-                Error::new(ErrorKind::Unsupported, format!("builder `native` does not look up the user `{user}`, to whom `{path}` is to belong"))
-                    .hint("write the user's number, make the folder before `USER`, or use `docker`, `buildkit` or `kaniko`")
-            })?,
-        };
-        layer.folder(&mut self.rootfs, path, (owner.user.into(), owner.group.into()), self.epoch)?;
-        Ok(())
+async fn write_image(
+    into: &dyn Distribution,
+    made: Made,
+    tag: Option<&shipway_core::Tag>,
+) -> Result<Descriptor> {
+    let platform = made.config.platform.clone();
+    let config = made.config.to_json();
+    let descriptor = Descriptor::new(media::CONFIG, digest_of(&config), config.len() as u64);
+    into.write_blob(&descriptor, Box::pin(std::io::Cursor::new(config))).await?;
+    let manifest = ImageManifest::new(descriptor, made.layers.into_iter().map(as_oci).collect()).to_json();
+    let size = manifest.len() as u64;
+    let digest = into.write_manifest(media::MANIFEST, manifest, tag).await?;
+    let mut descriptor = Descriptor::new(media::MANIFEST, digest, size);
+    descriptor.platform = Some(platform);
+    Ok(descriptor)
+}
+
+/// Writes the index of several images; one image needs none.
+async fn write_index(
+    into: &dyn Distribution,
+    mut manifests: Vec<Descriptor>,
+    asked: &[Platform],
+    tag: &shipway_core::Tag,
+) -> Result<(Digest, Vec<Platform>)> {
+    if asked.len() < 2 {
+        let only = manifests.pop().ok_or_else(|| Error::internal("no image was made"))?;
+        return Ok((only.digest, only.platform.into_iter().collect()));
     }
+    for (manifest, asked) in manifests.iter_mut().zip(asked) {
+        manifest.platform = Some(asked.clone());
+    }
+    let index = ImageIndex::new(manifests).to_json();
+    let digest = into.write_manifest(media::INDEX, index, Some(tag)).await?;
+    Ok((digest, asked.to_vec()))
 }
 
 /// Copies the base's layers, as far as they are not there.
-async fn copy_layers(base: &Base, into: &dyn Distribution) -> Result<()> {
-    for layer in &base.image.manifest.layers {
+async fn copy_layers(base: &OpenImage, into: &dyn Distribution) -> Result<()> {
+    let image: &InspectedImage = &base.image;
+    for layer in &image.manifest.layers {
         if media::is_foreign_layer(&layer.media_type) || into.has_blob(layer).await? {
             continue;
         }

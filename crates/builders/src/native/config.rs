@@ -9,7 +9,7 @@ use super::{Mode, Native, Owner};
 
 /// Options of [`Native`].
 ///
-/// Either a Dockerfile is read (`dockerfile`, `args`), or the image is described here (`base`, `files`,
+/// Either a Dockerfile is read (`dockerfile`, `target`, `args`), or the image is described here (`base`, `files`,
 /// `config`, `prepare`). With no options at all it is the Dockerfile `Dockerfile`.
 ///
 /// ```
@@ -28,9 +28,14 @@ use super::{Mode, Native, Owner};
 pub struct NativeConfig {
     /// The Dockerfile, below the artifact's context.
     pub dockerfile: Option<String>,
+    /// The stage of the Dockerfile to build, by name or number; the last by default.
+    pub target: Option<String>,
     /// Values for the Dockerfile's `ARG`s.
     pub args: BTreeMap<String, String>,
-    /// Images by the name that `FROM` or `base` uses: the path of an OCI image layout, below the
+    /// The files and folders below the context that triggers (`ONBUILD`) of base images may read besides
+    /// what the Dockerfile itself reads: which triggers a base has is not known before it is read.
+    pub triggers: Vec<String>,
+    /// Images by the name that `FROM`, `COPY --from` or `base` uses: the path of an OCI image layout, below the
     /// context's root or absolute, with `:tag` or `@digest` after it; the tag is `latest` if there is
     /// neither. `oci-layout://` may come before it.
     pub contexts: BTreeMap<String, String>,
@@ -85,7 +90,8 @@ pub struct ImageSettings {
 
 /// A command that makes files for the image.
 ///
-/// It runs in the artifact's context, once for each build. What it makes goes below the folder that
+/// It runs in the artifact's context, once for each platform of a build, which `TARGETPLATFORM`,
+/// `TARGETOS`, `TARGETARCH` and `TARGETVARIANT` in its environment tell of. What it makes goes below the folder that
 /// `{output}` in its arguments and `SHIPWAY_OUTPUT` in its environment name. Of the world's environment
 /// it sees `PATH`, `HOME` and `TMPDIR`, which do not count as inputs, and what `inherit` names, which does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +121,20 @@ impl NativeConfig {
     #[must_use]
     pub fn dockerfile(mut self, path: impl Into<String>) -> Self {
         self.dockerfile = Some(path.into());
+        self
+    }
+
+    /// Sets the stage to build.
+    #[must_use]
+    pub fn target(mut self, stage: impl Into<String>) -> Self {
+        self.target = Some(stage.into());
+        self
+    }
+
+    /// Sets what triggers of base images may read of the context.
+    #[must_use]
+    pub fn triggers(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.triggers = texts(paths);
         self
     }
 
@@ -178,8 +198,11 @@ impl NativeConfig {
                 "`files`, `config` and `prepare` need `base`",
                 "add `base`, such as `scratch`, or write them into the Dockerfile",
             )),
-            (None, _) if !self.args.is_empty() => {
-                Some(("`args` are for a Dockerfile", "leave them out, or name a `dockerfile`"))
+            (None, _) if !self.args.is_empty() || self.target.is_some() || !self.triggers.is_empty() => {
+                Some((
+                    "`args`, `target` and `triggers` are for a Dockerfile",
+                    "leave them out, or name a `dockerfile`",
+                ))
             }
             _ => None,
         };
@@ -353,6 +376,7 @@ mod tests {
             none().dockerfile("x").file(FileCopy::new("a", "b")),
             none().file(FileCopy::new("a", "b")),
             none().base("scratch").arg("A", "b"),
+            none().base("scratch").target("a"),
             none().base("scratch").prepare(Prepare::new([""])),
         ] {
             let error = bad.clone().into_plugin(&Catalog::new()).expect_err("wrong");

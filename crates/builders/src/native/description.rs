@@ -5,7 +5,8 @@ use shipway_oci::ImageConfig;
 
 use super::{
     FileCopy, NativeConfig,
-    assembly::{Assembly, Change, Copy, Source},
+    assembly::{Assembly, Change, Copy, From, Source},
+    chmod::ModeChange,
 };
 
 const OUTPUT: &str = "{output}";
@@ -22,7 +23,10 @@ pub(super) fn assemble(options: &NativeConfig, base: ImageConfig) -> Result<Asse
     }
     for file in &options.files {
         let copy = copy(&assembly, file)?;
-        assembly.step(&format!("native: copy {} to {}", file.from, copy.destination), Change::Copy(copy));
+        assembly.step(
+            &format!("native: copy {} to {}", file.from, copy.destination),
+            Change::Copy(Box::new(copy)),
+        );
     }
     for (name, value) in &settings.env {
         assembly.config.set_env(name, value);
@@ -44,27 +48,33 @@ pub(super) fn assemble(options: &NativeConfig, base: ImageConfig) -> Result<Asse
 }
 
 fn copy(assembly: &Assembly, file: &FileCopy) -> Result<Copy> {
+    let (from, source) = match below_output(&file.from) {
+        Some(below) => (From::Prepared, Source::new(below, "what the commands made")?),
+        None => (From::Context, Source::new(&file.from, "the context")?),
+    };
     Ok(Copy {
-        sources: vec![source(file)?],
+        from,
+        sources: vec![source.path],
+        texts: Vec::new(),
         destination: assembly.absolute(&file.to),
-        mode: file.chmod,
-        owner: file.chown.unwrap_or_default(),
+        mode: file.chmod.map(|mode| ModeChange::To(mode.bits())),
+        owner: file.chown.map(|owner| owner.to_string()),
+        link: false,
+        parents: false,
+        exclude: Vec::new(),
+        unpack: false,
         at: None,
     })
 }
 
-fn source(file: &FileCopy) -> Result<Source> {
-    match file.from.strip_prefix(OUTPUT) {
-        Some(below) if below.is_empty() || below.starts_with('/') => {
-            Ok(Source { prepared: true, ..Source::new(below, "what the commands made")? })
-        }
-        _ => Source::new(&file.from, "the context"),
-    }
+fn below_output(path: &str) -> Option<&str> {
+    path.strip_prefix(OUTPUT).filter(|below| below.is_empty() || below.starts_with('/'))
 }
 
 /// Returns what the image copies of the context.
 pub(super) fn sources(options: &NativeConfig) -> Result<Vec<Source>> {
-    options.files.iter().map(source).filter(|source| !source.as_ref().is_ok_and(|one| one.prepared)).collect()
+    let files = options.files.iter().filter(|file| below_output(&file.from).is_none());
+    files.map(|file| Source::new(&file.from, "the context")).collect()
 }
 
 /// Returns what the commands read of the context.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use shipway_core::{Context, Entry, EntryKind, Error, Result};
 
-use super::rootfs::{parent, steps};
+use super::tree::{parent, steps};
 
 /// Where a path leads.
 #[derive(Debug)]

@@ -1,31 +1,35 @@
 //! What an image depends on, declared for core to hash and to watch.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use shipway_core::{Artifact, Context, Inputs, Platform, Result, Tree};
 
-use super::{Native, allow_list::allow_list, assembly::Source, description, loaded::Loaded, sources::Root};
+use super::{
+    Native, NativeConfig,
+    allow_list::allow_list,
+    assembly::Source,
+    base::BaseName,
+    context::Root,
+    description,
+    loaded::Loaded,
+    reads::Reads,
+    stages::{Stages, Triggers},
+};
 
 /// The form of the layers that are made; another one makes other digests.
-const FORM: &str = "1";
+const FORM: &str = "2";
 
 impl Native {
     /// Returns the declaration; blocking.
     pub(super) fn declare(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
         let loaded = Loaded::read(cx, artifact, &self.options)?;
-        let wanted = super::wanted_platform(artifact)?;
         let mut inputs = Inputs::default();
-        let mut here = wanted.is_none();
-        let (sources, base) = match &loaded.dockerfile {
-            Some(dockerfile) => {
-                let program = loaded.program(dockerfile, &self.options, wanted.as_ref())?;
-                here |= program.names_build_platform();
-                (program.sources()?, loaded.base(artifact, &self.options, Some(program.from()))?)
-            }
-            None => (description::sources(&self.options)?, loaded.base(artifact, &self.options, None)?),
-        };
+        let here = artifact.platforms.is_empty() || loaded.names_build_platform();
+        for name in images(&loaded, artifact, &self.options)? {
+            inputs.images.extend(name.foreign());
+        }
         inputs.files.extend(loaded.files.iter().map(|file| artifact.context.join(file)));
-        inputs.images.extend(base.foreign());
+        let sources = sources(&loaded, artifact, &self.options)?;
         self.declare_sources(cx, artifact, &sources, &loaded.ignore, &mut inputs);
         // A command reads what it will, also what a `.dockerignore` file leaves out.
         self.declare_sources(cx, artifact, &description::dependencies(&self.options)?, &[], &mut inputs);
@@ -56,13 +60,11 @@ impl Native {
         inputs: &mut Inputs,
     ) {
         let context: &Path = &artifact.context;
-        let root = Root::new(context, ignore.to_vec(), false);
-        // What cannot be looked at is the build's to refuse.
-        let behind = sources.iter().flat_map(|source| root.behind(cx, source).unwrap_or_default());
-        let sources: Vec<Source> = sources.iter().cloned().chain(behind).collect();
+        let sources = Root::new(context, ignore.to_vec()).with_links(cx, sources);
         // A path that cannot be looked at is the build's to refuse; what is there is watched.
         let missing = |source: &&Source| {
             source.sure
+                && source.pivot.is_none()
                 && !source.is_pattern()
                 && source.path != "."
                 && matches!(cx.files().entry(cx, context, &source.path), Ok(None))
@@ -73,4 +75,38 @@ impl Native {
             inputs.trees.insert(Tree::new(context).ignore(allow_list(there, ignore)));
         }
     }
+}
+
+/// Returns what an artifact reads for each of its platforms.
+fn reads(loaded: &Loaded, artifact: &Artifact, options: &NativeConfig) -> Result<Vec<Reads>> {
+    let Some(dockerfile) = &loaded.dockerfile else { return Ok(Vec::new()) };
+    let here = [Platform::linux_here()];
+    let wanted = if artifact.platforms.is_empty() { &here[..] } else { &artifact.platforms };
+    let reads = |wanted| Reads::of(&Stages::new(dockerfile, options, wanted)?, &Triggers::new());
+    wanted.iter().map(reads).collect()
+}
+
+/// Returns what is copied of the context.
+pub(super) fn sources(loaded: &Loaded, artifact: &Artifact, options: &NativeConfig) -> Result<Vec<Source>> {
+    if loaded.dockerfile.is_none() {
+        return description::sources(options);
+    }
+    let mut sources: Vec<Source> = Vec::new();
+    for source in reads(loaded, artifact, options)?.into_iter().flat_map(|reads| reads.sources) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    for path in &options.triggers {
+        sources.push(Source::new(path, "the context")?);
+    }
+    Ok(sources)
+}
+
+fn images(loaded: &Loaded, artifact: &Artifact, options: &NativeConfig) -> Result<Vec<BaseName>> {
+    let named: BTreeSet<String> = match &loaded.dockerfile {
+        Some(_) => reads(loaded, artifact, options)?.into_iter().flat_map(|reads| reads.images).collect(),
+        None => options.base.iter().cloned().collect(),
+    };
+    named.iter().map(|name| BaseName::new(name, artifact, options)).collect()
 }

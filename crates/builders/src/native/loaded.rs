@@ -3,22 +3,17 @@
 use std::path::Path;
 
 use shipway_core::{
-    Artifact, Context, Error, ErrorKind, IgnoreRules, Location, Platform, Result, clean_path,
-    read_ignore_file,
+    Artifact, Context, Error, ErrorKind, IgnoreRules, Location, Result, clean_path, read_ignore_file,
 };
 
-use super::{
-    NativeConfig,
-    base::BaseName,
-    program::{From, Program},
-};
+use super::{NativeConfig, variables::PLATFORM_WORDS};
 use crate::dockerfile::Dockerfile;
 
 /// What the files of an artifact say.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    /// The Dockerfile and its escape character, if there is to be one.
-    pub(super) dockerfile: Option<(Dockerfile, char)>,
+    /// The Dockerfile, if there is to be one.
+    pub(super) dockerfile: Option<Dockerfile>,
     /// What the copies do not see.
     pub(super) ignore: Vec<String>,
     /// The files below the context that were read or looked for.
@@ -60,30 +55,11 @@ impl Loaded {
         Ok(Self { dockerfile, ignore: ignore.unwrap_or_default(), files })
     }
 
-    /// Returns the program of a Dockerfile.
-    pub(super) fn program<'a>(
-        &self,
-        dockerfile: &'a (Dockerfile, char),
-        options: &'a NativeConfig,
-        wanted: Option<&Platform>,
-    ) -> Result<Program<'a>> {
-        let wanted = wanted.cloned().unwrap_or_else(Platform::linux_here);
-        Program::new(dockerfile, &options.args, &wanted)
-    }
-
-    /// Returns which base is named.
-    pub(super) fn base(
-        &self,
-        artifact: &Artifact,
-        options: &NativeConfig,
-        from: Option<&From>,
-    ) -> Result<BaseName> {
-        match from {
-            Some(from) => {
-                BaseName::new(&from.image, artifact, options).map_err(|error| error.at(from.at.clone()))
-            }
-            None => BaseName::new(options.base.as_deref().unwrap_or("scratch"), artifact, options),
-        }
+    /// Returns whether the machine that builds may count, because a variable tells of it.
+    pub(super) fn names_build_platform(&self) -> bool {
+        let names = PLATFORM_WORDS.map(|word| format!("BUILD{word}"));
+        let texts = self.dockerfile.iter().flat_map(|dockerfile| &dockerfile.instructions);
+        texts.into_iter().any(|located| names.iter().any(|name| located.text.contains(name)))
     }
 }
 

@@ -1,24 +1,38 @@
 //! The builder that makes images by itself: no daemon, no privileges, no commands inside of the image.
 
 mod allow_list;
+mod apply;
 mod assembly;
 mod base;
 mod build;
+mod chmod;
 mod config;
+mod contents;
+mod context;
+mod copy;
 mod description;
+mod evaluate;
 mod follow;
+mod images;
 mod inputs;
 mod loaded;
+mod make;
 mod permissions;
-mod program;
-mod rootfs;
-mod sources;
+mod plan;
+mod reads;
+mod signal;
+mod stages;
+mod tree;
+mod unpack;
+mod users;
+mod variables;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use shipway_core::{
-    Artifact, BuildRequest, Builder, Capabilities, Context, Error, Image, Inputs, Platform, Result, StoreKind,
+    Artifact, BuildRequest, Builder, Capabilities, Context, Error, Feature, Image, Inputs, Location, Result,
+    StoreKind,
 };
 use shipway_oci::{Compression, Stores};
 
@@ -64,6 +78,7 @@ impl Builder for Native {
         Capabilities::new()
             .reads(BTreeSet::from([StoreKind::Registry, StoreKind::Layout]))
             .writes([StoreKind::Registry, StoreKind::Layout])
+            .features([Feature::MultiPlatform])
     }
 
     async fn inputs(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
@@ -76,15 +91,13 @@ impl Builder for Native {
     }
 }
 
-/// Returns the platform that is asked for, if one is.
-fn wanted_platform(artifact: &Artifact) -> Result<Option<Platform>> {
-    match artifact.platforms.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(one.clone())),
-        several => Err(Error::unsupported(format!(
-            "builder `native` builds one platform at a time, not {}",
-            several.iter().map(|platform| format!("`{platform}`")).collect::<Vec<_>>().join(", ")
-        ))
-        .hint("ask for each alone and join the images, as core does")),
-    }
+/// The builders that can what this one cannot.
+const OTHERS: &str = "use a builder that can: `docker`, `buildkit` or `kaniko`";
+
+/// What BuildKit has processes find programs in where an image does not say (`DefaultPathEnvUnix`).
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Gives an error a place, unless it has a better one.
+fn error_at(error: Error, at: &Location) -> Error {
+    if error.report().location.is_some() { error } else { error.at(at.clone()) }
 }

@@ -171,7 +171,7 @@ fn apply_layer(mut tree: Tree, mut limits: Limits, chunks: Chunks) -> Result<(Tr
 }
 
 /// A layer's tar, which fails where it holds more than is allowed.
-pub(super) type LayerTar = TarReader<Limited<Box<dyn Read>>>;
+pub(super) type LayerTar = TarReader<Limited<Box<dyn Read + Send>>>;
 
 pub(super) fn open_tar(chunks: Chunks, limits: Limits) -> Result<LayerTar> {
     Ok(TarReader::new(Limited { input: decompress(chunks)?, left: limits.bytes }))
@@ -190,7 +190,7 @@ pub(super) fn finish(tar: LayerTar) -> Result<u64> {
 const ZSTD_WINDOW: u32 = 25;
 
 /// Tells the compression by the content, as containerd does: media types are not to be relied upon.
-fn decompress(mut compressed: Chunks) -> Result<Box<dyn Read>> {
+pub(super) fn decompress(mut compressed: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>> {
     let mut start = Vec::new();
     compressed.by_ref().take(4).read_to_end(&mut start).map_err(unreadable)?;
     let gzip = start.starts_with(&[0x1f, 0x8b]);
@@ -217,7 +217,7 @@ impl<R: io::BufRead> Read for Zstd<R> {
     }
 }
 
-fn beyond(what: &str) -> Error {
+pub(super) fn beyond(what: &str) -> Error {
     Error::bad_output(format!("the image's layers have more {what} than is allowed"))
         .hint("a small layer that holds this much is an attack; if it is not, raise the limits")
 }
@@ -247,9 +247,10 @@ impl Read for Chunks {
 }
 
 /// Fails where more comes than is allowed.
+#[derive(Debug)]
 pub(super) struct Limited<R> {
-    input: R,
-    left: u64,
+    pub(super) input: R,
+    pub(super) left: u64,
 }
 
 impl<R: Read> Read for Limited<R> {

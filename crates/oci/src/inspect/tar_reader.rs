@@ -2,35 +2,57 @@
 //! bounded, and takes the tar apart where Go's `archive/tar` does, which runtimes extract with: two
 //! readers that differ in that see different files (CVE-2026-33055).
 
-use std::io::{self, Read};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
 
 use shipway_core::{Error, Result};
 use tar::{EntryType, Header};
 
-use crate::carry::unpack;
+use crate::{
+    carry::{carry, unpack},
+    layer::Device,
+};
 
 const BLOCK: usize = 512;
 /// The most that an extended header may hold, as in Go's reader.
 const EXTENDED: u64 = 1024 * 1024;
 
-/// An entry without its content.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct TarEntry {
-    pub(super) path: String,
-    pub(super) kind: TarKind,
-    pub(super) mode: u32,
-    pub(super) uid: u64,
-    pub(super) gid: u64,
-    pub(super) size: u64,
+/// An entry of a tar archive without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TarEntry {
+    /// The path as it is written, which may lead anywhere.
+    pub path: String,
+    /// What it is.
+    pub kind: TarKind,
+    /// The permission bits, with setuid, setgid and sticky.
+    pub mode: u32,
+    /// The number of the owner.
+    pub uid: u64,
+    /// The number of the group.
+    pub gid: u64,
+    /// The size in bytes, of a regular file.
+    pub size: u64,
+    /// The extended attributes.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum TarKind {
+/// What a [`TarEntry`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TarKind {
+    /// A regular file.
     File,
+    /// A folder.
     Folder,
+    /// A symbolic link, with its text.
     Link(String),
+    /// Another name of the file at this path.
     HardLink(String),
-    Special,
+    /// A FIFO or a device.
+    Device(Device),
 }
 
 /// What came in extended headers before an entry's own.
@@ -41,17 +63,21 @@ struct Extended {
     size: Option<u64>,
     uid: Option<u64>,
     gid: Option<u64>,
+    xattrs: BTreeMap<String, Vec<u8>>,
 }
 
+#[derive(Debug)]
 pub(super) struct TarReader<R> {
     input: R,
-    /// The bytes of the last entry that are left.
+    /// The bytes of the last entry that are left, with what fills up its last block.
     content: u64,
+    /// Those of them that are its content.
+    size: u64,
 }
 
 impl<R: Read> TarReader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, content: 0 }
+        Self { input, content: 0, size: 0 }
     }
 
     pub(super) fn into_inner(self) -> R {
@@ -66,7 +92,7 @@ impl<R: Read> TarReader<R> {
             if skipped.map_err(unreadable)? != self.content {
                 return Err(bad("ends within a file"));
             }
-            self.content = 0;
+            (self.content, self.size) = (0, 0);
             let Some(block) = self.block()? else { return Ok(None) };
             if block == [0; BLOCK] {
                 return match self.block()? {
@@ -99,7 +125,19 @@ impl<R: Read> TarReader<R> {
             return Err(bad("ends within a file"));
         }
         self.content = self.content.saturating_sub(size);
+        self.size = self.size.saturating_sub(size);
         Ok(content)
+    }
+
+    /// Reads some of what is left of that entry's content.
+    pub(super) fn read_content(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.by_ref().take(self.size).read(buffer)?;
+        if count == 0 && self.size > 0 && !buffer.is_empty() {
+            return Err(carry(bad("ends within a file")));
+        }
+        self.size -= count as u64;
+        self.content -= count as u64;
+        Ok(count)
     }
 
     fn entry(&mut self, header: &Header, extended: Extended) -> Result<TarEntry> {
@@ -108,6 +146,8 @@ impl<R: Read> TarReader<R> {
             let own = || header.link_name_bytes().map(|bytes| text(&bytes)).unwrap_or_default();
             extended.link.clone().unwrap_or_else(own)
         };
+        let number = |number: io::Result<Option<u32>>| number.ok().flatten().unwrap_or(0);
+        let (major, minor) = (number(header.device_major()), number(header.device_minor()));
         let (kind, has_content) = match header.entry_type() {
             // As tars were before they had types (Go, archive/tar, `TypeRegA`).
             EntryType::Regular if header.as_bytes()[156] == 0 && path.ends_with('/') => {
@@ -117,7 +157,9 @@ impl<R: Read> TarReader<R> {
             EntryType::Directory => (TarKind::Folder, false),
             EntryType::Symlink => (TarKind::Link(link()), false),
             EntryType::Link => (TarKind::HardLink(link()), false),
-            EntryType::Fifo | EntryType::Char | EntryType::Block => (TarKind::Special, false),
+            EntryType::Fifo => (TarKind::Device(Device::Fifo), false),
+            EntryType::Char => (TarKind::Device(Device::Character { major, minor }), false),
+            EntryType::Block => (TarKind::Device(Device::Block { major, minor }), false),
             other => {
                 let kind = char::from(other.as_byte()).escape_default();
                 return Err(Error::unsupported(format!("a layer holds a tar entry of type `{kind}`"))
@@ -132,6 +174,7 @@ impl<R: Read> TarReader<R> {
             };
             self.content =
                 size.checked_next_multiple_of(BLOCK as u64).ok_or_else(|| bad("has a huge size"))?;
+            self.size = size;
         }
         Ok(TarEntry {
             path,
@@ -140,6 +183,7 @@ impl<R: Read> TarReader<R> {
             uid: extended.uid.or(header.uid().ok()).unwrap_or(0),
             gid: extended.gid.or(header.gid().ok()).unwrap_or(0),
             size,
+            xattrs: extended.xattrs,
         })
     }
 
@@ -190,7 +234,12 @@ impl Extended {
                 b"size" => self.size = Some(number()?),
                 b"uid" => self.uid = Some(number()?),
                 b"gid" => self.gid = Some(number()?),
-                _ => {}
+                _ => {
+                    // As Docker, containerd and star write extended attributes.
+                    if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                        self.xattrs.insert(text(name), value.to_vec());
+                    }
+                }
             }
         }
         Ok(())

@@ -5,11 +5,15 @@
 //! So a path of a layer leads through the layer's own links and never through those below: what it names
 //! as a folder is one from then on, where the layers below had a link.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use shipway_core::{Error, Result};
 
 use super::tar_reader::{TarEntry, TarKind};
+use crate::layer::Device;
 
 /// A file of an image, with links followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,20 +31,31 @@ pub struct FoundFile {
     pub gid: u64,
     /// The size in bytes, of a regular file.
     pub size: u64,
+    /// The extended attributes.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+    /// Which FIFO or device it is, if it is one.
+    pub device: Option<Device>,
     /// Where its content is.
     pub(super) origin: Origin,
 }
 
-/// The entry of an image's layers that a file's content came in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Origin {
-    /// The layer, from 1, the lowest first.
-    pub(super) layer: usize,
+/// The entry of an image's layers that a file came in: one and the same for all names of one file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The layer, from 1, the lowest first; 0 for a folder that no entry names.
+    pub layer: usize,
     /// The entry of that layer, from 1.
-    pub(super) entry: u64,
+    pub entry: u64,
 }
 
 impl FoundFile {
+    /// Returns the entry that it came in, by which hard links are told from files that are alike.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// Returns whether it is a regular file that somebody may execute.
     #[must_use]
     pub fn is_executable(&self) -> bool {
@@ -95,6 +110,7 @@ struct Node {
     uid: u64,
     gid: u64,
     size: u64,
+    xattrs: Option<Arc<BTreeMap<String, Vec<u8>>>>,
     /// The layer that put it in its place; a hard link's content may be of a layer below.
     layer: usize,
     origin: Origin,
@@ -105,21 +121,25 @@ enum Kind {
     File,
     Folder,
     Link(String),
-    Special,
+    Device(Device),
 }
 
 impl Node {
     /// Returns a folder that no entry names.
     fn folder(layer: usize) -> Self {
-        Self { kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, size: 0, layer, origin: Origin::default() }
+        let (kind, origin) = (Kind::Folder, Origin::default());
+        Self { kind, mode: 0o755, uid: 0, gid: 0, size: 0, xattrs: None, layer, origin }
     }
 
     /// About how many bytes of memory it takes, without its path.
     fn cost(&self) -> usize {
-        match &self.kind {
-            Kind::Link(text) => NODE + text.len(),
-            Kind::File | Kind::Folder | Kind::Special => NODE,
-        }
+        let xattrs = self.xattrs.iter().flat_map(|xattrs| xattrs.iter());
+        let xattrs: usize = xattrs.map(|(name, value)| NODE + name.len() + value.len()).sum();
+        let text = match &self.kind {
+            Kind::Link(text) => text.len(),
+            Kind::File | Kind::Folder | Kind::Device(_) => 0,
+        };
+        NODE + text + xattrs
     }
 }
 
@@ -161,7 +181,7 @@ impl Tree {
         let kind = match entry.kind {
             TarKind::File => Kind::File,
             TarKind::Folder => Kind::Folder,
-            TarKind::Special => Kind::Special,
+            TarKind::Device(device) => Kind::Device(device),
             TarKind::Link(text) if text.len() > PATH => return Err(too_long(&entry.path)),
             TarKind::Link(text) => Kind::Link(text),
             TarKind::HardLink(target) => return self.hard_link(&target, place),
@@ -172,6 +192,7 @@ impl Tree {
             uid: entry.uid,
             gid: entry.gid,
             size: entry.size,
+            xattrs: (!entry.xattrs.is_empty()).then(|| Arc::new(entry.xattrs)),
             layer: self.layer,
             origin: Origin { layer: self.layer, entry: self.entry },
         };
@@ -186,7 +207,7 @@ impl Tree {
         let kind = match node.kind {
             Kind::File => FileKind::File,
             Kind::Folder => FileKind::Folder,
-            Kind::Special => FileKind::Special,
+            Kind::Device(_) => FileKind::Special,
             Kind::Link(_) => FileKind::Link,
         };
         Ok(Some(FoundFile {
@@ -197,6 +218,11 @@ impl Tree {
             uid: node.uid,
             gid: node.gid,
             size: node.size,
+            xattrs: node.xattrs.as_deref().cloned().unwrap_or_default(),
+            device: match node.kind {
+                Kind::Device(device) => Some(device),
+                Kind::File | Kind::Folder | Kind::Link(_) => None,
+            },
             origin: node.origin,
         }))
     }
@@ -217,7 +243,7 @@ impl Tree {
     pub(super) fn link(&self, path: &str) -> Option<&str> {
         match &self.nodes.get(path)?.kind {
             Kind::Link(text) => Some(text),
-            Kind::File | Kind::Folder | Kind::Special => None,
+            Kind::File | Kind::Folder | Kind::Device(_) => None,
         }
     }
 

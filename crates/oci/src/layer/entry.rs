@@ -1,6 +1,10 @@
 //! What goes into a layer, as plain data, and the order and form that it must have.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use shipway_core::{Error, Result};
@@ -23,6 +27,8 @@ pub struct LayerEntry {
     pub gid: u64,
     /// When it was modified, in seconds since 1970.
     pub mtime: u64,
+    /// Its extended attributes, such as `security.capability`.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
 /// What a [`LayerEntry`] is.
@@ -44,6 +50,32 @@ pub enum Content {
     Folder,
     /// A symbolic link with this text, which is kept as it is.
     Link(String),
+    /// Another name of the file at this path of the same layer, which must come before it by steps.
+    HardLink(String),
+    /// A FIFO or a device.
+    Device(Device),
+}
+
+/// A FIFO, or a device by its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Device {
+    /// A FIFO.
+    Fifo,
+    /// A character device.
+    Character {
+        /// The number of its driver.
+        major: u32,
+        /// The number that the driver knows it by.
+        minor: u32,
+    },
+    /// A block device.
+    Block {
+        /// The number of its driver.
+        major: u32,
+        /// The number that the driver knows it by.
+        minor: u32,
+    },
 }
 
 impl LayerEntry {
@@ -72,8 +104,19 @@ impl LayerEntry {
         Self::new(path.into(), Content::Link(text.into()), 0o777)
     }
 
+    /// Returns another name of the file at `target`, a path of the same layer; mode and owner are that
+    /// file's own.
+    pub fn hard_link(path: impl Into<String>, target: impl Into<String>) -> Self {
+        Self::new(path.into(), Content::HardLink(target.into()), 0o644)
+    }
+
+    /// Returns a FIFO or device with mode 0644.
+    pub fn device(path: impl Into<String>, device: Device) -> Self {
+        Self::new(path.into(), Content::Device(device), 0o644)
+    }
+
     fn new(path: String, content: Content, mode: u32) -> Self {
-        Self { path, content, mode, uid: 0, gid: 0, mtime: 0 }
+        Self { path, content, mode, uid: 0, gid: 0, mtime: 0, xattrs: BTreeMap::new() }
     }
 
     /// Sets the permission bits.
@@ -97,11 +140,18 @@ impl LayerEntry {
         self
     }
 
+    /// Sets the extended attributes.
+    #[must_use]
+    pub fn xattrs(mut self, xattrs: BTreeMap<String, Vec<u8>>) -> Self {
+        self.xattrs = xattrs;
+        self
+    }
+
     pub(super) fn size(&self) -> u64 {
         match &self.content {
             Content::File { size, .. } => *size,
             Content::Bytes(bytes) => bytes.len() as u64,
-            Content::Folder | Content::Link(_) => 0,
+            Content::Folder | Content::Link(_) | Content::HardLink(_) | Content::Device(_) => 0,
         }
     }
 }
@@ -126,7 +176,31 @@ pub(super) fn arrange(mut entries: Vec<LayerEntry>) -> Result<Vec<LayerEntry>> {
             leaf = Some(path);
         }
     }
+    check_hard_links(&entries)?;
     Ok(entries)
+}
+
+/// Checks that each hard link leads to a file that comes before it: runtimes make them as they read.
+fn check_hard_links(entries: &[LayerEntry]) -> Result<()> {
+    if !entries.iter().any(|entry| matches!(entry.content, Content::HardLink(_))) {
+        return Ok(());
+    }
+    let mut files = BTreeSet::new();
+    for entry in entries {
+        match &entry.content {
+            Content::HardLink(target) if !files.contains(target.as_str()) => {
+                return Err(Error::config(format!(
+                    "the hard link `{}` leads to `{target}`, which is no file before it in the layer",
+                    entry.path
+                )));
+            }
+            Content::Folder | Content::HardLink(_) => {}
+            _ => {
+                files.insert(entry.path.as_str());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check(entry: &LayerEntry) -> Result<()> {
@@ -146,6 +220,13 @@ fn check(entry: &LayerEntry) -> Result<()> {
             Err(Error::config(format!("the link `{path}` has no valid text")))
         }
         _ => Ok(()),
+    }?;
+    match entry.xattrs.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        Some(name) => Err(Error::config(format!(
+            "`{path}` has the extended attribute `{}`, which a layer cannot hold",
+            name.escape_debug()
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -164,6 +245,18 @@ mod tests {
         assert!(arrange(vec![LayerEntry::link("a", "")]).is_err());
         assert!(arrange(vec![LayerEntry::folder("a"), LayerEntry::bytes("a", "")]).is_err());
         assert!(arrange(vec![LayerEntry::link("a", "/etc"), LayerEntry::bytes("a/b", "")]).is_err());
+        let xattrs = |name: &str| BTreeMap::from([(name.to_owned(), Vec::new())]);
+        assert!(arrange(vec![LayerEntry::bytes("a", "").xattrs(xattrs("user.a"))]).is_ok());
+        assert!(arrange(vec![LayerEntry::bytes("a", "").xattrs(xattrs("user.a=b"))]).is_err());
+        for (target, fine) in [("a", true), ("c", false), ("d", false), ("none", false), ("b", false)] {
+            let entries = vec![
+                LayerEntry::bytes("a", ""),
+                LayerEntry::hard_link("b", target),
+                LayerEntry::bytes("c", ""),
+                LayerEntry::folder("d"),
+            ];
+            assert_eq!(arrange(entries).is_ok(), fine, "{target}");
+        }
         let beside = vec![LayerEntry::link("a", "/etc"), LayerEntry::bytes("a.b", "")];
         assert_eq!(arrange(beside).unwrap().len(), 2);
     }

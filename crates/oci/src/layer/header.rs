@@ -3,7 +3,7 @@
 
 use tar::{EntryType, Header};
 
-use super::entry::{Content, LayerEntry};
+use super::entry::{Content, Device, LayerEntry};
 
 /// The size of a tar block.
 pub(super) const BLOCK: usize = 512;
@@ -24,6 +24,10 @@ pub(super) fn header_blocks(entry: &LayerEntry) -> Vec<u8> {
         // Go's and GNU's tar end a folder's name so, and some readers go by it.
         Content::Folder => (EntryType::Directory, format!("{}/", entry.path), ""),
         Content::Link(text) => (EntryType::Symlink, entry.path.clone(), text.as_str()),
+        Content::HardLink(target) => (EntryType::Link, entry.path.clone(), target.as_str()),
+        Content::Device(Device::Fifo) => (EntryType::Fifo, entry.path.clone(), ""),
+        Content::Device(Device::Character { .. }) => (EntryType::Char, entry.path.clone(), ""),
+        Content::Device(Device::Block { .. }) => (EntryType::Block, entry.path.clone(), ""),
     };
     let mut records = Vec::new();
     let mut header = new_header(kind, entry.mode & 0o7777, entry.size());
@@ -34,13 +38,20 @@ pub(super) fn header_blocks(entry: &LayerEntry) -> Vec<u8> {
             ustar.name[..name.len()].copy_from_slice(name);
         }
         _ => {
-            record(&mut records, "path", &path);
+            record(&mut records, "path", path.as_bytes());
             fill(&mut ustar.name, &path);
         }
     }
+    if let Content::Device(Device::Character { major, minor } | Device::Block { major, minor }) =
+        entry.content
+    {
+        // Linux's numbers fit into the field's seven octal digits but for 24-bit minors, which nobody has.
+        ustar.dev_major[..7].copy_from_slice(format!("{:07o}", major & 0o777_7777).as_bytes());
+        ustar.dev_minor[..7].copy_from_slice(format!("{:07o}", minor & 0o777_7777).as_bytes());
+    }
     fill(&mut ustar.linkname, link);
     if !link.is_ascii() || link.len() > ustar.linkname.len() {
-        record(&mut records, "linkpath", link);
+        record(&mut records, "linkpath", link.as_bytes());
     }
     // Beside the record, the header's field holds the same number in GNU's base 256, so that readers
     // of either agree about where the next entry begins.
@@ -54,8 +65,12 @@ pub(super) fn header_blocks(entry: &LayerEntry) -> Vec<u8> {
         ("size", entry.size(), MAX_NUMBER),
     ] {
         if value > max {
-            record(&mut records, key, &value.to_string());
+            record(&mut records, key, value.to_string().as_bytes());
         }
+    }
+    // As Docker, containerd and star write them.
+    for (name, value) in &entry.xattrs {
+        record(&mut records, &format!("SCHILY.xattr.{name}"), value);
     }
     header.set_cksum();
 
@@ -102,14 +117,16 @@ fn fill(field: &mut [u8], text: &str) {
 }
 
 /// Adds a PAX record, `<length of it all> <key>=<value>\n`.
-fn record(records: &mut Vec<u8>, key: &str, value: &str) {
+fn record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
     let rest = key.len() + value.len() + 3;
     let mut length = rest;
     // The length counts its own digits.
     while length != rest + length.to_string().len() {
         length = rest + length.to_string().len();
     }
-    records.extend_from_slice(format!("{length} {key}={value}\n").as_bytes());
+    records.extend_from_slice(format!("{length} {key}=").as_bytes());
+    records.extend_from_slice(value);
+    records.push(b'\n');
 }
 
 #[cfg(test)]
@@ -120,7 +137,7 @@ mod tests {
     fn a_record_counts_its_own_length() {
         for (size, start) in [(1, "8 "), (2, "9 "), (3, "11 "), (91, "99 "), (92, "101 ")] {
             let mut records = Vec::new();
-            record(&mut records, "abc", &"x".repeat(size));
+            record(&mut records, "abc", "x".repeat(size).as_bytes());
             assert!(records.starts_with(start.as_bytes()), "{}", String::from_utf8_lossy(&records));
             assert_eq!(records.len().to_string(), start.trim_end());
         }
@@ -140,6 +157,9 @@ mod tests {
             (LayerEntry::link("a", "t".repeat(101)), 3),
             (LayerEntry::bytes("a", "").owner(MAX_ID, MAX_ID).mtime(MAX_NUMBER), 1),
             (LayerEntry::bytes("a", "").owner(MAX_ID + 1, 0), 3),
+            (LayerEntry::bytes("a", "").xattrs([("user.a".to_owned(), vec![0, 1])].into()), 3),
+            (LayerEntry::hard_link("b", "a"), 1),
+            (LayerEntry::device("b", Device::Character { major: 1, minor: 3 }), 1),
             (LayerEntry::file("a", std::path::Path::new("/"), "a", MAX_NUMBER), 1),
             (LayerEntry::file("a", std::path::Path::new("/"), "a", MAX_NUMBER + 1), 3),
         ] {

@@ -10,7 +10,7 @@ mod tests;
 mod write;
 
 pub use self::{
-    entry::{Content, LayerEntry},
+    entry::{Content, Device, LayerEntry},
     members::{Compression, CompressionFormat},
     stream::{LayerDone, LayerStream, LayerSummary},
     write::write_layer,

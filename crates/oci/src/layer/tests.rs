@@ -105,7 +105,15 @@ fn entry() -> impl Strategy<Value = LayerEntry> {
         1 => "[a-z./é]{1,130}".prop_map(Content::Link),
     ];
     (path, content, 0..0o10000_u32, 0..3_000_000_u64, 0..10_000_000_000_u64).prop_map(
-        |(path, content, mode, id, mtime)| LayerEntry { path, content, mode, uid: id, gid: id / 2, mtime },
+        |(path, content, mode, id, mtime)| LayerEntry {
+            path,
+            content,
+            mode,
+            uid: id,
+            gid: id / 2,
+            mtime,
+            xattrs: BTreeMap::new(),
+        },
     )
 }
 

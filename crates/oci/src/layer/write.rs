@@ -177,7 +177,7 @@ fn write_tar(cx: &Context, entries: &[LayerEntry], mut members: Members) -> Resu
         match &entry.content {
             Content::File { root, path, size } => copy_file(cx, root, path, *size, &mut members)?,
             Content::Bytes(bytes) => members.write(bytes)?,
-            Content::Folder | Content::Link(_) => go_on(cx)?,
+            Content::Folder | Content::Link(_) | Content::HardLink(_) | Content::Device(_) => go_on(cx)?,
         }
         members.write(&[0; BLOCK][..padding])?;
         members.end(span)?;

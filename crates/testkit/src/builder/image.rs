@@ -175,7 +175,7 @@ pub(super) async fn an_index_holds_every_platform(bench: Bench<Builders>) -> Res
     let Some(platforms) = two_platforms(&site) else {
         return broken("it claims several platforms in one call, and names one platform");
     };
-    site.role.artifact.platforms.clone_from(&platforms);
+    site.ask_for(&platforms).await?;
     let image = site.build(site.builder().as_ref()).await?;
     let found = site.find(&image.reference()).await?;
     let Some(found) = found else {

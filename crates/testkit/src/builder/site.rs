@@ -103,7 +103,18 @@ impl Site {
         Ok(())
     }
 
-    /// Writes a small image whose one file says which edition it is.
+    /// Asks for these platforms, for which the required images are made too.
+    pub(super) async fn ask_for(&mut self, platforms: &[Platform]) -> Result<(), Trouble> {
+        self.role.artifact.platforms = platforms.to_vec();
+        let aliases: Vec<String> = self.requires.keys().cloned().collect();
+        for alias in aliases {
+            self.require(&alias, 0).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a small image whose one file says which edition it is; an index of such where the artifact
+    /// has several platforms.
     async fn required_image(&self, alias: &str, edition: u8) -> Result<Image, Trouble> {
         let reads = self.builder().capabilities().reads;
         let layout = || Store::Layout(self.room.store.join(format!("required-{edition}")));
@@ -123,10 +134,12 @@ impl Site {
         let files = [("shipway-base".to_owned(), content.into_bytes())];
         let env = [format!("SHIPWAY_BASE={edition}")];
         let tag = Tag::parse("required")?;
-        let digest = write_image(into.as_ref(), &files, &env, &tag).await?;
-        let image = Image::new(alias, store, repository, digest)
-            .tag(Some(tag))
-            .platforms(vec![Platform::linux_here()]);
+        let platforms = match self.role.artifact.platforms.as_slice() {
+            [] | [_] => vec![Platform::linux_here()],
+            several => several.to_vec(),
+        };
+        let digest = write_image(into.as_ref(), &files, &env, &platforms, &tag).await?;
+        let image = Image::new(alias, store, repository, digest).tag(Some(tag)).platforms(platforms);
         let target = match &self.role.store {
             Some(store) if !reads.contains(&image.store.kind()) => Target::new(
                 store.clone(),

@@ -45,7 +45,7 @@ impl Site {
             let repository = format!("{host}conformance/{name}");
             let into = Stores::new().open(&room.context(), &store, &repository)?;
             let tag = Tag::parse(name)?;
-            let digest = write_image(into.as_ref(), files, &[], &tag).await?;
+            let digest = write_image(into.as_ref(), files, &[], &[Platform::linux_here()], &tag).await?;
             let image = Image::new("fixture", store.clone(), repository, digest);
             Ok::<_, Trouble>(Subject::Image(image.tag(tag).platforms(vec![Platform::linux_here()])))
         };

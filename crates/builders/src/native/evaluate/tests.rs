@@ -1,6 +1,13 @@
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
+
+use shipway_core::Platform;
 
 use super::*;
+use crate::{
+    NativeConfig,
+    dockerfile::Dockerfile,
+    native::stages::{StageBase, Triggers},
+};
 
 fn platform() -> Platform {
     "linux/arm64/v8".parse().expect("valid")
@@ -12,9 +19,13 @@ fn args(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 fn assemble(text: &str, given: &[(&str, &str)], base: ImageConfig) -> (String, Assembly) {
     let dockerfile = Dockerfile::parse(text, Path::new("Dockerfile")).expect(text);
-    let given = args(given);
-    let program = Program::new(&dockerfile, &given, &platform()).expect(text);
-    (program.from().image.clone(), program.assemble(base).expect(text))
+    let mut options = NativeConfig::default();
+    options.args = args(given);
+    let stages = Stages::new(&dockerfile, &options, &platform()).expect(text);
+    let instructions = stages.instructions(stages.target, &Triggers::new()).expect(text);
+    let evaluated = evaluate(&stages, stages.target, &instructions, base, None).expect(text);
+    let StageBase::Image(image) = &stages.list[stages.target].base else { panic!("not of an image: {text}") };
+    (image.clone(), evaluated.assembly)
 }
 
 /// A Dockerfile, the values given for its arguments, the image that `FROM` names, and the variable `X`.
@@ -22,7 +33,7 @@ type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str
 
 #[test]
 fn arguments_have_the_scope_that_docker_gives_them() {
-    let table: [Case; 13] = [
+    let table: [Case; 14] = [
         ("ARG V=1\nFROM a:$V\nENV X=$V", &[], "a:1", ""),
         ("ARG V=1\nFROM a:$V\nARG V\nENV X=$V", &[], "a:1", "1"),
         ("ARG V=1\nFROM a:$V\nARG V=2\nENV X=$V", &[], "a:1", "2"),
@@ -34,6 +45,7 @@ fn arguments_have_the_scope_that_docker_gives_them() {
         ("FROM a\nARG V=1\nENV V=2\nENV X=$V", &[("V", "3")], "a", "2"),
         ("FROM a\nENV X=1\nENV Y=$X X=2 Z=$X\nENV X=$X$Y$Z", &[], "a", "211"),
         ("FROM --platform=$BUILDPLATFORM a:$BUILDOS\nENV X=$BUILDOS", &[], "a:linux", ""),
+        ("FROM a\nARG TARGETARCH\nENV X=$TARGETARCH", &[("TARGETARCH", "mine")], "a", "mine"),
         ("FROM a:$TARGETARCH\nENV X=$TARGETARCH", &[], "a:arm64", ""),
         (
             "FROM a\nARG TARGETPLATFORM TARGETVARIANT\nENV X=$TARGETPLATFORM,$TARGETVARIANT",
@@ -74,7 +86,8 @@ fn the_command_goes_when_the_entrypoint_comes() {
 #[test]
 fn arguments_that_nobody_declares_are_found() {
     let dockerfile = Dockerfile::parse("ARG A\nFROM a\nARG B=1 C", Path::new("Dockerfile")).expect("valid");
-    let given = args(&[("A", "1"), ("C", ""), ("D", "2")]);
-    let program = Program::new(&dockerfile, &given, &platform()).expect("valid");
-    assert_eq!(program.unused_args(), ["D"]);
+    let mut options = NativeConfig::default();
+    options.args = args(&[("A", "1"), ("C", ""), ("D", "2"), ("http_proxy", ""), ("BUILDKIT_X", "")]);
+    let stages = Stages::new(&dockerfile, &options, &platform()).expect("valid");
+    assert_eq!(stages.unused_args(&dockerfile), ["D"]);
 }
