@@ -13,7 +13,7 @@ use shipway_oci::{
 use super::{
     Native,
     allow_list::allow_list,
-    contents::Contents,
+    contents::{self, Contents},
     context::Root,
     description::with_output,
     images::{Images, OpenImage},
@@ -51,7 +51,7 @@ impl Native {
         let tag = &request.target.tag;
         for (plan, wanted) in plans.iter().zip(&wanted) {
             // Not dropped: whoever runs a command ends it with a grace.
-            let prepared = self.prepare(cx, request, *wanted, manifests.len()).await?;
+            let prepared = self.prepare(cx, request, *wanted).await?;
             // What is being written is dropped, and no store keeps half of anything.
             let written = until_stopped(cx, async {
                 if let Some(folder) = prepared {
@@ -110,7 +110,7 @@ impl Native {
             compression: self.compression,
             epoch: source_date_epoch(cx)?,
             images,
-            contents: Contents::default(),
+            contents: Contents::new(&contents::folder(cx).await?),
             context,
             context_tree: Arc::new(tree),
             prepared: None,
@@ -124,14 +124,11 @@ impl Native {
         cx: &Context,
         request: &BuildRequest,
         wanted: Option<&Platform>,
-        number: usize,
     ) -> Result<Option<PathBuf>> {
         if self.options.prepare.is_empty() {
             return Ok(None);
         }
-        let folder = cx.scratch()?.join(format!("output-{number}"));
-        let (disk, made) = (Arc::clone(cx.disk()), folder.clone());
-        cx.blocking(move |_| disk.create_dir(&made).map_err(|error| Error::io("make", &made, error))).await?;
+        let folder = contents::folder(cx).await?;
         let shown = folder.to_string_lossy().into_owned();
         let platform = here_unless(wanted);
         for prepare in &self.options.prepare {

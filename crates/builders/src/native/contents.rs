@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use shipway_core::{Context, Disk, Error, Result};
@@ -16,14 +19,20 @@ use super::{
     tree::{ArchiveFile, Body, Node, Tree, What},
 };
 
-/// The contents that are in the scratch folder.
-#[derive(Debug, Default)]
+/// The contents that are in a folder of the build's own.
+#[derive(Debug)]
 pub(super) struct Contents {
+    folder: Arc<Path>,
     there: BTreeSet<String>,
     archives: BTreeMap<Arc<ArchiveFile>, usize>,
 }
 
 impl Contents {
+    /// Returns none yet, which are to come into this folder.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: Arc::from(folder), there: BTreeSet::new(), archives: BTreeMap::new() }
+    }
+
     /// Brings what these files hold, as far as it is neither on this machine nor in memory.
     pub(super) async fn bring(
         &mut self,
@@ -50,7 +59,7 @@ impl Contents {
             }
         }
         for (image, files) in of_images {
-            let (disk, folder) = (Arc::clone(cx.disk()), cx.scratch()?.to_owned());
+            let (disk, folder) = (Arc::clone(cx.disk()), Arc::clone(&self.folder));
             let names = files.iter().map(|file| name_in_image(image, file.origin()));
             let names: Vec<String> = names.collect();
             let open = images.opened(image);
@@ -63,26 +72,27 @@ impl Contents {
         for (archive, entries) in of_archives {
             let number = self.archives.get(&archive).copied().unwrap_or_default();
             let names = entries.keys().map(|entry| name_in_archive(number, *entry)).collect::<Vec<_>>();
-            cx.blocking(move |cx| from_archive(cx, &archive, number, entries)).await?;
+            let folder = Arc::clone(&self.folder);
+            cx.blocking(move |cx| from_archive(cx, &folder, &archive, number, entries)).await?;
             self.there.extend(names);
         }
         Ok(())
     }
 
     /// Returns what a layer's entry holds.
-    pub(super) fn content(&self, cx: &Context, body: &Body) -> Result<Content> {
-        Ok(match body {
+    pub(super) fn content(&self, body: &Body) -> Content {
+        match body {
             Body::Host { root, path, size } => {
                 Content::File { root: Arc::clone(root), path: path.clone(), size: *size }
             }
             Body::Text(text) => Content::Bytes(text.as_bytes().to_vec().into()),
             Body::Image { file, .. } => {
-                Content::File { root: Arc::from(cx.scratch()?), path: self.name(body), size: file.size }
+                Content::File { root: Arc::clone(&self.folder), path: self.name(body), size: file.size }
             }
             Body::Archive { size, .. } => {
-                Content::File { root: Arc::from(cx.scratch()?), path: self.name(body), size: *size }
+                Content::File { root: Arc::clone(&self.folder), path: self.name(body), size: *size }
             }
-        })
+        }
     }
 
     /// Returns the text of a small file of a tree, or nothing where there is none.
@@ -97,7 +107,7 @@ impl Contents {
         let Some(node) = tree.node(&tree.resolve("", path)?)? else { return Ok(String::new()) };
         let What::File(body) = &node.what else { return Ok(String::new()) };
         self.bring(cx, images, [&node]).await?;
-        let bytes = match self.content(cx, body)? {
+        let bytes = match self.content(body) {
             Content::Bytes(bytes) => bytes.to_vec(),
             Content::File { root, path, .. } => {
                 cx.blocking(move |cx| cx.files().open(cx, &root, &path)?.read(LIMIT)).await?
@@ -127,8 +137,22 @@ fn name_in_archive(archive: usize, entry: u64) -> String {
     format!("archive-{archive}-{entry}")
 }
 
+/// Makes a folder below the task's scratch folder for one build: more than one may share a task.
+pub(super) async fn folder(cx: &Context) -> Result<PathBuf> {
+    // A counter for the whole process only makes names unlike; it carries no state between builds.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let folder = cx.scratch()?.join(format!("native-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    let disk = Arc::clone(cx.disk());
+    cx.blocking(move |_| match disk.create_dir(&folder) {
+        Ok(()) => Ok(folder),
+        Err(error) => Err(Error::io("make", &folder, error)),
+    })
+    .await
+}
+
 fn from_archive(
     cx: &Context,
+    folder: &Path,
     archive: &ArchiveFile,
     archive_number: usize,
     mut entries: BTreeMap<u64, u64>,
@@ -137,7 +161,6 @@ fn from_archive(
         Error::conflict(format!("`{}` changed while the image was made", archive.path))
             .hint("build again once nothing writes to it")
     };
-    let folder = cx.scratch()?.to_owned();
     let mut reader = archive.open(cx)?;
     let mut number = 0;
     while let Some(entry) = reader.next_entry()? {

@@ -170,6 +170,15 @@ impl Evaluator<'_> {
             }
         }
         let owner = copy.chown.as_ref().map(value).transpose()?.filter(|owner| !owner.is_empty());
+        let link = copy.link && mode.is_none();
+        // BuildKit has no place to look names up in then either.
+        if let (true, Some(owner)) = (link, &owner)
+            && !owner.split(':').all(|part| part.parse::<u32>().is_ok())
+        {
+            let problem = Error::config(format!("`--link` does not look up `{owner}` in the image"));
+            let at = copy.chown.as_ref().map_or(at, |flag| &flag.at);
+            return Err(problem.at(at.clone()).hint("write numbers, or leave `--link` out"));
+        }
         let mut sources = Vec::new();
         for source in &copy.sources {
             let expanded = self.expand(source)?;
@@ -219,7 +228,7 @@ impl Evaluator<'_> {
             sources,
             texts,
             destination,
-            link: copy.link && mode.is_none(),
+            link,
             mode,
             owner,
             parents: copy.parents,

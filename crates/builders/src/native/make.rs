@@ -153,11 +153,7 @@ impl Maker<'_> {
         }
         let owner = match &copy.owner {
             None => None,
-            Some(text) => {
-                let empty = Tree::default();
-                let users = if copy.link { &empty } else { &tree };
-                Some(users::owner(self.cx, self.images, &mut self.contents, users, text).await?)
-            }
+            Some(text) => Some(users::owner(self.cx, self.images, &mut self.contents, &tree, text).await?),
         };
         let copy = copy.clone();
         self.cx
@@ -189,7 +185,7 @@ impl Maker<'_> {
                             names.insert(Arc::as_ptr(&node).addr(), path.clone());
                         }
                         let mut entry = LayerEntry::bytes(path, "");
-                        entry.content = self.contents.content(self.cx, body)?;
+                        entry.content = self.contents.content(body);
                         entry
                     }
                 },

@@ -93,6 +93,8 @@ pub(super) struct Tree {
     /// By their path from the root, without links and with no `/` in front.
     nodes: BTreeMap<String, Node>,
     memory: usize,
+    /// Modes and owners of files with several names, by their entry: the last name's entry decides.
+    shared: BTreeMap<Origin, (u32, u64, u64)>,
     /// The steps gone so far to find the places of entries.
     gone: usize,
     layer: usize,
@@ -156,8 +158,8 @@ struct Place<'a> {
 impl Tree {
     pub(super) fn new() -> Self {
         let nodes = BTreeMap::from([(String::new(), Node::folder(0))]);
-        let hidden = BTreeSet::new();
-        Self { nodes, memory: NODE, gone: 0, layer: 0, entry: 0, hidden, hidden_memory: 0 }
+        let (hidden, shared) = (BTreeSet::new(), BTreeMap::new());
+        Self { nodes, shared, memory: NODE, gone: 0, layer: 0, entry: 0, hidden, hidden_memory: 0 }
     }
 
     /// Begins a layer above all so far.
@@ -184,7 +186,9 @@ impl Tree {
             TarKind::Device(device) => Kind::Device(device),
             TarKind::Link(text) if text.len() > PATH => return Err(too_long(&entry.path)),
             TarKind::Link(text) => Kind::Link(text),
-            TarKind::HardLink(target) => return self.hard_link(&target, place),
+            TarKind::HardLink(target) => {
+                return self.hard_link(&target, place, (entry.mode, entry.uid, entry.gid));
+            }
         };
         let node = Node {
             kind,
@@ -210,13 +214,15 @@ impl Tree {
             Kind::Device(_) => FileKind::Special,
             Kind::Link(_) => FileKind::Link,
         };
+        let own = (node.mode, node.uid, node.gid);
+        let (mode, uid, gid) = self.shared.get(&node.origin).copied().unwrap_or(own);
         Ok(Some(FoundFile {
             path: format!("/{}", place.path),
             kind,
             // Linux gives every link this mode, whatever its entry says (symlink(7)).
-            mode: if kind == FileKind::Link { 0o777 } else { node.mode },
-            uid: node.uid,
-            gid: node.gid,
+            mode: if kind == FileKind::Link { 0o777 } else { mode },
+            uid,
+            gid,
             size: node.size,
             xattrs: node.xattrs.as_deref().cloned().unwrap_or_default(),
             device: match node.kind {
@@ -318,7 +324,7 @@ impl Tree {
         Ok(path)
     }
 
-    fn hard_link(&mut self, target: &str, place: String) -> Result<()> {
+    fn hard_link(&mut self, target: &str, place: String, own: (u32, u64, u64)) -> Result<()> {
         let target = &clean(target)?;
         let mut found = self.walk(target, false, self.layer)?;
         if found.node.is_none() {
@@ -336,6 +342,10 @@ impl Tree {
         };
         let gone = found.gone;
         self.take_steps(gone)?;
+        // containerd and Docker give the one file what the entry of its new name says.
+        if self.shared.insert(node.origin, own).is_none() {
+            self.take_memory(NODE)?;
+        }
         self.put(place, Node { layer: self.layer, ..node })
     }
 

@@ -14,7 +14,7 @@ async fn files_are_where_a_runtime_would_see_them() {
         ("ping", LINK, "pong", 0o777),
         ("pong", LINK, "ping", 0o777),
         ("dangling", LINK, "nowhere", 0o777),
-        ("hard", HARD, "usr/bin/dash", 0o644),
+        ("hard", HARD, "usr/bin/dash", 0o755),
         ("/slash//file", FILE, "", 0o600),
         ("pipe", EntryType::Fifo, "", 0o644),
         ("no-folder/", FILE, "", 0o700),
@@ -239,4 +239,16 @@ async fn a_folder_of_an_old_tar_ends_with_a_slash() {
     let files = Bed::new().files(&[layer], Limits::default()).await.unwrap();
     assert_eq!(files.find("old").unwrap().unwrap().kind, FileKind::Folder);
     assert!(files.find("old/file").unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_last_name_of_a_file_decides_its_mode() {
+    let low = [("first", FILE, "", 0o644), ("second", HARD, "first", 0o4711)];
+    let high = [("third", HARD, "second", 0o600)];
+    let bed = Bed::new();
+    for (layers, mode) in [(vec![tar(&low)], 0o4711), (vec![tar(&low), tar(&high)], 0o600)] {
+        let files = bed.files(&layers, Limits::default()).await.unwrap();
+        let modes = ["first", "second"].map(|path| files.find(path).unwrap().unwrap().mode);
+        assert_eq!(modes, [mode, mode]);
+    }
 }
