@@ -90,7 +90,12 @@ fn onto(
         let body = Body::Text(Arc::from(content.as_str()));
         let mut text = Tree::default();
         let node = Node { what: What::File(body), ..Node::folder(0o644) };
-        text.put(shipway_core::clean_path(name), Arc::new(node))?;
+        let place = text.resolve("", name)?;
+        if place.is_empty() {
+            return Err(Error::config(format!("`{name}` cannot be the name of a here-document"))
+                .hint("name it as the file is to be named"));
+        }
+        text.put(place, Arc::new(node))?;
         let mut copier = Copier::new(&text, tree);
         copier.owner = owner;
         copier.mode = copy.mode.as_ref();

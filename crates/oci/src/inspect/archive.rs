@@ -9,7 +9,7 @@ use shipway_core::{Error, Result};
 
 use super::{
     files::{LayerTar, Limited, Limits, beyond, decompress},
-    tar_reader::{TarEntry, TarReader},
+    tar_reader::{TarEntry, TarReader, unreadable},
 };
 
 /// The entries of a tar archive in their order, each with its content.
@@ -25,11 +25,7 @@ impl Archive {
     /// `Unsupported` when it is compressed with bzip2 or xz.
     pub fn open(mut input: impl Read + Send + 'static, limits: Limits) -> Result<Self> {
         let mut start = Vec::new();
-        input
-            .by_ref()
-            .take(6)
-            .read_to_end(&mut start)
-            .map_err(|error| super::tar_reader::unreadable(error))?;
+        input.by_ref().take(6).read_to_end(&mut start).map_err(unreadable)?;
         for (name, magic) in [("bzip2", &b"BZh"[..]), ("xz", b"\xfd7zXZ\0")] {
             if start.starts_with(magic) {
                 return Err(Error::unsupported(format!("it is compressed with {name}, which is not read"))
