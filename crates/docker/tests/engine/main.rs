@@ -154,6 +154,23 @@ async fn a_silent_engine_is_given_up_when_the_task_must_stop() {
     assert_eq!(daemon.image(&cx, "x").await.unwrap_err().kind(), ErrorKind::Timeout);
 }
 
+#[tokio::test]
+async fn output_that_is_cut_is_no_end() {
+    let attach = |head: &'static str| {
+        Engine::start(move |path| match path {
+            "/_ping" => fake::ping(),
+            _ => Reply::Cut([head.as_bytes(), b"\x01\0\0\0\0\0\0\x09part"].concat()),
+        })
+    };
+    let engine = attach("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    let (mut output, _input) = engine.daemon().attach_container(&context(), "c", false).await.unwrap();
+    assert_eq!(output.next().await.unwrap().unwrap().1, "part");
+    assert_eq!(output.next().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let engine = attach("HTTP/1.1 200 OK\r\n\r\n");
+    let error = engine.daemon().attach_container(&context(), "c", false).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadOutput, "a stream that is not opened");
+}
+
 /// An image of one layer, and what an engine says of it.
 struct Parts {
     config: String,

@@ -3,7 +3,7 @@
 use shipway_core::{
     Command, Context, Error, Exit, Image, MountSource, Result, RunRequest, Store, Stream, Tag, Target,
 };
-use shipway_docker::{ContainerInput, ContainerMount, ContainerOutput, ContainerSpec, Daemon};
+use shipway_docker::{ContainerMount, ContainerOutput, ContainerSpec, Daemon};
 
 use super::{Docker, files::MountedFile, volume::volume_name};
 use crate::output::Output;
@@ -51,7 +51,10 @@ impl Docker {
             match &mount.source {
                 MountSource::Volume(name) => {
                     let name = volume_name(cx, name)?;
-                    self.open_already(cx, &name).await?;
+                    // The engine would make a missing one, and say nothing.
+                    if !self.is_open(cx, &name).await? {
+                        return Err(Error::config(format!("the volume `{name}` is not open")));
+                    }
                     spec.mounts.push(ContainerMount::volume(name, target).read_only(mount.read_only));
                 }
                 MountSource::Host(path) => {
@@ -125,11 +128,14 @@ impl Docker {
             self.put_files(cx, id, spec, files).await?;
         }
         let (output, input) = self.daemon.attach_container(cx, id, spec.stdin).await?;
-        self.daemon.start_container(cx, id).await.map_err(|error| self.named(error, &request.command))?;
+        self.daemon
+            .start_container(cx, id)
+            .await
+            .map_err(|error| error.note(format!("the program is `{}`", program(&request.command))))?;
         let work = async {
             let feed = async {
                 if let Some(text) = &request.command.stdin {
-                    input_of(input, text).await;
+                    input.feed(text).await;
                 }
             };
             let (read, ()) = tokio::join!(read(cx, output, &request.command), feed);
@@ -140,7 +146,7 @@ impl Docker {
             error = cx.stopped() => {
                 // Politely first, as a host's process is asked; it is removed in any case.
                 let _ = self.daemon.stop_container(id, GRACE_SECONDS).await;
-                return Err(error.note(format!("`{}` was ended", self.program(&request.command))));
+                return Err(error.note(format!("`{}` was ended", program(&request.command))));
             }
             read = work => read?,
         };
@@ -153,26 +159,19 @@ impl Docker {
         };
         Ok(Exit::new(code).stdout(stdout).stderr(stderr).result(result))
     }
+}
 
-    fn program<'a>(&'a self, command: &'a Command) -> &'a str {
-        if command.program.is_empty() { "the image's entrypoint" } else { &command.program }
-    }
-
-    fn named(&self, error: Error, command: &Command) -> Error {
-        error.note(format!("the program is `{}`", self.program(command)))
-    }
+/// Returns what the program is called in messages.
+fn program(command: &Command) -> &str {
+    if command.program.is_empty() { "the image's entrypoint" } else { &command.program }
 }
 
 /// How many seconds a command may take to end when it is asked to.
 const GRACE_SECONDS: u32 = 2;
 
-async fn input_of(input: ContainerInput, text: &str) {
-    input.feed(text).await;
-}
-
 /// Reads the output to its end; returns what an exit keeps of it.
 async fn read(cx: &Context, mut output: ContainerOutput, command: &Command) -> Result<(String, String)> {
-    let program = if command.program.is_empty() { "the image's entrypoint" } else { &command.program };
+    let program = program(command);
     let mut out = Output::new(cx, Stream::Stdout, command);
     let mut err = Output::new(cx, Stream::Stderr, command);
     while let Some((stream, piece)) = output.next().await? {

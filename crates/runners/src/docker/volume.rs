@@ -15,14 +15,14 @@ const PLACE: &str = "/volume";
 impl Docker {
     pub(super) async fn open_volume(&self, cx: &Context, volume: &Volume) -> Result<()> {
         let name = volume_name(cx, &volume.name)?;
-        let label = format!("{}={}", super::LABEL, cx.run_id());
-        if self.daemon.labelled_volumes(cx, &label).await?.iter().any(|(one, _)| *one == name) {
+        if self.is_open(cx, &name).await? {
             return Ok(());
         }
         self.daemon.create_volume(cx, &name, &Self::labels(cx)).await?;
         let filled = self.fill(cx, volume, &name).await;
         if filled.is_err() {
-            self.daemon.remove_volume(&name).await?;
+            // The reason why it was not filled is the better one.
+            let _ = self.daemon.remove_volume(&name).await;
         }
         filled
     }
@@ -40,19 +40,15 @@ impl Docker {
         put.and(removed)
     }
 
-    /// Returns an error unless the volume is open: the engine would make a missing one silently.
-    pub(super) async fn open_already(&self, cx: &Context, name: &str) -> Result<()> {
+    /// Returns whether a volume of this name was opened by this run.
+    pub(super) async fn is_open(&self, cx: &Context, name: &str) -> Result<bool> {
         let label = format!("{}={}", super::LABEL, cx.run_id());
-        if self.daemon.labelled_volumes(cx, &label).await?.iter().any(|(one, _)| one == name) {
-            return Ok(());
-        }
-        Err(Error::config(format!("the volume `{name}` is not open")))
+        Ok(self.daemon.labelled_volumes(cx, &label).await?.iter().any(|(one, _)| one == name))
     }
 
     pub(super) async fn close_volume(&self, cx: &Context, volume: &Volume) -> Result<()> {
         let name = volume_name(cx, &volume.name)?;
-        let label = format!("{}={}", super::LABEL, cx.run_id());
-        if !self.daemon.labelled_volumes(cx, &label).await?.iter().any(|(one, _)| *one == name) {
+        if !self.is_open(cx, &name).await? {
             return Ok(());
         }
         let copied = match &volume.into {
