@@ -78,7 +78,7 @@ const TESTS: &str = r#"
 schemaVersion: 2.0.0
 globalEnvVars: [{key: WHERE, value: "$APP_HOME/bin"}]
 fileExistenceTests:
-  - {name: program, path: $WHERE/run, permissions: -rwxr-x--x, uid: 0, gid: 0, isExecutableBy: other}
+  - {name: program, path: $WHERE/run, permissions: -rwxr-xr-x, uid: 0, gid: 0, isExecutableBy: other}
   - {name: owned, path: /srv/app/data/settings.json, permissions: -rw-r-----, uid: 1000, gid: 1001}
   - {name: its folder, path: /srv/app/data, uid: 1000, gid: 1001}
   - {name: working folder, path: /srv/app, permissions: drwxr-xr-x, uid: 0}
@@ -121,7 +121,7 @@ impl Sources {
         );
         sources.file("web/Dockerfile", &dockerfile, 0o644);
         sources.file("web/.dockerignore", "**/notes.txt\n", 0o644);
-        sources.file("web/bin/run", "#!/bin/sh\necho hello\n", 0o751);
+        sources.file("web/bin/run", "#!/bin/sh\necho hello\n", 0o755);
         sources.file("web/bin/notes.txt", "not for others", 0o644);
         std::os::unix::fs::symlink("run", sources.path("web/bin/alias")).unwrap();
         sources.file("web/data/settings.json", "{\"depth\": 3}\n", 0o640);
@@ -156,7 +156,8 @@ impl Sources {
 
     /// Builds in the daemon, and pushes to the registry, from where it is judged.
     async fn by_docker(&self, bed: &Bed) -> Image {
-        let reference = format!("{}/structure/web-{}:docker", bed.registry, std::process::id());
+        let unlike = self.folder.path().file_name().unwrap().to_string_lossy().to_lowercase();
+        let reference = format!("{}/structure/web{}:docker", bed.registry, unlike.replace('.', "-"));
         let docker = |arguments: &[&str]| {
             let mut command = Command::new("docker");
             // Its own home, so that nobody's logins are read.
