@@ -35,7 +35,7 @@ fn checks() -> Vec<(&'static str, &'static str)> {
         of(Deployers::clauses()),
         of(Runners::clauses()),
     ]
-        .concat()
+    .concat()
 }
 
 #[test]

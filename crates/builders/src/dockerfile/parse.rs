@@ -239,7 +239,7 @@ fn stage_name(word: &str) -> Result<String> {
         .hint("begin with a letter; then come letters, digits, `-`, `_` and `.`"))
 }
 
-fn copy(name: &str, rest: &str, flags: Vec<Flag>, heredocs: &mut Vec<Heredoc>) -> Result<Copy> {
+fn copy(name: &str, rest: &str, flags: Vec<Flag>, heredocs: &mut [Heredoc]) -> Result<Copy> {
     let add = name == "ADD";
     let own: &[&str] = match add {
         true => &["chown", "chmod", "link", "exclude", "unpack", "keep-git-dir", "checksum"],

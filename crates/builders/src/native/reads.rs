@@ -49,7 +49,7 @@ impl Reads {
                     Instruction::Env(pairs) => expand_pairs(&variables, pairs).map(|pairs| {
                         pairs.into_iter().for_each(|(name, value)| variables.set(&name, value));
                     }),
-                    Instruction::Copy(copy) => match stages.from_of(index, &located)? {
+                    Instruction::Copy(copy) => match stages.copied_from(index, &located)? {
                         Some(CopyFrom::Image(name)) => {
                             reads.images.insert(name);
                             Ok(())

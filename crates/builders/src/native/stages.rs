@@ -150,7 +150,7 @@ impl<'a> Stages<'a> {
                         .at(located.at.clone())
                         .hint(OTHERS));
                 }
-                if let Some(CopyFrom::Stage(from)) = self.from_of(index, &located)? {
+                if let Some(CopyFrom::Stage(from)) = self.copied_from(index, &located)? {
                     left.push(from);
                 }
             }
@@ -159,7 +159,7 @@ impl<'a> Stages<'a> {
     }
 
     /// Returns what an instruction of a stage copies from, if that is not the context.
-    pub(super) fn from_of(&self, stage: usize, located: &Located) -> Result<Option<CopyFrom>> {
+    pub(super) fn copied_from(&self, stage: usize, located: &Located) -> Result<Option<CopyFrom>> {
         match &located.instruction {
             Instruction::Copy(copy) => copy.from.as_ref().map(|flag| self.copy_from(stage, flag)).transpose(),
             _ => Ok(None),
