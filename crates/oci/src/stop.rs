@@ -37,3 +37,30 @@ impl AsyncRead for UntilStopped {
         self.content.as_mut().poll_read(cx, buffer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shipway_core::{Cancel, CancelReason, ErrorKind, RunContext, Stage, World};
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+    use crate::carry::unpack;
+
+    #[tokio::test]
+    async fn content_that_waits_ends_when_the_task_must_stop_at_once() {
+        let cancel = Cancel::new();
+        let cx = RunContext::new(World::host("/"), "test").context(None, None, cancel.clone());
+        let (content, _never) = tokio::io::duplex(1);
+        let mut content = until_stopped(&cx, Box::pin(content));
+        let mut piece = [0];
+        let stop = async {
+            cancel.escalate(Stage::Requested, CancelReason::Asked);
+            tokio::task::yield_now().await;
+            cancel.escalate(Stage::Forced, CancelReason::Asked);
+        };
+        let (read, ()) = tokio::join!(content.read(&mut piece), stop);
+        assert_eq!(unpack(read.expect_err("stopped"), "read").kind(), ErrorKind::Cancelled);
+        let whole = until_stopped(&cx, Box::pin(&b"all"[..])).read(&mut piece).await;
+        assert!(whole.is_err(), "there is nothing more to be had");
+    }
+}

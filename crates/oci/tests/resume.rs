@@ -32,7 +32,7 @@ fn first(such: impl Fn(&Arrived) -> bool, act: Act) -> impl Fn(&Arrived) -> Act 
     }
 }
 
-const MEGABYTES: usize = 12;
+const MEGABYTES: usize = 16;
 
 /// Content that is made as it is read and cannot be read twice.
 fn made(bytes: Vec<u8>) -> BlobReader {
@@ -105,11 +105,11 @@ async fn a_blob_that_is_known_goes_on_in_its_upload_or_begins_again() {
 
 #[tokio::test]
 async fn a_layer_whose_upload_is_lost_late_is_one_error_that_says_to_begin_again() {
-    let bytes = noise(8, (MEGABYTES + 8) << 20);
+    let bytes = noise(8, 2 * MEGABYTES << 20);
     let server = Faulty::start({
         let patched = AtomicUsize::new(0);
         move |arrived| match arrived.method.as_str() {
-            "PATCH" if patched.fetch_add(1, Ordering::SeqCst) == 0 => Act::Take(16 << 20),
+            "PATCH" if patched.fetch_add(1, Ordering::SeqCst) == 0 => Act::Take(24 << 20),
             "GET" => Act::Lose,
             _ => Act::Serve,
         }

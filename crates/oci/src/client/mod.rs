@@ -34,16 +34,19 @@ pub use self::{
 /// A client of registries; clones share its connections.
 ///
 /// Logins come from [`Context::login`] when a registry asks for one, each for exactly its host as
-/// references name it (`docker.io` for Docker Hub). Plain HTTP is spoken with loopback addresses and with the
-/// hosts that the embedder says ([`HostOptions::plain_http`]). No proxy is used. Certificates are those
-/// that the system trusts, and those that the embedder gives.
+/// references name it (`docker.io` for Docker Hub). Plain HTTP is spoken with loopback addresses and with
+/// the hosts that the embedder says ([`HostOptions::plain_http`]). No proxy is used. Certificates are
+/// those that the system trusts, and those that the embedder gives.
 ///
-/// Where a registry is too busy (408, 429, 500, 502, 503, 504) or a connection breaks, the request is sent again, up to 8
-/// times ([`ClientBuilder::attempts`]) and never beyond the task's deadline; `Retry-After` is
-/// honoured up to a minute. Content that goes either way goes on where it broke off, if the registry can
-/// say how far it came (docker-registry 2 cannot, of a request that broke off). Else it is sent from its beginning,
-/// of which there must still be a source: the other repository of [`Distribution::copy_blob`](crate::Distribution::copy_blob), or
-/// the 8 MiB that are kept of each push. Without one the push fails with an error that may be tried again.
+/// Where a registry is too busy (408, 429, 500, 502, 503, 504) or a connection breaks, the request is
+/// sent again, up to 8 times ([`ClientBuilder::attempts`]) and never beyond the task's deadline;
+/// `Retry-After` is honoured up to a minute.
+///
+/// Content that goes either way goes on where it broke off, if the registry can say how far it came
+/// (docker-registry 2 cannot, of a request that broke off). Else it is sent from its beginning, if that is
+/// still to be had: from the other repository of [`Distribution::copy_blob`](crate::Distribution::copy_blob),
+/// or from the last 12 MiB, which are kept of each push. If not, the push fails with an error that may be tried
+/// again.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Inner>);
 

@@ -15,7 +15,7 @@ use super::{
     pull::{CONTENT_DIGEST, has_blob},
     repository::RemoteRepository,
     sending::Sending,
-    tape::Tape,
+    tape::{SMALL_WINDOW, Tape, WINDOW},
     upload::Upload,
 };
 use crate::{BlobReader, Descriptor, Distribution, digest_of, json::LIMIT, verified};
@@ -29,7 +29,7 @@ pub(super) async fn blob(
         return Ok(());
     }
     let upload = Upload::begin(repository).await?;
-    let tape = Tape::new(verified(content, descriptor), Some(descriptor));
+    let tape = Tape::new(verified(content, descriptor), Some(descriptor), WINDOW);
     let sending = Sending { repository, tape, known: Some(descriptor), source: None, chunk: None };
     sending.run(upload).await.map(|_| ())
 }
@@ -62,14 +62,16 @@ pub(super) async fn blob_of(
         None => Upload::begin(repository).await?,
     };
     let content = source.read_blob(descriptor).await?;
-    let tape = Tape::new(verified(content, descriptor), Some(descriptor));
+    // From another registry, all that came before would be pulled again.
+    let window = if source.place().is_some() { WINDOW } else { SMALL_WINDOW };
+    let tape = Tape::new(verified(content, descriptor), Some(descriptor), window);
     let sending = Sending { repository, tape, known: Some(descriptor), source: Some(source), chunk: None };
     sending.run(upload).await.map(|_| ())
 }
 
 pub(super) async fn new_blob(repository: &RemoteRepository, content: BlobReader) -> Result<(Digest, u64)> {
     let upload = Upload::begin(repository).await?;
-    let tape = Tape::new(content, None);
+    let tape = Tape::new(content, None, WINDOW);
     Sending { repository, tape, known: None, source: None, chunk: None }.run(upload).await
 }
 

@@ -17,11 +17,14 @@ use super::{
     repository::RemoteRepository,
     tape::{Tape, WINDOW},
     transfer::PROGRESS,
-    upload::{Upload, received},
+    upload::Upload,
 };
 use crate::{Descriptor, Distribution, verified};
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// How much goes in a chunk, for a registry that does not take all at once.
+const CHUNK: u64 = 8 * 1024 * 1024;
 
 /// The most that a registry may want in one chunk: of a layer that is still being made, a chunk is held
 /// in memory.
@@ -108,7 +111,7 @@ impl Sending<'_> {
                 // A registry, or what is before it, may close the connection on a body that is too long
                 // for it before its refusal can be read.
                 if stuck == 2 && self.chunk.is_none() && self.tape.sent() >= PROGRESS {
-                    self.chunk = Some(WINDOW.max(upload.least));
+                    self.chunk = Some(CHUNK.max(upload.least));
                 }
             }
         }
@@ -152,11 +155,6 @@ impl Sending<'_> {
                     return Err(self.refused("take a blob", upload.least, response).await);
                 }
                 upload.follow(&response)?;
-                let sent = self.tape.at();
-                if received(&response).is_some_and(|received| received < sent) {
-                    let error = exchange.bad("did not take all of what it was sent");
-                    return Err(Trouble { error, cost: Some(QUICK) }.into());
-                }
             }
             let whole = self.tape.whole().or_else(|| self.known.map(|it| (it.digest.clone(), it.size)));
             match whole {
@@ -200,7 +198,7 @@ impl Sending<'_> {
             }
             // It wants to know the length first, or less at once.
             StatusCode::LENGTH_REQUIRED | StatusCode::PAYLOAD_TOO_LARGE => {
-                let smaller = self.chunk.map_or(WINDOW.max(least), |chunk| chunk / 2);
+                let smaller = self.chunk.map_or(CHUNK.max(least), |chunk| chunk / 2);
                 let fits = smaller >= least.max(LEAST) && smaller <= MOST;
                 self.chunk = Some(smaller).filter(|_| fits).or(self.chunk);
                 fits.then_some(QUICK)

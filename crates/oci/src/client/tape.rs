@@ -19,9 +19,13 @@ use crate::{BlobReader, Descriptor, Hasher, carry::unpack};
 /// How much is read at a time.
 const CHUNK: usize = 128 * 1024;
 
-/// How much of what was sent is kept: more than lies in the buffers of a connection, which is what a
-/// registry may not have got although it was sent.
-pub(super) const WINDOW: u64 = 8 * 1024 * 1024;
+/// How much of what was sent is kept: more than lies in the buffers of a connection (on Linux 4 MiB on
+/// our side and 6 MiB on the other's, by default), which is what a registry may not have got although it
+/// was sent.
+pub(super) const WINDOW: u64 = 12 * 1024 * 1024;
+
+/// How much of it is kept where the content can soon be read again.
+pub(super) const SMALL_WINDOW: u64 = 1024 * 1024;
 
 /// The most pieces that are kept, which counts where a source gives its content in crumbs.
 const PIECES: usize = 1024;
@@ -43,6 +47,7 @@ struct Content {
     sent: u64,
     /// What comes from here on is kept, however much it is.
     held: u64,
+    window: u64,
     /// None where the digest is known.
     hasher: Option<Hasher>,
     known: Option<(Digest, u64)>,
@@ -70,8 +75,8 @@ impl fmt::Debug for Content {
 
 impl Tape {
     /// Returns the tape of content that is hashed while it is read, or, if it is `known`, that its
-    /// reader checks.
-    pub(super) fn new(source: BlobReader, known: Option<&Descriptor>) -> Self {
+    /// reader checks; of what was sent, the last `window` bytes are kept.
+    pub(super) fn new(source: BlobReader, known: Option<&Descriptor>, window: u64) -> Self {
         Self(Arc::new(Mutex::new(Content {
             source,
             buffer: vec![0; CHUNK].into(),
@@ -81,6 +86,7 @@ impl Tape {
             end: 0,
             sent: 0,
             held: u64::MAX,
+            window,
             hasher: known.is_none().then(Hasher::new),
             known: known.map(|known| (known.digest.clone(), known.size)),
             state: State::Reading,
@@ -213,7 +219,7 @@ impl Content {
     fn forget(&mut self) {
         while let Some(first) = self.pieces.front() {
             let length = first.len() as u64;
-            let beyond = self.end - self.start > WINDOW || self.pieces.len() > PIECES;
+            let beyond = self.end - self.start > self.window || self.pieces.len() > PIECES;
             if !beyond || self.start + length > self.at.min(self.held) {
                 return;
             }
@@ -323,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_sent_lately_is_sent_again_and_the_digest_is_of_all() {
         let bytes = content(3 * WINDOW as usize);
-        let tape = Tape::new(Box::pin(io::Cursor::new(bytes.clone())), None);
+        let tape = Tape::new(Box::pin(io::Cursor::new(bytes.clone())), None, WINDOW);
         assert!(rest(&tape).await == bytes);
         assert_eq!(tape.whole(), Some((digest_of(&bytes), bytes.len() as u64)));
         let end = bytes.len() as u64;
@@ -340,7 +346,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_of_an_earlier_request_takes_nothing() {
-        let tape = Tape::new(Box::pin(&b"abcdef"[..]), None);
+        let tape = Tape::new(Box::pin(&b"abcdef"[..]), None, WINDOW);
         let mut old = tape.body(u64::MAX, false);
         let new = tape.body(3, false);
         assert!(old.frame().await.expect("a frame").is_err());
@@ -352,7 +358,8 @@ mod tests {
     #[tokio::test]
     async fn content_that_is_wrong_at_its_end_is_not_sent_whole() {
         let descriptor = Descriptor::new("a/b", digest_of(b"right"), 5);
-        let tape = Tape::new(crate::verified(Box::pin(&b"wrong"[..]), &descriptor), Some(&descriptor));
+        let tape =
+            Tape::new(crate::verified(Box::pin(&b"wrong"[..]), &descriptor), Some(&descriptor), WINDOW);
         let mut body = tape.body(5, true);
         assert!(body.frame().await.expect("a frame").is_err());
         assert_eq!(tape.sent(), 0);

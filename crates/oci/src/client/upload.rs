@@ -115,7 +115,7 @@ impl Upload {
 }
 
 /// Returns how much an answer says that came. `0-0` says nothing: everybody writes it for nothing too.
-pub(super) fn received(response: &Response) -> Option<u64> {
+fn received(response: &Response) -> Option<u64> {
     let range = header(response, &RANGE)?;
     let (from, to) = range.trim().trim_start_matches("bytes=").split_once('-')?;
     let to: u64 = to.parse().ok()?;

@@ -1,7 +1,7 @@
 //! Logins from Docker's `config.json`, as `docker login` and credential helpers keep them.
 
 mod file;
-mod helper;
+mod program;
 
 use std::{collections::BTreeMap, fmt, io::Read, path::PathBuf, sync::Arc, time::Duration};
 
@@ -71,7 +71,7 @@ impl DockerConfig {
         }
         let login = match self.read(cx).await?.entry(host)? {
             Entry::Login(login) => login,
-            Entry::Helper { program, server } => helper::ask(cx, &program, &server).await?,
+            Entry::Helper { program, server } => program::ask(cx, &program, &server).await?,
         };
         known.insert(host.to_owned(), Known { at: now, login: login.clone() });
         Ok(login)

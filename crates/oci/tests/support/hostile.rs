@@ -92,7 +92,6 @@ pub(crate) const PUSH: &[(&str, Option<ErrorKind>)] = &[
     ("patch-411-and-wants-huge-chunks", Some(BadOutput)),
     ("patch-307", Some(BadOutput)),
     ("patch-nowhere", Some(BadOutput)),
-    ("patch-took-less", Some(BadOutput)),
     ("patch-503-and-has-more", Some(BadOutput)),
     ("patch-503-and-nonsense", Some(Unavailable)),
     ("patch-silent", Some(Timeout)),
@@ -331,7 +330,6 @@ fn push(name: &str, method: &str, seen: &Seen, sent: &Arc<AtomicU64>) -> Respons
         }
         ("patch-411-and-wants-huge-chunks", "PATCH") => reply(411, &[], ""),
         ("patch-nowhere", "PATCH") => reply(202, &[], ""),
-        ("patch-took-less", "PATCH") => reply(202, &[location[0], ("range", "0-7")], ""),
         ("patch-503-and-has-more" | "patch-503-and-nonsense", "PATCH") => reply(503, &[], ""),
         ("patch-503-and-has-more", "GET") => reply(204, &[("range", "0-99999999")], ""),
         ("patch-503-and-nonsense", "GET") => reply(204, &[("range", "all-of-it")], ""),
