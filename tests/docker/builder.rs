@@ -88,7 +88,7 @@ async fn both_builders_make_the_same_of_a_dockerfile_and_its_context() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_context_is_sent_as_the_ignore_file_leaves_it() {
     let Some(bed) = Bed::find("the_whole_context_is_sent_as_the_ignore_file_leaves_it") else { return };
-    let (cx, base) = (bed.context(), bed.base().await);
+    let base = bed.base().await;
     write(
         &bed,
         &[
@@ -100,11 +100,22 @@ async fn the_whole_context_is_sent_as_the_ignore_file_leaves_it() {
         ],
     );
     let options = DockerConfig::default().endpoint(bed.endpoint.clone()).dockerfile("build/Dockerfile");
-    let target = bed.target();
-    let image = builder(options.buildkit(false)).build(&cx, &request(target.clone())).await.unwrap();
-    let printed = prints(&bed, &cx, &image, "cd /all && find . -type f | sort").await;
-    assert_eq!(printed, "./.dockerignore\n./keep.log\n./sub/a\n");
-    forget(&bed, &image, &target).await;
+    for (buildkit, files) in [
+        (false, "./.dockerignore\n./keep.log\n./sub/a\n"),
+        // It takes an archive as it is, with the Dockerfile, and says so.
+        (true, "./.dockerignore\n./build/Dockerfile\n./keep.log\n./sub/a\n"),
+    ] {
+        let record = Arc::new(Record::new());
+        let world = bed.world().sink(Arc::<Record>::clone(&record));
+        let cx = RunContext::new(world, "whole").context(None, None, Cancel::new());
+        let target = bed.target();
+        let docker = builder(options.clone().buildkit(buildkit));
+        let image = docker.build(&cx, &request(target.clone())).await.unwrap();
+        assert_eq!(prints(&bed, &cx, &image, "cd /all && find . -type f | sort").await, files);
+        let events = serde_json::to_string(&record.events()).unwrap();
+        assert_eq!(events.contains("`build/Dockerfile` is ignored"), buildkit);
+        forget(&bed, &image, &target).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,7 @@ fn the_runner_keeps_its_contract() {
         Docker::new(DockerConfig::default().endpoint(endpoint.clone()).network("none")).unwrap()
     })
     .image(base)
+    .deadline(std::time::Duration::from_secs(120))
     .world(|world| world.images(DaemonStores::new(Stores::new())))
     .left(move || {
         let endpoint = looked.clone();

@@ -7,7 +7,8 @@ use std::{
 };
 
 use shipway_core::{
-    BuildRequest, Context, Digest, Error, Image, Level, Location, Login, Result, Secret, Store, Tag, Target,
+    BuildRequest, Context, Digest, Error, IgnoreRules, Image, Level, Location, Login, Result, Secret, Store,
+    Tag, Target,
 };
 use shipway_docker::{BuildSpec, SessionOffer};
 use shipway_oci::Reference;
@@ -31,6 +32,14 @@ impl Docker {
         };
         let spec = self.spec(cx, request, &plan, buildkit).await?;
         self.check_triggers(cx, &plan, &spec).await?;
+        // BuildKit takes a context that comes as an archive as it is, without an ignore file.
+        if buildkit
+            && plan.reach.sources.is_none()
+            && IgnoreRules::new(&plan.ignore)?.is_ignored(&plan.dockerfile)
+        {
+            let text = format!("`{}` is ignored, but BuildKit copies it with all else", plan.dockerfile);
+            cx.message(Level::Warning, text);
+        }
         let content = context(cx, artifact, Arc::clone(&plan), buildkit).await?;
         let id = self.daemon.build(cx, &spec, content).await?;
         self.deliver(cx, &artifact.name, id, &request.target).await
