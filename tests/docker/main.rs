@@ -6,5 +6,6 @@
 
 mod bed;
 mod builder;
+mod pipeline;
 mod runner;
 mod stores;
