@@ -6,6 +6,8 @@
 
 mod bed;
 mod peer;
+#[path = "../support/skip.rs"]
+mod skip;
 
 use std::fs;
 

@@ -1,14 +1,14 @@
 //! A program that is not ours, as `cargo xtask test` found it, and a folder for it.
 
 use std::{
-    env,
-    fs::{self, OpenOptions},
-    io::Write,
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use tempfile::TempDir;
+
+use crate::skip::skip;
 
 /// A program, with a folder in which it runs, and in which its home is.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Peer {
     pub(crate) fn find(name: &str, test: &str) -> Option<Self> {
         let program = env::var_os(format!("SHIPWAY_{}", name.to_uppercase()));
         let Some(program) = program.filter(|path| !path.is_empty()) else {
-            skip(test, name);
+            skip(&format!("peers::{test}"), name);
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
@@ -67,15 +67,5 @@ impl Peer {
             self.other("tar", &["-xf", tar.to_str().unwrap(), "-C", "unpacked"]).await;
         }
         folder
-    }
-}
-
-/// Says that a test needs what is not there: one line, which `cargo xtask test` counts and shows.
-fn skip(test: &str, needs: &str) {
-    let line = format!("skipped: peers::{test} needs {needs}\n");
-    print!("{line}");
-    if let Some(path) = env::var_os("SHIPWAY_SKIPPED") {
-        // Tests append at the same time: one write each.
-        OpenOptions::new().append(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
     }
 }

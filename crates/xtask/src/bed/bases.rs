@@ -13,7 +13,7 @@ use super::packages::find;
 use crate::{Result, cache::Cache, tools::quietly};
 
 /// Changes with what this file makes.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 pub(super) const NAMES: [&str; 2] = ["busybox", "odd"];
 
@@ -106,7 +106,8 @@ impl Layer {
     fn link(&mut self, path: &str, kind: EntryType, target: &str) -> std::io::Result<()> {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
-        header.set_mode(0o777);
+        // Engines give the file itself the mode of its further names.
+        header.set_mode(if kind == EntryType::Link { 0o644 } else { 0o777 });
         header.set_mtime(0);
         header.set_size(0);
         self.0.append_link(&mut header, path, target)
