@@ -118,7 +118,10 @@ impl Containerd {
 
     /// Runs an image to its end and returns what it printed.
     pub(crate) async fn run(&self, reference: &str, arguments: &[&str]) -> String {
-        self.ctr(&[&["run", "--rm", reference, &unlike("engines")][..], arguments].concat()).await
+        // The default lies below `/run`, of which the bed's containerd has its own.
+        let pipes = self.folder.path().join("pipes");
+        let options = ["run", "--rm", "--fifo-dir", pipes.to_str().unwrap()];
+        self.ctr(&[&options[..], &[reference, &unlike("engines")], arguments].concat()).await
     }
 
     async fn ctr(&self, arguments: &[&str]) -> String {

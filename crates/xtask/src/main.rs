@@ -115,7 +115,7 @@ fn task(arguments: &[&str]) -> Result<bool> {
         }
         ["deny"] => deny::run(&Workspace::here()?, &Cache::open()?),
         ["bed", task @ ("up" | "down" | "status" | "env")] => bed::run(task, &Cache::open()?),
-        ["bed", "guard", name, owner] => bed::guard(name, owner),
+        ["bed", "guard", name, owner] => bed::guard(&Cache::open()?, name, owner),
         ["tools"] => tools::run(&Cache::open()?),
         _ => Err(format!("do not know `{}`: see `cargo xtask --help`", arguments.join(" "))),
     }

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crate::{Result, cache::Cache};
+use crate::{Result, bed::packages, cache::Cache};
 
 const CRANE: &str = "0.22.1";
 
@@ -59,23 +59,12 @@ fn crane(cache: &Cache) -> Result<PathBuf> {
     })
 }
 
-/// Finds skopeo, or installs it from the distribution.
+/// Finds skopeo, or installs it from the distribution, with all that the test bed takes from there.
 fn skopeo(cache: &Cache) -> Result<PathBuf> {
-    let _lock = cache.lock("apt-get")?;
     if let Some(path) = on_path("skopeo") {
         return Ok(path);
     }
-    let apt = on_path("apt-get").ok_or("install it: there is no apt-get here")?;
-    // Without libc's bindings: the owner of the process' own entry is its effective user.
-    if fs::metadata("/proc/self").map_or(true, |process| process.uid() != 0) {
-        return Err("install it: only root may run apt-get".to_owned());
-    }
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "skopeo"]] {
-        let mut command = Command::new(&apt);
-        command.args(["--quiet", "--option=DPkg::Lock::Timeout=300"]).args(arguments);
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        quietly(&mut command)?;
-    }
+    packages::prepare(cache)?;
     on_path("skopeo").ok_or_else(|| "apt-get installed none".to_owned())
 }
 

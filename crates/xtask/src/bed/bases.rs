@@ -118,13 +118,20 @@ impl Layer {
     }
 }
 
+const LOADER: &[u8] = b"/ld-linux";
+
 fn busybox(layer: &mut Layer) -> std::io::Result<()> {
     for folder in ["bin", "etc", "home", "root", "var"] {
         layer.folder(folder, 0o755)?;
     }
     layer.folder("tmp", 0o1777)?;
     let program = find("busybox").ok_or_else(|| std::io::Error::other("no busybox"))?;
-    layer.file("bin/busybox", 0o755, &fs::read(&program)?)?;
+    let content = fs::read(&program)?;
+    // A program that needs shared libraries names its loader, which the image has not.
+    if content.windows(LOADER.len()).any(|part| part == LOADER) {
+        return Err(std::io::Error::other("busybox needs shared libraries: install busybox-static"));
+    }
+    layer.file("bin/busybox", 0o755, &content)?;
     let list = Command::new(&program).arg("--list").output()?;
     for applet in String::from_utf8_lossy(&list.stdout).lines().filter(|&applet| applet != "busybox") {
         layer.link(&format!("bin/{applet}"), EntryType::Symlink, "busybox")?;

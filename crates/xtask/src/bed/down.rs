@@ -10,16 +10,35 @@ use std::{
 };
 
 use super::{Bed, owner::Owner, part, parts::socket};
-use crate::{Result, tools::quietly};
+use crate::{Result, cache::Cache, tools::quietly};
+
+/// Which processes are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inside {
+    /// Those of containers.
+    Cgroups,
+    /// Those, and whatever else is in the bed's network.
+    Network,
+}
 
 /// How long a part may take to end by itself.
 const GRACE: Duration = Duration::from_secs(20);
 
 impl Bed {
     /// Removes all that the bed has made.
-    pub(crate) fn down(&self) -> Result<()> {
+    pub(crate) fn down(&self, cache: &Cache) -> Result<()> {
+        let _lock = self.lock(cache)?;
+        self.remove()
+    }
+
+    /// Removes it; the caller holds its lock.
+    pub(super) fn remove(&self) -> Result<()> {
         if !self.exists() {
             return Ok(());
+        }
+        // Containers first: the daemons would wait until each has ended by itself.
+        for process in self.processes(Inside::Cgroups) {
+            signal("KILL", &process);
         }
         self.end_tasks();
         let parts: Vec<Owner> = part::recorded(self)?.iter().filter_map(part::Recorded::process).collect();
@@ -32,7 +51,7 @@ impl Bed {
         }
         // Whatever is left of them, such as shims, is in the namespace or in a cgroup of the bed.
         for _ in 0..100 {
-            let left = self.processes();
+            let left = self.processes(Inside::Network);
             if left.is_empty() {
                 break;
             }
@@ -81,8 +100,8 @@ impl Bed {
         }
     }
 
-    /// Returns the processes that are in the bed's namespace or cgroups.
-    fn processes(&self) -> Vec<Owner> {
+    /// Returns the processes that are in the bed's cgroups, or in its namespace too.
+    fn processes(&self, which: Inside) -> Vec<Owner> {
         use std::os::unix::fs::MetadataExt;
         let namespace = fs::metadata(self.namespace()).map(|file| file.ino()).ok();
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -91,7 +110,7 @@ impl Bed {
             let own = fs::metadata(format!("/proc/{pid}/ns/net")).map(|file| file.ino()).ok();
             let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
             let ours = format!("/{}/", self.id());
-            own.is_some() && own == namespace
+            which == Inside::Network && own.is_some() && own == namespace
                 || cgroups.lines().any(|line| format!("{line}/").contains(&ours))
         };
         // A person's shell inside is left alone: it was not started by the bed, and holds nothing of it.

@@ -9,7 +9,7 @@ mod buildkit;
 mod down;
 mod network;
 mod owner;
-mod packages;
+pub(crate) mod packages;
 mod part;
 mod parts;
 mod settings;
@@ -68,6 +68,11 @@ impl Bed {
         Path::new("/run/netns").join(self.id())
     }
 
+    /// Waits until nobody else brings it up or takes it down, and keeps others from it.
+    fn lock(&self, cache: &Cache) -> Result<fs::File> {
+        cache.lock(&format!("bed-{}", self.name))
+    }
+
     /// Returns whether something of it is there.
     fn exists(&self) -> bool {
         self.folder().exists() || self.namespace().exists()
@@ -89,7 +94,10 @@ pub(crate) fn run(task: &str, cache: &Cache) -> Result<bool> {
         "up" => {
             println!("{}", bed.up(cache, Lasting::ByItself)?.shown());
         }
-        "down" => bed.down()?,
+        "down" => {
+            bed.down(cache)?;
+            up::sweep(cache)?;
+        }
         "status" => return bed.status(),
         _ => println!("{}", Settings::read(&bed)?.shown()),
     }
@@ -98,13 +106,13 @@ pub(crate) fn run(task: &str, cache: &Cache) -> Result<bool> {
 
 /// Takes a bed down once the process that owns it has ended: what `cargo xtask test` leaves behind when it
 /// is killed.
-pub(crate) fn guard(name: &str, owner: &str) -> Result<bool> {
+pub(crate) fn guard(cache: &Cache, name: &str, owner: &str) -> Result<bool> {
     let bed = Bed::named(name)?;
     let owner: owner::Owner = owner.parse()?;
     while owner.lives() {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
-    bed.down()?;
+    bed.down(cache)?;
     Ok(true)
 }
 

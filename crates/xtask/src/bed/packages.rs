@@ -34,22 +34,22 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("busybox", "busybox-static"),
 ];
 
+/// Nothing that is installed gives way, such as another Docker.
+const INSTALL: [&str; 4] = ["install", "--yes", "--no-install-recommends", "--no-remove"];
+
 /// Makes sure that every program is there; installs what is missing where it may.
-pub(super) fn prepare(cache: &Cache) -> Result<()> {
-    // Without libc's bindings: the owner of the process' own entry is its effective user.
-    if fs::metadata("/proc/self").map_or(true, |process| process.uid() != 0) {
-        return Err("root: namespaces and daemons are root's".to_owned());
-    }
+pub(crate) fn prepare(cache: &Cache) -> Result<()> {
     let _lock = cache.lock("apt-get")?;
     let missing: Vec<&str> = missing();
     if missing.is_empty() {
         return Ok(());
     }
-    let apt =
-        on_path("apt-get").ok_or_else(|| format!("{} (there is no apt-get here)", missing.join(", ")))?;
-    for arguments in
-        [&["update"][..], &[&["install", "--yes", "--no-install-recommends"], &missing[..]].concat()]
-    {
+    let names = missing.join(", ");
+    let apt = on_path("apt-get").ok_or_else(|| format!("{names} (there is no apt-get here)"))?;
+    if !is_root() {
+        return Err(format!("{names} (only root may run apt-get)"));
+    }
+    for arguments in [&["update"][..], &[&INSTALL, &missing[..]].concat()] {
         let mut command = Command::new(&apt);
         command.args(["--quiet", "--option=DPkg::Lock::Timeout=300"]).args(arguments);
         // What is installed is started by us, in the namespace, and not by its package.
@@ -60,6 +60,12 @@ pub(super) fn prepare(cache: &Cache) -> Result<()> {
         [] => Ok(()),
         still => Err(format!("{}: apt-get installed none", still.join(", "))),
     }
+}
+
+/// Returns whether this process is root's.
+pub(super) fn is_root() -> bool {
+    // Without libc's bindings: the owner of the process' own entry is its effective user.
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 fn missing() -> Vec<&'static str> {

@@ -60,25 +60,31 @@ fn dockerd(bed: &Bed) -> Result<Part> {
     let socket = socket(bed, "docker");
     Ok(Part {
         name: "dockerd",
-        // It looks for certificates of registries in a fixed folder: a folder of its own is mounted there.
-        command: in_own_mounts(
-            bed,
-            "dockerd",
-            &[
-                "sh",
-                "-c",
-                "mkdir -p /etc/docker && mount --bind \"$1\" /etc/docker && shift && exec \"$@\"",
-                "sh",
-            ],
-            &[&bed.path("etc-docker").display().to_string(), &program("dockerd")?, "--config-file", &file],
-        ),
+        command: in_own_mounts(bed, &[&program("dockerd")?, "--config-file", &file]),
         ready: words(&["curl", "-fsS", "--unix-socket", &socket, "http://docker/_ping"]),
     })
 }
 
-/// Docker shares its layers' mounts with nobody: they all go with it.
-fn in_own_mounts(_bed: &Bed, _name: &str, before: &[&str], command: &[&str]) -> Vec<String> {
-    words(&[&["unshare", "--mount", "--propagation", "slave"], before, command].concat())
+/// Gives a daemon mounts of its own, which go with it. What it leaves in fixed places (shims' sockets, Docker's
+/// key) is in them too, and Docker finds its certificates of registries in the one place where it looks.
+const OWN_MOUNTS: &str = r#"
+set -e
+mount --make-rshared /
+mount -t tmpfs bed /run
+mkdir /run/etc /run/work
+cp -R "$1" /run/etc/docker
+mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work bed /etc
+shift
+exec "$@"
+"#;
+
+/// Returns a command with mounts of its own: those of the host come in, none go out, and containers share
+/// them.
+fn in_own_mounts(bed: &Bed, command: &[&str]) -> Vec<String> {
+    let certificates = bed.path("etc-docker").display().to_string();
+    let before =
+        ["unshare", "--mount", "--propagation", "slave", "sh", "-c", OWN_MOUNTS, "sh", &certificates];
+    words(&[&before[..], command].concat())
 }
 
 fn containerd(bed: &Bed) -> Result<Part> {
@@ -92,11 +98,9 @@ fn containerd(bed: &Bed) -> Result<Part> {
         folder.display()
     );
     let file = write(bed, "containerd.toml", &config)?;
-    // Mounts of containers must reach containerd's shims, and go with them.
-    let before = ["unshare", "--mount", "--propagation", "shared"];
     Ok(Part {
         name: "containerd",
-        command: words(&[&before[..], &[&program("containerd")?, "--config", &file]].concat()),
+        command: in_own_mounts(bed, &[&program("containerd")?, "--config", &file]),
         ready: words(&[&program("ctr")?, "--address", &socket, "version"]),
     })
 }
@@ -108,16 +112,15 @@ fn buildkit(bed: &Bed, buildkitd: &Path) -> Result<Part> {
          [worker.oci]\nenabled = true\nsnapshotter = \"overlayfs\"\nnetworkMode = \"host\"\ndefaultCgroupParent = \"{1}\"\n\
          [worker.containerd]\nenabled = false\n\
          [registry.\"{REGISTRY}\"]\nhttp = true\n[registry.\"{REGISTRY_AUTH}\"]\nhttp = true\n\
-         [registry.\"{REGISTRY_TLS}\"]\nca = [\"{0}/tls/ca.pem\"]\n",
+         [registry.\"{REGISTRY_TLS}\"]\nhttp = false\nca = [\"{0}/tls/ca.pem\"]\n",
         bed.folder().display(),
         bed.id(),
     );
     let file = write(bed, "buildkitd.toml", &config)?;
-    let before = ["unshare", "--mount", "--propagation", "private"];
     let buildctl = buildkitd.with_file_name("buildctl").display().to_string();
     Ok(Part {
         name: "buildkitd",
-        command: words(&[&before[..], &[&buildkitd.display().to_string(), "--config", &file]].concat()),
+        command: in_own_mounts(bed, &[&buildkitd.display().to_string(), "--config", &file]),
         ready: words(&[&buildctl, "--addr", &format!("unix://{socket}"), "debug", "workers"]),
     })
 }

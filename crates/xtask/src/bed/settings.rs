@@ -55,7 +55,7 @@ impl Settings {
     pub(super) fn shown(&self) -> String {
         let exports = self.variables.iter().map(|(name, value)| format!("export {name}='{value}'\n"));
         format!(
-            "{}# The registry that wants a login: {USER}, `{PASSWORD}`.\n# To run something in the bed: nsenter --net={} COMMAND",
+            "{}# The registry that wants a login: {USER}, `{PASSWORD}`.\n# To run something in the bed: nsenter --net={} COMMAND\n# Its daemons have their own /run: ctr run --fifo-dir /tmp/NAME …",
             exports.collect::<String>(),
             self.bed.namespace().display(),
         )

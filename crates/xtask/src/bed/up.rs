@@ -25,10 +25,14 @@ pub(crate) enum Lasting {
 impl Bed {
     /// Brings the bed up, or completes it.
     pub(crate) fn up(&self, cache: &Cache, lasting: Lasting) -> Result<Settings> {
+        if !packages::is_root() {
+            return Err("root: namespaces and daemons are root's".to_owned());
+        }
         packages::prepare(cache)?;
         let buildkitd = buildkit::buildkitd(cache)?;
         let bases = bases::bases(cache)?;
-        sweep()?;
+        sweep(cache)?;
+        let _lock = self.lock(cache)?;
 
         let folder = self.path("run");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
@@ -45,18 +49,27 @@ impl Bed {
     }
 }
 
-/// Takes down the beds whose owner has ended and could not.
-fn sweep() -> Result<()> {
+/// Takes down the beds whose owner has ended and could not. The caller holds no bed's lock, so that two who
+/// do this never wait for each other.
+pub(super) fn sweep(cache: &Cache) -> Result<()> {
     for bed in all() {
-        let owner = fs::read_to_string(bed.path("owner")).ok().and_then(|text| text.parse::<Owner>().ok());
-        if owner.is_some_and(|owner| !owner.lives()) {
-            bed.down()?;
+        if bed.is_forsaken() {
+            let _lock = bed.lock(cache)?;
+            // Somebody may have brought it up again while we waited.
+            if bed.is_forsaken() {
+                bed.remove()?;
+            }
         }
     }
     Ok(())
 }
 
 impl Bed {
+    fn is_forsaken(&self) -> bool {
+        let owner = fs::read_to_string(self.path("owner")).ok().and_then(|text| text.parse::<Owner>().ok());
+        owner.is_some_and(|owner| !owner.lives())
+    }
+
     /// Leaves a process behind that takes the bed down when this one has ended, however it ends.
     fn guard(&self) -> Result<()> {
         let owner = Owner::here().ok_or("no `/proc`")?.to_string();

@@ -34,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, filter: Option<&str>) ->
     if let Err(reason) = &settings {
         println!("\nxtask: no bed: {reason}");
     }
-    bed.down()?;
+    bed.down(cache)?;
     passed
 }
 
