@@ -143,7 +143,7 @@ impl Sources {
     }
 
     fn context(&self) -> Context {
-        let world = World::host(self.folder.path()).images(Stores::new());
+        let world = World::host(self.folder.path()).images(shipway_docker::DaemonStores::new(Stores::new()));
         RunContext::new(world, "structure").context("test:web".parse().ok(), None, Cancel::new())
     }
 
@@ -231,4 +231,53 @@ async fn images_of_three_builders_are_judged_alike() {
     let buildkit = sources.judge(sources.by_buildkit(&bed).await).await;
     assert_eq!(buildkit, native, "BuildKit's image is judged otherwise than that of `native`");
     println!("structure: {} cases, alike on images of native, Docker and BuildKit", native.cases.len());
+}
+
+const COMMANDS: &str = r#"
+schemaVersion: 2.0.0
+globalEnvVars: [{key: PATH, value: "/srv/app/bin:$PATH"}]
+commandTests:
+  - name: the program, by the path
+    command: run
+    expectedOutput: ['^hello\n$']
+    excludedError: ['.']
+  - name: who it is
+    command: id
+    expectedOutput: ['uid=1000', 'gid=1001']
+  - name: where it is
+    command: sh
+    args: [-c, 'pwd; cat data/settings.json']
+    expectedOutput: ['^/srv/app\n', 'depth']
+  - name: apart
+    command: sh
+    args: [-c, 'echo out; echo err >&2; exit 7']
+    exitCode: 7
+    expectedOutput: ['^out\n$']
+    expectedError: ['^err\n$']
+  - name: prepared
+    setup: [[mkdir, /tmp/made], [sh, -c, 'echo $OWN > /tmp/made/file']]
+    envVars: [{key: OWN, value: mine}]
+    command: cat
+    args: [/tmp/made/file]
+    expectedOutput: ['^mine\n$']
+  - {name: missing, command: /no/such/program}
+  - {name: wrong on purpose, command: "true", exitCode: 1}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_run_in_containers() {
+    let Some(bed) = Bed::find("commands_run_in_containers") else { return };
+    let sources = Sources::new(&format!("{}/bases/busybox:local", bed.registry));
+    sources.file("commands.yaml", COMMANDS, 0o644);
+    let runner =
+        shipway_runners::Docker::new(shipway_runners::DockerConfig::default().endpoint(&bed.docker)).unwrap();
+    let tester = Structure::new(["commands.yaml"]).runner(std::sync::Arc::new(runner)).unwrap();
+    for image in [sources.by_native().await, sources.by_docker(&bed).await] {
+        let report = tester.test(&sources.context(), &Subject::Image(image)).await.unwrap();
+        let failed: Vec<&str> = report.failed().map(|case| case.name.as_str()).collect();
+        assert_eq!(
+            failed,
+            ["commands.yaml: Command Test: missing", "commands.yaml: Command Test: wrong on purpose"]
+        );
+    }
 }
