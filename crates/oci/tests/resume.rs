@@ -105,7 +105,7 @@ async fn a_blob_that_is_known_goes_on_in_its_upload_or_begins_again() {
 
 #[tokio::test]
 async fn a_layer_whose_upload_is_lost_late_is_one_error_that_says_to_begin_again() {
-    let bytes = noise(8, 2 * MEGABYTES << 20);
+    let bytes = noise(8, (2 * MEGABYTES) << 20);
     let server = Faulty::start({
         let patched = AtomicUsize::new(0);
         move |arrived| match arrived.method.as_str() {

@@ -110,7 +110,7 @@ impl Parser<'_> {
         name: &str,
         rest: &str,
         flags: Vec<Flag>,
-        heredocs: &mut Vec<Heredoc>,
+        heredocs: &mut [Heredoc],
     ) -> Result<Instruction> {
         let some = |rest: &str| match rest {
             "" => Err(wrong(format!("{name} requires at least one argument"))),

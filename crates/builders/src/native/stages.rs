@@ -243,8 +243,7 @@ mod tests {
 
     fn needed(text: &str, target: Option<&str>) -> Result<Vec<usize>> {
         let dockerfile = Dockerfile::parse(text, Path::new("Dockerfile"))?;
-        let mut options = NativeConfig::default();
-        options.target = target.map(str::to_owned);
+        let options = NativeConfig { target: target.map(str::to_owned), ..NativeConfig::default() };
         let stages = Stages::new(&dockerfile, &options, &Platform::new("linux", "amd64"))?;
         Ok(stages.needed(&Triggers::new())?.into_iter().collect())
     }

@@ -19,8 +19,7 @@ fn args(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 fn assemble(text: &str, given: &[(&str, &str)], base: ImageConfig) -> (String, Assembly) {
     let dockerfile = Dockerfile::parse(text, Path::new("Dockerfile")).expect(text);
-    let mut options = NativeConfig::default();
-    options.args = args(given);
+    let options = NativeConfig { args: args(given), ..NativeConfig::default() };
     let stages = Stages::new(&dockerfile, &options, &platform()).expect(text);
     let instructions = stages.instructions(stages.target, &Triggers::new()).expect(text);
     let evaluated = evaluate(&stages, stages.target, &instructions, base, None).expect(text);
@@ -86,8 +85,10 @@ fn the_command_goes_when_the_entrypoint_comes() {
 #[test]
 fn arguments_that_nobody_declares_are_found() {
     let dockerfile = Dockerfile::parse("ARG A\nFROM a\nARG B=1 C", Path::new("Dockerfile")).expect("valid");
-    let mut options = NativeConfig::default();
-    options.args = args(&[("A", "1"), ("C", ""), ("D", "2"), ("http_proxy", ""), ("BUILDKIT_X", "")]);
+    let options = NativeConfig {
+        args: args(&[("A", "1"), ("C", ""), ("D", "2"), ("http_proxy", ""), ("BUILDKIT_X", "")]),
+        ..NativeConfig::default()
+    };
     let stages = Stages::new(&dockerfile, &options, &platform()).expect("valid");
     assert_eq!(stages.unused_args(&dockerfile), ["D"]);
 }
