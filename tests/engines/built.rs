@@ -61,7 +61,7 @@ impl Sources {
     ) -> Image {
         let dockerfile = format!(
             "FROM {base}\nENV GREETING=\"hello from native\"\nWORKDIR /app\n\
-             COPY --chmod=755 run /app/run\nCOPY --chown=65534:65534 --chmod=640 data /app/data/\n\
+             COPY --chmod=755 run /app/run\nCOPY --chown=65534:65534 --chmod=750 data /app/data/\n\
              USER 65534:65534\nENTRYPOINT [\"/app/run\"]\nCMD [\"by\", \"default\"]\n"
         );
         self.build_from(store, repository, platform, &dockerfile).await
@@ -91,8 +91,8 @@ impl Sources {
         let sum = sum.split(' ').next().unwrap();
         format!(
             "hello from native: {arguments}\nas 65534:65534 in /app\n{sum}  -\nfound through a link\n\
-             0:0 755 /app/run\n65534:65534 640 data/large\n65534:65534 777 data/link\n\
-             65534:65534 640 data/small\n"
+             0:0 755 /app/run\n65534:65534 750 data/large\n65534:65534 777 data/link\n\
+             65534:65534 750 data/small\n"
         )
     }
 

@@ -43,7 +43,7 @@ fn base() -> Vec<Entry<'static>> {
 fn upper() -> Vec<Entry<'static>> {
     vec![
         ("app/.wh.secret", FILE, 0, ROOT, ""),
-        ("app/alias", HARD, 0, ROOT, "app/run"),
+        ("app/alias", HARD, 0o750, (1000, 1001), "app/run"),
         ("etc/passwd", FILE, 0o644, ROOT, "root:x:0:0:root:/root:/bin/sh\n"),
     ]
 }

@@ -80,7 +80,7 @@ impl Bed {
 }
 
 pub(crate) fn context(folder: &TempDir, cancel: &Cancel) -> Context {
-    let world = World::host(folder.path()).clock(FakeClock::new());
+    let world = World::host(folder.path()).clock(FakeClock::new().sleeps_advance());
     RunContext::new(world, "run").context(TaskId::parse("apply:shop").ok(), None, cancel.clone())
 }
 
