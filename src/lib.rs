@@ -6,31 +6,40 @@ pub use shipway_core::*;
 pub use shipway_builders as builders;
 pub use shipway_cluster as cluster;
 pub use shipway_deployers as deployers;
+pub use shipway_docker as docker;
 pub use shipway_oci as oci;
+pub use shipway_runners as runners;
 pub use shipway_taggers as taggers;
+pub use shipway_testers as testers;
 
 /// Returns a catalog of every kind of plug-in in this package.
 ///
 /// ```
 /// let kinds = shipway::catalog().kinds();
-/// assert_eq!(kinds["builder"], ["native"]);
+/// assert_eq!(kinds["builder"], ["docker", "native"]);
 /// assert_eq!(kinds["tagger"], ["fixed", "inputDigest"]);
+/// assert_eq!(kinds["tester"], ["structure"]);
 /// assert_eq!(kinds["deployer"], ["memory"]);
+/// assert_eq!(kinds["runner"], ["docker", "host"]);
 /// ```
 #[must_use]
 pub fn catalog() -> Catalog {
     Catalog::new()
         .with_builder::<builders::NativeConfig>()
+        .with_builder::<builders::DockerConfig>()
         .with_tagger::<taggers::FixedConfig>()
         .with_tagger::<taggers::InputDigestConfig>()
+        .with_tester::<testers::StructureConfig>()
         .with_deployer::<deployers::MemoryConfig>()
+        .with_runner::<runners::HostConfig>()
+        .with_runner::<runners::DockerConfig>()
 }
 
-/// Returns this machine's world around a folder of sources, with the door to images in registries and
-/// layouts.
+/// Returns this machine's world around a folder of sources, with the door to images in registries,
+/// layouts and Docker's engines.
 ///
-/// No credentials, an empty environment, and events are dropped: hand these over with
+/// An engine is connected when a pipeline names it, never before. No credentials, an empty environment, and events are dropped: hand these over with
 /// [`World::credentials`], [`World::env`] and [`World::sink`].
 pub fn host(root: impl Into<std::path::PathBuf>) -> World {
-    World::host(root).images(oci::Stores::new())
+    World::host(root).images(docker::DaemonStores::new(oci::Stores::new()))
 }
