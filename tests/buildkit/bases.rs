@@ -3,11 +3,18 @@
 use shipway_core::{Context, Store, Tag};
 use shipway_oci::{Descriptor, Distribution, ImageIndex, ImageManifest, Stores, digest_of, media};
 use tar::{Builder, EntryType, Header};
+use tokio::sync::OnceCell;
 
 const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
 
-/// Pushes the images `equal/odd:1`, `equal/user:1` and `equal/trigger:1`.
+/// Pushes the images `equal/odd:1`, `equal/user:1` and `equal/trigger:1`, once for all tests: docker-registry
+/// cuts a file short for a moment when the same is written again, and says then that it is not there.
 pub(crate) async fn push(cx: &Context, registry: &str) {
+    static PUSHED: OnceCell<()> = OnceCell::const_new();
+    PUSHED.get_or_init(|| push_all(cx, registry)).await;
+}
+
+async fn push_all(cx: &Context, registry: &str) {
     let plain = serde_json::json!({
         "Env": ["PATH=/odd/bin", "BASE=yes", "BOTH=base"],
         "Cmd": ["base", "command"],

@@ -152,7 +152,7 @@ async fn a_command_that_is_dropped_leaves_no_container() {
             look.tick().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), gone).await.expect("the container is removed");
+    tokio::time::timeout(std::time::Duration::from_secs(120), gone).await.expect("the container is removed");
     cancel.escalate(Stage::Forced, CancelReason::Asked);
     let error = runner.run(&cx, &request).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
