@@ -47,8 +47,9 @@ pub use self::{
     release::{Manifest, Manifests, ObjectId, Release, State},
     role::{Builder, Deployer, Runner, Tagger, Tester},
     run::{
-        Action, Aim, Allow, Build, Deploy, Driver, Observed, ObservedBuild, Output, Pipeline, Plan, Policy,
-        Report, Schedule, Stop, Task, Verdict, Verify, Watch, When,
+        Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, Driver, Gate, Gates, Need, Observed,
+        ObservedBuild, Output, Pipeline, Plan, Policy, Question, Report, Schedule, SharedVolume, Step,
+        StepWork, Stop, Task, Verdict, Verify, Watch, When,
     },
     test_report::{Case, CaseOutcome, Subject, TestReport},
 };

@@ -42,6 +42,7 @@ fn every_kind(text: &str) -> Vec<EventKind> {
         EventKind::Output { stream: Stream::Stderr, line: text.to_owned() },
         EventKind::Progress { what: text.to_owned(), done: 1, total: Some(2), unit: Unit::Bytes },
         EventKind::Message { level: Level::Warning, text: text.to_owned() },
+        EventKind::Asking { text: text.to_owned(), expires: Some(Timestamp(1)) },
         EventKind::Health { phase: Phase::Failed, waiting_for: vec![text.to_owned()] },
         EventKind::TaskFinished {
             outcome: Outcome::FailureAllowed { error: error() },

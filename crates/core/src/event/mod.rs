@@ -115,6 +115,14 @@ pub enum EventKind {
         /// What it waits for, or why it failed.
         waiting_for: Vec<String>,
     },
+    /// A person is asked, and the task waits for the answer.
+    Asking {
+        /// What is asked.
+        text: String,
+        /// Until when an answer counts; for ever when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
+    },
     /// Somebody asked to stop.
     Cancelling {
         /// How far.
@@ -152,7 +160,7 @@ impl EventKind {
             }
             Self::Output { line, .. } => change(line),
             Self::Progress { what, .. } => change(what),
-            Self::Message { text, .. } => change(text),
+            Self::Message { text, .. } | Self::Asking { text, .. } => change(text),
             Self::Health { waiting_for, .. } => waiting_for.iter_mut().for_each(change),
         }
     }

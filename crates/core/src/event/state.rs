@@ -50,6 +50,8 @@ pub struct TaskState {
     pub finished: Option<Timestamp>,
     /// The health that was seen last.
     pub health: Option<(Phase, Vec<String>)>,
+    /// What a person is asked, while the task waits for the answer.
+    pub asking: Option<String>,
     /// How many lines were printed.
     pub lines: u64,
 }
@@ -115,10 +117,12 @@ impl TaskState {
             }
             EventKind::TaskFinished { outcome, made } => {
                 self.status = TaskStatus::Ended(outcome.clone());
+                self.asking = None;
                 self.made.clone_from(made);
                 self.finished = Some(at);
             }
             EventKind::Output { .. } => self.lines += 1,
+            EventKind::Asking { text, .. } => self.asking = Some(text.clone()),
             EventKind::Health { phase, waiting_for } => self.health = Some((*phase, waiting_for.clone())),
             EventKind::Progress { .. }
             | EventKind::Message { .. }

@@ -81,7 +81,10 @@ fn status(task: &TaskState) -> (&'static str, Vec<String>) {
     let reasons = || task.reasons.iter().map(|reason| format!("because {reason}")).collect();
     match &task.status {
         TaskStatus::Pending => ("pending", Vec::new()),
-        TaskStatus::Running => ("running", reasons()),
+        TaskStatus::Running => match &task.asking {
+            Some(text) => ("asking", vec![text.clone()]),
+            None => ("running", reasons()),
+        },
         TaskStatus::Ended(outcome) => match outcome {
             Outcome::Succeeded => ("done", reasons()),
             Outcome::Reused => ("reused", Vec::new()),

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -12,7 +12,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Action, Allow, Observed, Output, Pipeline, Plan, Report, Schedule, Stop, Task, Verify, observe,
+    Action, Allow, Gates, Observed, Output, Pipeline, Plan, Report, Schedule, Stop, Task, Verify, observe,
     perform::{Done, Work},
 };
 use crate::{
@@ -48,6 +48,8 @@ pub struct Driver {
     keep_going: bool,
     verify: Verify,
     grace: Duration,
+    gates: Option<Arc<dyn Gates>>,
+    retries: u32,
 }
 
 impl Driver {
@@ -62,6 +64,8 @@ impl Driver {
             keep_going: false,
             verify: Verify::default(),
             grace: Duration::from_secs(10),
+            gates: None,
+            retries: 100,
         }
     }
 
@@ -99,6 +103,22 @@ impl Driver {
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Sets who carries questions to people; without one a plan that has gates is refused.
+    #[must_use]
+    pub fn gates(mut self, gates: impl Gates) -> Self {
+        self.gates = Some(Arc::new(gates));
+        self
+    }
+
+    /// Sets how often tasks of one run may be tried again, all together; 100 by default. Each task's own
+    /// number is in its [`Policy`](super::Policy). When a whole target is away, this keeps every task from
+    /// asking it again and again.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
         self
     }
 
@@ -150,6 +170,8 @@ impl Driver {
             pipeline: pipeline.clone(),
             cache: Arc::clone(&self.cache),
             verify: self.verify,
+            gates: self.gates.clone(),
+            retries: AtomicU32::new(self.retries),
             made: Mutex::default(),
         });
         let schedule = Schedule::new(&plan.tasks, self.slots)?;
@@ -315,7 +337,11 @@ impl Execution<'_> {
             }
             Err(error) => {
                 let error = self.run.report(error);
-                let allowed = self.tasks[&id].policy.allow == Allow::Failure;
+                let allowed = match &self.tasks[&id].policy.allow {
+                    Allow::Nothing => false,
+                    Allow::Failure => true,
+                    Allow::Codes(codes) => self.work.code(&id).is_some_and(|code| codes.contains(&code)),
+                };
                 let outcome =
                     if allowed { Outcome::FailureAllowed { error } } else { Outcome::Failed { error } };
                 (outcome, Output::Nothing)
@@ -359,7 +385,7 @@ async fn attempts(work: &Work, cx: &Context, task: &Task) -> Result<Done> {
     let mut pause = Duration::from_millis(500);
     for attempt in 0.. {
         match work.perform(cx, task).await {
-            Err(error) if attempt < task.policy.retries && error.may_retry() => {
+            Err(error) if attempt < task.policy.retries && error.may_retry() && work.may_retry() => {
                 cx.message(crate::Level::Warning, format!("trying again in {pause:?}: {}", error.report()));
                 let note = |stopped: Error| stopped.note(format!("the last try failed: {}", error.report()));
                 cx.sleep(pause).await.map_err(note)?;

@@ -1,8 +1,11 @@
 //! Lowers a pipeline to tasks: pure, from the declarations and from what plug-ins say of themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use super::{Action, Aim, Build, Deploy, Pipeline, Policy, Task, When};
+use super::{Action, Aim, Allow, Build, Deploy, Need, Pipeline, Policy, Step, StepWork, Task, When};
 use crate::{Capabilities, Error, Feature, Result, Store, StoreKind, TaskId};
 
 /// The ids of an artifact's and a release's tasks, in one place.
@@ -119,6 +122,83 @@ pub(super) fn lower(pipeline: &Pipeline, uses_tag: &BTreeSet<String>) -> Result<
     for deploy in &pipeline.deploys {
         lower_deploy(pipeline, deploy, &mut tasks)?;
     }
+    lower_steps(pipeline, &mut tasks)?;
+    Ok(tasks)
+}
+
+/// How long the runner may take to copy a volume back and remove it.
+const CLOSING: Duration = Duration::from_secs(600);
+
+fn lower_steps(pipeline: &Pipeline, tasks: &mut Vec<Task>) -> Result<()> {
+    for shared in &pipeline.volumes {
+        let name = shared.volume.name.as_str();
+        let limits = shared.runner.capabilities().limits;
+        let users = || pipeline.steps.iter().filter(|step| step.volumes().any(|used| used == name));
+        let open = id("open", name);
+        tasks.push(Task::new(open.clone(), Action::Open, name).limits(limits.clone()));
+        let needs: Vec<TaskId> = [open].into_iter().chain(users().map(step_id)).collect();
+        let policy = Policy::default().when(When::Ended).timeout(CLOSING);
+        tasks.push(
+            Task::new(id("close", name), Action::Close, name).needs(needs).policy(policy).limits(limits),
+        );
+    }
+    let others: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
+    let others = others.into_iter().chain(pipeline.steps.iter().filter(|step| !step.finally).map(step_id));
+    let others: Vec<TaskId> = others.collect();
+    for step in &pipeline.steps {
+        let mut needs: Vec<TaskId> = step.volumes().map(|volume| id("open", volume)).collect();
+        for need in &step.after {
+            needs.extend(ended_after(pipeline, need)?);
+        }
+        let mut limits = step.limits.clone();
+        let action = match &step.work {
+            StepWork::Run { runner, .. } => {
+                limits.extend(runner.capabilities().limits);
+                Action::Run
+            }
+            StepWork::Gate(text) => Action::Gate { text: text.clone() },
+            StepWork::Wait(time) => Action::Wait { time: *time },
+        };
+        if step.finally {
+            // What it mounts itself is closed after it.
+            let own: Vec<TaskId> = step.volumes().map(|volume| id("close", volume)).collect();
+            needs.extend(others.iter().filter(|other| !own.contains(other)).cloned());
+        }
+        let task = Task::new(step_id(step), action, step.name.as_str());
+        tasks.push(task.needs(needs).policy(step.policy.clone()).limits(limits));
+    }
+    Ok(())
+}
+
+/// Returns the id of a step's task.
+pub(super) fn step_id(step: &Step) -> TaskId {
+    let word = match step.work {
+        StepWork::Run { .. } => "run",
+        StepWork::Gate(_) => "gate",
+        StepWork::Wait(_) => "wait",
+    };
+    id(word, &step.name)
+}
+
+/// Returns the tasks after which a need is met.
+fn ended_after(pipeline: &Pipeline, need: &Need) -> Result<Vec<TaskId>> {
+    match need {
+        Need::Artifact(name) => released_after(pipeline, pipeline.find_build(name)?),
+        Need::Release(name) => proved_after(pipeline, name),
+        Need::Step(name) => Ok(vec![step_id(pipeline.find_step(name)?)]),
+    }
+}
+
+/// Returns the tasks after which a need is met for who reads files: what a volume has for them is copied back then.
+fn copied_after(pipeline: &Pipeline, need: &Need) -> Result<Vec<TaskId>> {
+    let mut tasks = ended_after(pipeline, need)?;
+    if let Need::Step(name) = need {
+        for volume in pipeline.find_step(name)?.volumes() {
+            if pipeline.find_volume(volume)?.volume.into.is_some() {
+                tasks.push(id("close", volume));
+            }
+        }
+    }
     Ok(tasks)
 }
 
@@ -134,6 +214,9 @@ fn lower_build(
     let mut needs = Vec::new();
     for required in build.artifact.requires.values() {
         needs.push(image_id(pipeline, required)?);
+    }
+    for need in &build.after {
+        needs.extend(copied_after(pipeline, need)?);
     }
     if let Some(tagger) = &build.tagger {
         let tag_needs = if tagger.needs_fingerprint() { vec![build_id.clone()] } else { Vec::new() };
@@ -205,7 +288,7 @@ fn lower_deploy(pipeline: &Pipeline, deploy: &Deploy, tasks: &mut Vec<Task>) -> 
     // A release that waits for others may be rendered before them, but is compared after them.
     let mut diff_needs = vec![render];
     for other in &deploy.after {
-        diff_needs.extend(proved_after(pipeline, other)?);
+        diff_needs.extend(ended_after(pipeline, other)?);
     }
     let (apply, health) = lower.change("", Aim::Release(100), diff_needs, When::Succeeded);
     let health = health.unwrap_or_else(|| apply.clone());
@@ -250,10 +333,15 @@ struct Lower<'a> {
 impl Lower<'_> {
     fn add(&mut self, word: &str, name: &str, action: Action, needs: Vec<TaskId>, when: When) -> TaskId {
         let id = id(word, name);
-        let mut policy = Policy::default().when(when);
-        if action == Action::Health {
-            policy = policy.timeout(self.deploy.watch.timeout);
-        }
+        let policy = match &action {
+            Action::Health => Policy::default().timeout(self.deploy.watch.timeout),
+            Action::Gate { .. } => {
+                Policy::default().timeout(self.deploy.gate.as_ref().and_then(|gate| gate.timeout))
+            }
+            Action::Verify { .. } => Policy::default(),
+            _ => self.deploy.policy.clone().allow(Allow::Nothing),
+        };
+        let policy = policy.when(when);
         let task =
             Task::new(id.clone(), action, self.part).needs(needs).policy(policy).limits(self.limits.clone());
         self.tasks.push(task);
@@ -264,7 +352,13 @@ impl Lower<'_> {
     fn change(&mut self, suffix: &str, aim: Aim, needs: Vec<TaskId>, when: When) -> (TaskId, Option<TaskId>) {
         let name = format!("{}{suffix}", self.part);
         let diff = self.add("diff", &name, Action::Diff { aim }, needs, when);
-        let apply = self.add("apply", &name, Action::Apply, vec![diff], When::Succeeded);
+        let mut needs = vec![diff.clone()];
+        // The way back is not asked about: what is there has failed.
+        if let (Aim::Release(_), Some(gate)) = (aim, &self.deploy.gate) {
+            let action = Action::Gate { text: gate.text.clone() };
+            needs.push(self.add("gate", &name, action, vec![diff], When::Succeeded));
+        }
+        let apply = self.add("apply", &name, Action::Apply, needs, When::Succeeded);
         let health = (aim != Aim::Settle)
             .then(|| self.add("health", &name, Action::Health, vec![apply.clone()], When::Succeeded));
         (apply, health)

@@ -1,19 +1,24 @@
 //! A run: `Pipeline → observe (reads only) → plan (pure) → schedule (pure) + driver → Report`.
 
 mod driver;
+mod gate;
 mod lower;
 mod observe;
 mod perform;
+mod perform_step;
 mod pipeline;
 mod plan;
 mod report;
 mod schedule;
+mod step;
 
 pub use self::{
     driver::Driver,
+    gate::{Answer, Decision, Decisions, Gates, Question},
     observe::{Observed, ObservedBuild, Verify},
-    pipeline::{Build, Deploy, Pipeline, Watch},
+    pipeline::{Build, Deploy, Gate, Pipeline, Watch},
     plan::{Action, Aim, Allow, Output, Plan, Policy, Task, Verdict, When},
     report::Report,
     schedule::{Schedule, Stop},
+    step::{Need, SharedVolume, Step, StepWork},
 };

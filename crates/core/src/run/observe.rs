@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Build, Output, Pipeline, Plan, Schedule, Task, Verdict, lower, lower::lower as lower_pipeline,
+    Action, Build, Need, Output, Pipeline, Plan, Schedule, Task, Verdict, lower,
+    lower::lower as lower_pipeline,
 };
 use crate::{
     Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, Tag, TaskId,
@@ -173,7 +174,9 @@ pub(super) async fn observe(
                 requires.insert(alias.clone(), image);
             }
         }
-        if requires.len() == build.artifact.requires.len() && !inputs.uses_tag {
+        // What commands do to the sources is seen once they have.
+        let settled = build.after.iter().all(|need| matches!(need, Need::Artifact(_)));
+        if requires.len() == build.artifact.requires.len() && !inputs.uses_tag && settled {
             let mut whole = snapshot;
             complete(&mut whole, &requires, None);
             seen.fingerprint = Some(whole.fingerprint());

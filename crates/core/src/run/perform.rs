@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use super::{
-    Action, Aim, Build, Deploy, Output, Pipeline, Plan, Task, Verdict, Verify,
-    lower::{id, image_id},
+    Action, Aim, Build, Deploy, Gates, Output, Pipeline, Plan, Task, Verdict, Verify,
+    lower::{id, image_id, step_id},
     observe::{Lookup, Recorded, complete},
 };
 use crate::{
@@ -22,6 +25,9 @@ pub(super) struct Work {
     pub(super) pipeline: Pipeline,
     pub(super) cache: Arc<dyn Cache>,
     pub(super) verify: Verify,
+    pub(super) gates: Option<Arc<dyn Gates>>,
+    /// How often tasks may be tried again yet, all together.
+    pub(super) retries: AtomicU32,
     pub(super) made: Mutex<Made>,
 }
 
@@ -63,9 +69,9 @@ impl Work {
                 let Some(Output::Changes(changes)) = self.need(task) else {
                     return Ok(Output::Nothing.into());
                 };
-                let deploy = self.pipeline.find_deploy(&task.part)?;
-                let deployment = deploy.deployer.apply(cx, &changes).await?;
-                Ok(Done { output: Output::Deployment(deployment), reused: changes.changes.is_empty() })
+                let reused = changes.changes.is_empty();
+                let deployment = self.apply(cx, task, changes).await?;
+                Ok(Done { output: Output::Deployment(deployment), reused })
             }
             Action::Health => {
                 let Some(Output::Deployment(deployment)) = self.need(task) else {
@@ -77,6 +83,9 @@ impl Work {
                 let deploy = self.pipeline.find_deploy(&task.part)?;
                 let deployment = self.deployment(&id("apply", &task.part))?;
                 self.test(cx, task, deploy.testers.get(tester), &Subject::Deployment(deployment)).await
+            }
+            Action::Run | Action::Gate { .. } | Action::Wait { .. } | Action::Open | Action::Close => {
+                self.step(cx, task).await
             }
         }
     }
@@ -107,6 +116,24 @@ impl Work {
                     self.pipeline.find_deploy(&task.part)?;
                     None
                 }
+                Action::Gate { .. } => {
+                    if self.gates.is_none() {
+                        return Err(Error::config(format!(
+                            "`{}` asks a person, and there is nobody to ask",
+                            task.id
+                        ))
+                        .hint("give the driver a way to ask with `Driver::gates`"));
+                    }
+                    None
+                }
+                Action::Run | Action::Wait { .. } => {
+                    let step = self.pipeline.find_step(&task.part)?;
+                    (step_id(step) != task.id).then_some("a step of another kind")
+                }
+                Action::Open | Action::Close => {
+                    self.pipeline.find_volume(&task.part)?;
+                    None
+                }
             };
             if let Some(missing) = missing {
                 return Err(Error::internal(format!(
@@ -118,7 +145,21 @@ impl Work {
         Ok(())
     }
 
-    fn made<T>(&self, look: impl FnOnce(&mut Made) -> T) -> T {
+    /// Takes one of the run's tries, and returns whether there was one left.
+    pub(super) fn may_retry(&self) -> bool {
+        let take = |left: u32| left.checked_sub(1);
+        self.retries.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// Returns the exit code of a command that failed.
+    pub(super) fn code(&self, id: &TaskId) -> Option<i32> {
+        match self.output(id) {
+            Some(Output::Exit(exit)) => Some(exit.code),
+            _ => None,
+        }
+    }
+
+    pub(super) fn made<T>(&self, look: impl FnOnce(&mut Made) -> T) -> T {
         look(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -127,7 +168,7 @@ impl Work {
     }
 
     /// Returns what the task's only need made.
-    fn need(&self, task: &Task) -> Option<Output> {
+    pub(super) fn need(&self, task: &Task) -> Option<Output> {
         self.output(task.needs.first()?)
     }
 

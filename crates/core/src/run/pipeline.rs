@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::Policy;
+use super::{Need, Policy, SharedVolume, Step};
 use crate::{Artifact, Builder, Deployer, Error, Release, Result, Store, Tagger, Tester, did_you_mean};
 
 /// What to build and what to deploy.
@@ -30,6 +30,10 @@ pub struct Pipeline {
     pub builds: Vec<Build>,
     /// What to deploy, after all that it uses is built and tested.
     pub deploys: Vec<Deploy>,
+    /// What else is done.
+    pub steps: Vec<Step>,
+    /// What commands of steps share.
+    pub volumes: Vec<SharedVolume>,
 }
 
 /// An artifact with those who work on it.
@@ -48,6 +52,8 @@ pub struct Build {
     pub testers: BTreeMap<String, Arc<dyn Tester>>,
     /// The stores that the image may be built into, the preferred one first; registries by default.
     pub stores: Vec<Store>,
+    /// What must have ended before; artifacts that it requires need not be named.
+    pub after: BTreeSet<Need>,
     /// What to do when the build fails or takes long.
     pub policy: Policy,
 }
@@ -62,8 +68,10 @@ pub struct Deploy {
     pub deployer: Arc<dyn Deployer>,
     /// The artifacts whose images it has; all of the pipeline's when empty.
     pub artifacts: BTreeSet<String>,
-    /// The releases that must be proved, healthy and good to their testers, before this one is compared with its target.
-    pub after: BTreeSet<String>,
+    /// What must have ended before the release is compared with its target: other releases, steps.
+    pub after: BTreeSet<Need>,
+    /// What a person is asked, who is shown the changes, before they are made; nobody is asked when absent, or when there are none.
+    pub gate: Option<Gate>,
     /// Who judges the deployment once it is healthy, by name.
     pub testers: BTreeMap<String, Arc<dyn Tester>>,
     /// How its health is watched.
@@ -71,6 +79,32 @@ pub struct Deploy {
     /// Whether a failed release is replaced by the earlier deployment; true by default, and done only
     /// by deployers that claim [`Feature::Restore`](crate::Feature::Restore).
     pub go_back: bool,
+    /// What to do when the rendering, the comparison or the apply fails or takes long.
+    pub policy: Policy,
+}
+
+/// A question before the changes of a release are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gate {
+    /// What is asked.
+    pub text: String,
+    /// How long an answer is waited for; for ever when absent. Then the release fails.
+    pub timeout: Option<Duration>,
+}
+
+impl Gate {
+    /// Returns a question that is open for ever.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), timeout: None }
+    }
+
+    /// Sets how long an answer is waited for.
+    #[must_use]
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
 }
 
 /// How the health of a deployment is watched.
@@ -101,7 +135,13 @@ impl Watch {
 impl Pipeline {
     /// Returns a pipeline with nothing to do.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), builds: Vec::new(), deploys: Vec::new() }
+        Self {
+            name: name.into(),
+            builds: Vec::new(),
+            deploys: Vec::new(),
+            steps: Vec::new(),
+            volumes: Vec::new(),
+        }
     }
 
     /// Adds something to build.
@@ -118,6 +158,20 @@ impl Pipeline {
         self
     }
 
+    /// Adds something else to do.
+    #[must_use]
+    pub fn step(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// Adds a volume that commands of steps share.
+    #[must_use]
+    pub fn volume(mut self, volume: SharedVolume) -> Self {
+        self.volumes.push(volume);
+        self
+    }
+
     /// Checks that names are names and unique, and that every name that is used exists.
     ///
     /// # Errors
@@ -125,11 +179,25 @@ impl Pipeline {
     pub fn check(&self) -> Result<()> {
         let artifacts = unique("artifact", self.builds.iter().map(|build| build.artifact.name.as_str()))?;
         let releases = unique("release", self.deploys.iter().map(|deploy| deploy.release.name.as_str()))?;
+        let steps = unique("step", self.steps.iter().map(|step| step.name.as_str()))?;
+        let volumes = unique("volume", self.volumes.iter().map(|shared| shared.volume.name.as_str()))?;
+        let needed = |user: &str, needs: &BTreeSet<Need>| {
+            needs.iter().try_for_each(|need| match need {
+                Need::Artifact(name) => known("artifact", name, &artifacts, user),
+                Need::Release(name) => known("release", name, &releases, user),
+                Need::Step(name) => match self.steps.iter().find(|step| step.name == *name && step.finally) {
+                    Some(_) => Err(Error::config(format!("{user} needs step `{name}`, which comes last"))
+                        .hint("let the step not be `finally`, or let this come last as well")),
+                    None => known("step", name, &steps, user),
+                },
+            })
+        };
         for build in &self.builds {
             let user = format!("artifact `{}`", build.artifact.name);
             for required in build.artifact.requires.values() {
                 known("artifact", required, &artifacts, &user)?;
             }
+            needed(&user, &build.after)?;
             unique("tester", build.testers.keys().map(String::as_str))?;
         }
         for deploy in &self.deploys {
@@ -137,10 +205,15 @@ impl Pipeline {
             for artifact in &deploy.artifacts {
                 known("artifact", artifact, &artifacts, &user)?;
             }
-            for release in &deploy.after {
-                known("release", release, &releases, &user)?;
-            }
+            needed(&user, &deploy.after)?;
             unique("tester", deploy.testers.keys().map(String::as_str))?;
+        }
+        for step in &self.steps {
+            let user = format!("step `{}`", step.name);
+            needed(&user, &step.after)?;
+            for volume in step.volumes() {
+                known("volume", volume, &volumes, &user)?;
+            }
         }
         Ok(())
     }
@@ -148,6 +221,19 @@ impl Pipeline {
     pub(super) fn find_build(&self, name: &str) -> Result<&Build> {
         self.builds.iter().find(|build| build.artifact.name == name).ok_or_else(|| {
             Error::internal(format!("the plan names an artifact `{name}` that the pipeline lacks"))
+        })
+    }
+
+    pub(super) fn find_step(&self, name: &str) -> Result<&Step> {
+        self.steps
+            .iter()
+            .find(|step| step.name == name)
+            .ok_or_else(|| Error::internal(format!("the plan names a step `{name}` that the pipeline lacks")))
+    }
+
+    pub(super) fn find_volume(&self, name: &str) -> Result<&SharedVolume> {
+        self.volumes.iter().find(|shared| shared.volume.name == name).ok_or_else(|| {
+            Error::internal(format!("the plan names a volume `{name}` that the pipeline lacks"))
         })
     }
 
@@ -195,6 +281,7 @@ impl Build {
             tagger: None,
             testers: BTreeMap::new(),
             stores: vec![Store::Registry],
+            after: BTreeSet::new(),
             policy: Policy::default(),
         }
     }
@@ -220,6 +307,13 @@ impl Build {
         self
     }
 
+    /// Sets what must have ended before.
+    #[must_use]
+    pub fn after(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
+        self.after = needs.into_iter().collect();
+        self
+    }
+
     /// Sets what to do when the build fails or takes long.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
@@ -237,8 +331,10 @@ impl Deploy {
             artifacts: BTreeSet::new(),
             after: BTreeSet::new(),
             testers: BTreeMap::new(),
+            gate: None,
             watch: Watch::default(),
             go_back: true,
+            policy: Policy::default(),
         }
     }
 
@@ -249,10 +345,17 @@ impl Deploy {
         self
     }
 
-    /// Sets the releases that must be proved first.
+    /// Sets what must have ended before the release is compared with its target.
     #[must_use]
-    pub fn after<T: Into<String>>(mut self, releases: impl IntoIterator<Item = T>) -> Self {
-        self.after = releases.into_iter().map(Into::into).collect();
+    pub fn after(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
+        self.after = needs.into_iter().collect();
+        self
+    }
+
+    /// Sets what a person is asked before the changes are made.
+    #[must_use]
+    pub fn gate(mut self, gate: impl Into<Option<Gate>>) -> Self {
+        self.gate = gate.into();
         self
     }
 
@@ -274,6 +377,13 @@ impl Deploy {
     #[must_use]
     pub fn go_back(mut self, go_back: bool) -> Self {
         self.go_back = go_back;
+        self
+    }
+
+    /// Sets what to do when the rendering, the comparison or the apply fails or takes long.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
         self
     }
 }

@@ -10,8 +10,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::{Answer, Decision};
 use crate::{
-    ChangeSet, Deployment, Fingerprint, Image, Manifests, Reason, Store, Tag, TaskId, TestReport,
+    ChangeSet, Deployment, Exit, Fingerprint, Image, Manifests, Reason, Store, Tag, TaskId, TestReport,
     plain::Plain, value::value,
 };
 
@@ -89,6 +90,22 @@ pub enum Action {
         /// The tester's name.
         tester: String,
     },
+    /// Runs a command.
+    Run,
+    /// Asks a person, who is shown this text and, before an apply, the changes.
+    Gate {
+        /// The text.
+        text: String,
+    },
+    /// Lets this time pass.
+    Wait {
+        /// The time.
+        time: Duration,
+    },
+    /// Makes a volume that commands share.
+    Open,
+    /// Copies back what the volume asks for, and removes it.
+    Close,
 }
 
 /// What a diff is to lead to.
@@ -121,7 +138,7 @@ value! {
 }
 
 /// Which failures are allowed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Allow {
@@ -130,6 +147,8 @@ pub enum Allow {
     Nothing,
     /// Any: it is shown, and the run goes on without what it should have made: what needs that is skipped.
     Failure,
+    /// These exit codes of a command, as `allowExitCodes` in Cloud Build.
+    Codes(BTreeSet<i32>),
 }
 
 /// When a task runs, once all that it needs has ended.
@@ -183,6 +202,10 @@ pub enum Output {
     Changes(ChangeSet),
     /// A deployment.
     Deployment(Deployment),
+    /// How a command ended, without what it wrote.
+    Exit(Exit),
+    /// A person's answer.
+    Decision(Decision),
 }
 
 impl Output {
@@ -215,6 +238,19 @@ impl Output {
             Self::Deployment(deployment) => {
                 format!("{} revision {}", deployment.manifests.release.name, deployment.revision)
             }
+            Self::Exit(exit) => match (&exit.result, exit.code) {
+                (Some(result), 0) => result.clone(),
+                (_, 0) => String::new(),
+                (_, code) => format!("exit code {code}"),
+            },
+            Self::Decision(decision) => {
+                let word = match decision.answer {
+                    Answer::Approved => "approved",
+                    Answer::Rejected => "rejected",
+                };
+                let why = if decision.why.is_empty() { String::new() } else { format!(": {}", decision.why) };
+                format!("{word} by {} at {}{why}", decision.who, decision.at)
+            }
         }
     }
 }
@@ -239,11 +275,13 @@ impl fmt::Display for Plan {
                 writeln!(f, "only after a failure")?;
                 continue;
             }
-            match &task.verdict {
-                Verdict::Always => f.write_str("runs")?,
-                Verdict::Reuse(fingerprint) => write!(f, "reuses {}", fingerprint.short())?,
-                Verdict::Run(reasons) => write!(f, "runs: {}", list(reasons))?,
-                Verdict::Open(tasks) => write!(f, "open until {}", list(tasks))?,
+            match (&task.action, &task.verdict) {
+                (Action::Gate { text }, _) => write!(f, "asks: {text}")?,
+                (Action::Wait { time }, _) => write!(f, "waits {time:?}")?,
+                (_, Verdict::Always) => f.write_str("runs")?,
+                (_, Verdict::Reuse(fingerprint)) => write!(f, "reuses {}", fingerprint.short())?,
+                (_, Verdict::Run(reasons)) => write!(f, "runs: {}", list(reasons))?,
+                (_, Verdict::Open(tasks)) => write!(f, "open until {}", list(tasks))?,
             }
             writeln!(f)?;
         }

@@ -12,15 +12,15 @@ pub enum Stop {
     /// Nothing new starts but the way back, which is tasks that run after a failure and what needs them,
     /// and what tells whether it has to be gone: the proofs of what is applied already.
     WayBack,
-    /// Nothing new starts.
+    /// Nothing new starts but what closes a volume that was opened.
     All,
 }
 
 /// What may start now, and what is left.
 ///
 /// Its rules: a task starts once, after all that it needs has ended, if its condition holds; tasks
-/// start in the plan's order; no more than `slots` run at once, and no named resource is used more
-/// than it allows.
+/// start in the plan's order; no more than `slots` run at once, not counting those that only wait, and
+/// no named resource is used more than it allows.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     order: Vec<TaskId>,
@@ -42,6 +42,10 @@ struct Node {
     proves: bool,
     /// Whether it makes something that those that need it cannot do without.
     makes: bool,
+    /// Whether it only waits, so that it takes no slot.
+    waits: bool,
+    /// Whether it removes what the task before it made, also when the run is cancelled.
+    removes: bool,
     outcome: Option<Outcome>,
 }
 
@@ -65,7 +69,12 @@ impl Schedule {
                 resources: task.limits.keys().cloned().collect(),
                 way_back: false,
                 proves: matches!(task.action, Action::Health | Action::Verify { .. }),
-                makes: !matches!(task.action, Action::Test { .. } | Action::Verify { .. }),
+                makes: !matches!(
+                    task.action,
+                    Action::Test { .. } | Action::Verify { .. } | Action::Run | Action::Close
+                ),
+                waits: matches!(task.action, Action::Gate { .. } | Action::Wait { .. }),
+                removes: task.action == Action::Close,
                 outcome: None,
             };
             if nodes.insert(task.id.clone(), node).is_some() {
@@ -156,10 +165,9 @@ impl Schedule {
 
     /// Returns the next task to start and counts it as running, or `None` when none can start now.
     pub fn start_next(&mut self) -> Option<TaskId> {
-        if self.running.len() >= self.slots {
-            return None;
-        }
-        let id = self.order.iter().find(|id| self.may_start(id))?.clone();
+        let busy = self.running.iter().filter(|id| !self.nodes[id].waits).count() >= self.slots;
+        let fits = |id: &&TaskId| !busy || self.nodes[*id].waits;
+        let id = self.order.iter().filter(fits).find(|id| self.may_start(id))?.clone();
         for resource in &self.nodes[&id].resources {
             *self.in_use.entry(resource.clone()).or_default() += 1;
         }
@@ -226,6 +234,13 @@ impl Schedule {
     /// Returns what becomes of a task that has not started; `None` while that is open.
     fn judge(&self, node: &Node) -> Option<Judgement> {
         match self.stop {
+            // Without what was opened there is nothing to close.
+            Some(_) if node.removes => {
+                let opened = node.needs.first().and_then(|open| self.nodes[open].outcome.as_ref());
+                if matches!(opened, Some(Outcome::Skipped { .. })) {
+                    return Some(Judgement::Skip(None));
+                }
+            }
             Some(Stop::All) => return Some(Judgement::Skip(None)),
             Some(Stop::WayBack) if !(node.way_back || node.proves) => return Some(Judgement::Skip(None)),
             _ => {}

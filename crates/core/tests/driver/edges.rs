@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Allow, Artifact, Build, BuildRequest, Builder, Cancel, Capabilities, Context, Deploy, Digest, Driver,
-    ErrorKind, Event, EventKind, Image, Images, Inputs, Outcome, Pipeline, Policy, Record, Release, Result,
-    RunOutcome, Store, StoreKind, Target, World,
+    ErrorKind, Event, EventKind, Image, Images, Inputs, Need, Outcome, Pipeline, Policy, Record, Release,
+    Result, RunOutcome, Store, StoreKind, Target, World,
 };
 
 use crate::{
@@ -54,7 +54,7 @@ async fn what_needs_an_image_whose_build_was_allowed_to_fail_is_skipped() {
 async fn a_release_after_another_waits_for_its_testers_too() {
     let bench = bench();
     let plain = FakeDeployer { plain: true, ..FakeDeployer::default() };
-    let second = Deploy::new(Release::new("second"), Arc::new(plain.clone())).after(["shop"]);
+    let second = Deploy::new(Release::new("second"), Arc::new(plain.clone())).after([Need::release("shop")]);
     let pipeline = Pipeline::new("shop")
         .build(build("web", bench.builder(Quirk::None)))
         .deploy(deploy(&plain).tester("smoke", Arc::new(FakeTester { passes: false })))

@@ -177,6 +177,10 @@ pub(crate) struct FakeDeployer {
     pub(crate) plain: bool,
     pub(crate) slow_apply: Option<Duration>,
     pub(crate) applying: Arc<Mutex<bool>>,
+    /// How many changes each next diff shows; one after these.
+    pub(crate) diffs: Arc<Mutex<Vec<usize>>>,
+    /// How many applies find that the world moved.
+    pub(crate) conflicts: Arc<Mutex<usize>>,
 }
 
 #[async_trait]
@@ -201,12 +205,22 @@ impl Deployer for FakeDeployer {
     }
 
     async fn diff(&self, _cx: &Context, desired: &Desired) -> Result<ChangeSet> {
-        let object = ObjectId::new("v1", "Thing", desired.release());
-        Ok(ChangeSet::new(desired.clone()).changes([Change::new(object, Verb::Update)]))
+        let count = self.diffs.lock().unwrap().pop().unwrap_or(1);
+        let change = |at| {
+            Change::new(ObjectId::new("v1", "Thing", format!("{}-{at}", desired.release())), Verb::Update)
+        };
+        Ok(ChangeSet::new(desired.clone()).changes((0..count).map(change).collect::<Vec<_>>()))
     }
 
     async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
         *self.applying.lock().unwrap() = true;
+        {
+            let mut conflicts = self.conflicts.lock().unwrap();
+            if *conflicts > 0 {
+                *conflicts -= 1;
+                return Err(Error::conflict("the world moved"));
+            }
+        }
         if let Some(pause) = self.slow_apply {
             tokio::select! {
                 () = cx.clock().sleep(pause) => {}

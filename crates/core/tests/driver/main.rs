@@ -8,6 +8,8 @@
 
 mod edges;
 mod fakes;
+mod gates;
+mod steps;
 mod stopping;
 
 use std::sync::Arc;
@@ -16,7 +18,8 @@ use fakes::{
     FakeBuilder, FakeDeployer, FakeTagger, FakeTester, Quirk, bench, bench_with, build, deploy, requiring,
 };
 use shipway_core::{
-    Driver, ErrorKind, Outcome, Output, Pipeline, Policy, Report, RunOutcome, Store, StoreKind, TaskStatus,
+    Driver, ErrorKind, Need, Outcome, Output, Pipeline, Policy, Report, RunOutcome, Store, StoreKind,
+    TaskStatus,
 };
 
 fn reasons(report: &Report, id: &str) -> Vec<String> {
@@ -279,7 +282,7 @@ async fn wrong_pipelines_are_refused_with_the_names_in_question() {
         Pipeline::new("twice").build(one("web")).build(one("web")),
         Pipeline::new("blank").build(one("a b")),
         Pipeline::new("artifact").build(one("web")).deploy(deploy(&deployer).artifacts(["wep"])),
-        Pipeline::new("release").build(one("web")).deploy(deploy(&deployer).after(["db"])),
+        Pipeline::new("release").build(one("web")).deploy(deploy(&deployer).after([Need::release("db")])),
         Pipeline::new("slash")
             .build(one("web").tester("a/b", tester()))
             .build(one("web/a").tester("b", tester())),

@@ -1,0 +1,131 @@
+//! Does what steps say: runs commands, asks people, lets time pass, opens and closes volumes.
+
+use std::time::Duration;
+
+use super::{
+    Action, Answer, Decision, Output, Question, StepWork, Task,
+    perform::{Done, Work},
+};
+use crate::{ChangeSet, Context, Deployment, Error, ErrorKind, EventKind, Exit, Level, Result, Timestamp};
+
+/// The pause between two looks for an answer.
+const ASKING: Duration = Duration::from_secs(1);
+
+impl Work {
+    pub(super) async fn step(&self, cx: &Context, task: &Task) -> Result<Done> {
+        match &task.action {
+            Action::Run => self.run(cx, task).await,
+            Action::Gate { text } => self.gate(cx, task, text).await,
+            Action::Wait { time } => cx.sleep(*time).await.map(|()| Output::Nothing.into()),
+            Action::Open => {
+                let shared = self.pipeline.find_volume(&task.part)?;
+                shared.runner.open(cx, &shared.volume).await.map(|()| Output::Nothing.into())
+            }
+            Action::Close => {
+                let shared = self.pipeline.find_volume(&task.part)?;
+                shared.runner.close(cx, &shared.volume).await.map(|()| Output::Nothing.into())
+            }
+            other => Err(Error::internal(format!("{other:?} is no action of a step"))),
+        }
+    }
+
+    async fn run(&self, cx: &Context, task: &Task) -> Result<Done> {
+        let StepWork::Run { runner, request } = &self.pipeline.find_step(&task.part)?.work else {
+            return Err(Error::internal(format!("step `{}` runs no command", task.part)));
+        };
+        let exit = runner.run(cx, request).await?;
+        // What it wrote was shown; what it made for others is short, and may be a secret all the same.
+        let result = exit.result.as_deref().map(|result| cx.masked(result));
+        let output = Output::Exit(Exit::new(exit.code).result(result));
+        if exit.code == 0 {
+            return Ok(output.into());
+        }
+        // The task fails, and its code says whether that is allowed.
+        self.made(|made| made.outputs.insert(task.id.clone(), output));
+        let program = if request.command.program.is_empty() {
+            "the image's entrypoint"
+        } else {
+            &request.command.program
+        };
+        exit.success(program).map(|_| Output::Nothing.into())
+    }
+
+    async fn gate(&self, cx: &Context, task: &Task, text: &str) -> Result<Done> {
+        let changes = match self.need(task) {
+            Some(Output::Changes(changes)) if changes.changes.is_empty() => {
+                return Ok(Done { output: Output::Nothing, reused: true });
+            }
+            Some(Output::Changes(changes)) => Some(changes),
+            _ => None,
+        };
+        self.ask(cx, task, text, changes).await.map(|decision| Output::Decision(decision).into())
+    }
+
+    /// Asks until there is a yes.
+    async fn ask(
+        &self,
+        cx: &Context,
+        task: &Task,
+        text: &str,
+        changes: Option<ChangeSet>,
+    ) -> Result<Decision> {
+        let Some(gates) = &self.gates else {
+            return Err(Error::internal("a plan with gates was begun with nobody to ask"));
+        };
+        let expires = cx.deadline().map(|deadline| {
+            let left = deadline.saturating_sub(cx.clock().elapsed()).as_millis();
+            Timestamp(cx.clock().now().0.saturating_add(u64::try_from(left).unwrap_or(u64::MAX)))
+        });
+        let question = Question::new(cx.run_id(), task.id.clone(), text).changes(changes).expires(expires);
+        cx.emit(EventKind::Asking { text: text.to_owned(), expires });
+        let decision = loop {
+            match gates.decision(cx, &question).await {
+                Ok(Some(decision)) => break decision,
+                Ok(None) => {}
+                Err(error) if error.may_retry() => {
+                    cx.message(Level::Warning, format!("asking again: {}", error.report()));
+                }
+                Err(error) => return Err(error),
+            }
+            if let Err(error) = cx.sleep(ASKING).await {
+                gates.withdraw(cx, &question).await;
+                return Err(match error.kind() {
+                    ErrorKind::Timeout => Error::timeout(format!("nobody answered `{text}` in time"))
+                        .hint("run again, and answer before it expires"),
+                    _ => error,
+                });
+            }
+        };
+        if decision.answer == Answer::Approved {
+            return Ok(decision);
+        }
+        let error =
+            Error::cancelled(format!("`{text}` was answered with no by {} at {}", decision.who, decision.at));
+        let why = decision.why.clone();
+        self.made(|made| made.outputs.insert(task.id.clone(), Output::Decision(decision)));
+        Err(if why.is_empty() { error } else { error.note(why) })
+    }
+
+    /// Applies what was shown. Where the world moved in between, it is compared again: the same changes
+    /// are made; others are asked about again where somebody was asked, and a conflict elsewhere.
+    pub(super) async fn apply(&self, cx: &Context, task: &Task, changes: ChangeSet) -> Result<Deployment> {
+        let deploy = self.pipeline.find_deploy(&task.part)?;
+        let mut changes = changes;
+        // A world that moves each time is somebody else's to stop.
+        for _ in 0..3 {
+            let conflict = match deploy.deployer.apply(cx, &changes).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => error,
+                ended => return ended,
+            };
+            let Ok(again) = deploy.deployer.diff(cx, &changes.desired).await else { return Err(conflict) };
+            if again.changes != changes.changes {
+                let asked = task.needs.iter().any(|need| need.as_str().starts_with("gate:"));
+                let Some(gate) = deploy.gate.as_ref().filter(|_| asked) else { return Err(conflict) };
+                cx.message(Level::Warning, format!("the changes are others now: {}", conflict.report()));
+                self.ask(cx, task, &gate.text, Some(again.clone())).await?;
+            }
+            changes = again;
+        }
+        deploy.deployer.apply(cx, &changes).await
+    }
+}
