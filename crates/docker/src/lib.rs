@@ -4,10 +4,19 @@
 //! [`Daemon`] is the engine; [`DaemonStores`] is the door to images over engines, registries and
 //! layouts. Nothing is read from the environment: whoever embeds Shipway names the endpoint.
 //!
-//! The client is our own, over `hyper`. An engine's answers are bounded, a request that is dropped
-//! closes its connection (so that the engine stops the work), and a BuildKit session serves secrets
-//! and agents that come through the context: with `bollard` 0.21 they would come from the process's
-//! environment, and the context of a build would be held in memory.
+//! The client is our own, over `hyper`: `bollard` 0.21.1 (without `tonic`) cannot do much of what is needed,
+//! and what it does is not bounded.
+//!
+//! - It opens no BuildKit session, and an `aux` that is a text, as BuildKit's trace is, is an error to it
+//!   (`BuildInfo`). A build has one `extrahosts`. The answer to a push has no digest (`PushImageInfo`), the
+//!   one to `/_ping` no headers, of which one says which builder the engine prefers.
+//! - It hands the variables of a container and the arguments of a build to `log`
+//!   (`serialize_payload`, `build_request`), past the context, which masks secrets.
+//! - No answer has a bound: a whole one, a line and a frame of output are held in memory however long
+//!   they are, and its timeout ends with an answer's head.
+//! - It leaves the agreed version out of its paths (`Uri::parse`), and names in them are not escaped.
+//!
+//! Ours for what it cannot do and `bollard` for the rest was tried: two clients, and 3 % fewer lines.
 
 mod answer;
 mod archive;
