@@ -1,11 +1,14 @@
 //! Whole pipelines whose images stay in the engine of the bed.
 
-use std::{fs, sync::Arc};
+use std::{collections::BTreeSet, fs, sync::Arc};
 
 use shipway_builders::{Docker, DockerConfig};
-use shipway_core::{Artifact, Build, Cancel, Driver, Outcome, Pipeline, Report, TagRequest, Tagger};
+use shipway_core::{
+    Artifact, Build, Cancel, Driver, Outcome, Pipeline, Platform, Report, Store, TagRequest, Tagger,
+};
+use shipway_oci::{Stores, read_image};
 
-use crate::bed::{Bed, unlike};
+use crate::bed::{Bed, registry, unlike};
 
 /// Tags with a name that is the same in every run.
 #[derive(Debug)]
@@ -85,4 +88,38 @@ async fn what_is_built_is_reused_by_its_id_and_built_again_when_it_is_gone() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn platforms_are_built_one_by_one_and_joined_in_a_registry() {
+    let Some(bed) = Bed::find("platforms_are_built_one_by_one_and_joined_in_a_registry") else { return };
+    let sources = bed.folder.path();
+    fs::create_dir(sources.join("web")).unwrap();
+    fs::write(sources.join("web/Dockerfile"), "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /here\n")
+        .unwrap();
+    let platforms = ["linux/amd64", "linux/arm64"];
+    for platform in ["amd64", "arm64"] {
+        fs::write(sources.join("web").join(platform), platform).unwrap();
+    }
+    let docker = Docker::new(DockerConfig::default().endpoint(bed.endpoint.clone()).buildkit(true)).unwrap();
+    let artifact = Artifact::new("web", "web").platforms(platforms.map(|name| name.parse().unwrap()));
+    let repository = format!("{}/{}", registry(), unlike("test/platforms"));
+    let pipeline = Pipeline::new("pages").build(Build::new(artifact, repository, Arc::new(docker)));
+    let driver = Driver::new(bed.world());
+    let report = driver.run(&pipeline, &Cancel::new()).await.unwrap().into_result().unwrap();
+    let image = report.image("web").unwrap();
+    let found = bed.world().images.find(&bed.context(), &Store::Registry, &image.reference()).await.unwrap();
+    let found: Vec<String> = found.unwrap().platforms.iter().map(ToString::to_string).collect();
+    assert_eq!(found, platforms);
+    // Each is what its platform's sources are.
+    let cx = bed.context();
+    let there = Stores::new().open(&cx, &Store::Registry, &image.repository).unwrap();
+    let mut layers = BTreeSet::new();
+    for platform in platforms {
+        let wanted: Platform = platform.parse().unwrap();
+        let read = read_image(there.as_ref(), &image.digest, Some(&wanted)).await.unwrap();
+        assert_eq!(read.config.platform, wanted);
+        layers.insert(read.config.diff_ids.clone());
+    }
+    assert_eq!(layers.len(), 2);
 }

@@ -6,7 +6,22 @@ use shipway_oci::Reference;
 use super::{Docker, plan::Plan};
 
 impl Docker {
+    /// Declares the inputs; for several platforms those of each, as core has each built alone.
     pub(super) async fn declare(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
+        let [_, _, ..] = artifact.platforms.as_slice() else { return self.declare_one(cx, artifact).await };
+        let mut all = Inputs::default();
+        for platform in &artifact.platforms {
+            let own = self.declare_one(cx, &artifact.clone().platforms([platform.clone()])).await?;
+            all.files.extend(own.files);
+            all.trees.extend(own.trees);
+            all.secrets.extend(own.secrets);
+            all.facts
+                .extend(own.facts.into_iter().map(|(name, value)| (format!("{platform}: {name}"), value)));
+        }
+        Ok(all)
+    }
+
+    async fn declare_one(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
         let (this, owned) = (self.clone(), artifact.clone());
         let (plan, mut inputs) = cx
             .blocking(move |cx| {

@@ -36,6 +36,11 @@ impl Stores {
     }
 }
 
+/// Returns whether the platforms are built one after the other and joined.
+pub(super) fn fans_out(build: &Build) -> bool {
+    build.artifact.platforms.len() > 1 && !build.builder.capabilities().claims(Feature::MultiPlatform)
+}
+
 /// Chooses the first store that the builder writes and every reader reads; otherwise the first that
 /// the builder writes, and a copy in the first that every reader reads.
 pub(super) fn choose_stores(pipeline: &Pipeline, build: &Build) -> Result<Stores> {
@@ -45,6 +50,8 @@ pub(super) fn choose_stores(pipeline: &Pipeline, build: &Build) -> Result<Stores
     let written: Vec<&Store> = writes
         .iter()
         .flat_map(|kind| build.stores.iter().filter(move |store| store.kind() == *kind))
+        // An engine holds no indexes.
+        .filter(|store| !fans_out(build) || store.kind() != StoreKind::Daemon)
         .collect();
     let readers = readers(pipeline, name);
     let readable = |store: &Store| readers.iter().all(|(_, reads)| reads.contains(&store.kind()));

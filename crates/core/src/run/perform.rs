@@ -10,13 +10,14 @@ use std::{
 
 use super::{
     Action, Aim, Build, Deploy, Gates, Output, Pipeline, Plan, Task, Verdict, Verify,
-    lower::{id, image_id, step_id},
+    lower::{self, id, image_id, step_id},
     observe::{Lookup, Recorded, complete},
 };
 use crate::{
     BuildRequest, CaseOutcome, Context, Deployment, Desired, Error, ErrorKind, EventKind, Fingerprint,
     Health, Image, Level, Phase, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId, TestReport,
-    Tester, cache::Cache,
+    Tester,
+    cache::{Cache, Snapshot},
 };
 
 /// What the tasks of a run share.
@@ -242,9 +243,13 @@ impl Work {
         }
         let own_tag = Tag::parse(format!("shipway-{fingerprint}"))?;
         let target = Target::new(store.clone(), build.repository.as_str(), own_tag);
-        let request =
-            BuildRequest::new(build.artifact.clone(), target, fingerprint.clone()).requires(requires.clone());
-        let image = build.builder.build(cx, &request).await?;
+        let image = if lower::fans_out(build) {
+            self.build_each(cx, build, target, &snapshot, &requires).await?
+        } else {
+            let request = BuildRequest::new(build.artifact.clone(), target, fingerprint.clone())
+                .requires(requires.clone());
+            build.builder.build(cx, &request).await?
+        };
         let recording = async {
             let mut after = recorded.snapshot(cx, &inputs).await?;
             complete(&mut after, &requires, tag.as_ref());
@@ -260,6 +265,34 @@ impl Work {
             cx.message(Level::Warning, format!("the result is used but not recorded: {why}"));
         }
         Ok(Output::Image(image).into())
+    }
+
+    /// Has each platform built alone, and joins the images in an index.
+    async fn build_each(
+        &self,
+        cx: &Context,
+        build: &Build,
+        target: Target,
+        snapshot: &Snapshot,
+        requires: &BTreeMap<String, Image>,
+    ) -> Result<Image> {
+        let mut images = Vec::new();
+        for platform in &build.artifact.platforms {
+            // Remote work is named by its fingerprint, and each platform is work of its own.
+            let mut alone = snapshot.clone();
+            alone.set("platform", &platform.to_string());
+            let suffix = platform.to_string().replace('/', "_");
+            let own_tag = Tag::parse(format!("{}_{suffix}", target.tag))?;
+            let own_target = Target::new(target.store.clone(), target.repository.as_str(), own_tag);
+            let artifact = build.artifact.clone().platforms([platform.clone()]);
+            let request =
+                BuildRequest::new(artifact, own_target, alone.fingerprint()).requires(requires.clone());
+            cx.message(Level::Info, format!("building for {platform}"));
+            images.push(build.builder.build(cx, &request).await?);
+        }
+        let mut joined = cx.images().join(cx, &images, &target).await?;
+        build.artifact.name.clone_into(&mut joined.name);
+        Ok(joined)
     }
 
     async fn push(&self, cx: &Context, part: &str, to: &Store, tagged: bool) -> Result<Done> {

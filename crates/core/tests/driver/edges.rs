@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Allow, Artifact, Build, BuildRequest, Builder, Cancel, Capabilities, Context, Deploy, Digest, Driver,
-    ErrorKind, Event, EventKind, Image, Images, Inputs, Need, Outcome, Pipeline, Policy, Record, Release,
-    Result, RunOutcome, Store, StoreKind, Target, World,
+    ErrorKind, Event, EventKind, Image, Images, Inputs, Need, Outcome, Pipeline, Platform, Policy, Record,
+    Release, Result, RunOutcome, Store, StoreKind, Target, World,
 };
 
 use crate::{
@@ -255,4 +255,33 @@ async fn a_required_image_from_a_daemon_counts_with_the_digest_of_its_copy() {
         let report = driver.run(&pipeline, &bench.cancel).await.unwrap();
         assert_eq!(report.task("build:web"), Some(&expected), "{report}");
     }
+}
+
+#[tokio::test]
+async fn platforms_are_built_alone_and_joined_where_a_builder_does_one_at_a_time() {
+    let bench = bench();
+    let platforms: Vec<Platform> =
+        ["linux/amd64", "linux/arm/v7"].map(|platform| platform.parse().unwrap()).into();
+    let artifact = Artifact::new("web", "web").platforms(platforms.clone());
+    // An engine could not hold what is joined, however much the builder likes it.
+    let builder = Arc::new(FakeBuilder {
+        shelf: bench.shelf.clone(),
+        quirk: Quirk::None,
+        writes: vec![StoreKind::Daemon, StoreKind::Registry],
+        reads: [StoreKind::Registry].into(),
+        built: Mutex::default(),
+    });
+    let build = Build::new(artifact, "reg/web", Arc::<FakeBuilder>::clone(&builder))
+        .stores([Store::Daemon("unix:///engine".to_owned()), Store::Registry]);
+    let pipeline = Pipeline::new("shop").build(build);
+    let report = bench.run(&pipeline).await.into_result().unwrap();
+    let image = report.image("web").unwrap();
+    assert_eq!((&image.name[..], &image.store, &image.platforms), ("web", &Store::Registry, &platforms));
+    let tag = image.tag.as_ref().unwrap();
+    let shelf = bench.shelf.0.lock().unwrap().clone();
+    for suffix in ["", "_linux_amd64", "_linux_arm_v7"] {
+        assert!(shelf.contains_key(&format!("reg/web:{tag}{suffix}")), "{suffix}: {shelf:?}");
+    }
+    assert_eq!(*builder.built.lock().unwrap(), ["web", "web"]);
+    assert_eq!(bench.run(&pipeline).await.task("build:web"), Some(&Outcome::Reused));
 }

@@ -31,11 +31,13 @@ impl Images for Shelf {
         shelf.insert(to.reference(), image.digest.clone());
         shelf.insert(format!("{}@{}", to.repository, image.digest), image.digest.clone());
         Ok(Image::new(image.name.as_str(), to.store.clone(), to.repository.as_str(), image.digest.clone())
-            .tag(to.tag.clone()))
+            .tag(to.tag.clone())
+            .platforms(image.platforms.clone()))
     }
 
-    async fn join(&self, _cx: &Context, _images: &[Image], _to: &Target) -> Result<Image> {
-        Err(Error::unsupported("not here"))
+    async fn join(&self, cx: &Context, images: &[Image], to: &Target) -> Result<Image> {
+        let platforms: Vec<_> = images.iter().flat_map(|image| image.platforms.clone()).collect();
+        Ok(self.copy(cx, &images[0], to).await?.platforms(platforms))
     }
 }
 
@@ -117,7 +119,8 @@ impl Builder for FakeBuilder {
             request.target.store.clone(),
             request.target.repository.as_str(),
             digest,
-        );
+        )
+        .platforms(request.artifact.platforms.clone());
         if self.quirk == Quirk::RemovesSources {
             fs::remove_dir_all(cx.path(&request.artifact.context)).unwrap();
         }
