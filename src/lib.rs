@@ -16,9 +16,9 @@ pub use shipway_testers as testers;
 ///
 /// ```
 /// let kinds = shipway::catalog().kinds();
-/// assert_eq!(kinds["builder"], ["docker", "native"]);
+/// assert_eq!(kinds["builder"], ["custom", "docker", "native"]);
 /// assert_eq!(kinds["tagger"], ["fixed", "inputDigest"]);
-/// assert_eq!(kinds["tester"], ["structure"]);
+/// assert_eq!(kinds["tester"], ["command", "structure"]);
 /// assert_eq!(kinds["deployer"], ["memory"]);
 /// assert_eq!(kinds["runner"], ["docker", "host"]);
 /// ```
@@ -27,9 +27,11 @@ pub fn catalog() -> Catalog {
     Catalog::new()
         .with_builder::<builders::NativeConfig>()
         .with_builder::<builders::DockerConfig>()
+        .with_builder::<builders::CustomConfig>()
         .with_tagger::<taggers::FixedConfig>()
         .with_tagger::<taggers::InputDigestConfig>()
         .with_tester::<testers::StructureConfig>()
+        .with_tester::<testers::CommandTestConfig>()
         .with_deployer::<deployers::MemoryConfig>()
         .with_runner::<runners::HostConfig>()
         .with_runner::<runners::DockerConfig>()

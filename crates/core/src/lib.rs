@@ -10,6 +10,7 @@ mod catalog;
 mod change;
 mod command;
 mod context;
+mod declare;
 mod deployment;
 mod error;
 mod event;
@@ -35,6 +36,7 @@ pub use self::{
         FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login, LoginKind, OpenFile, Processes,
         RunContext, Secret, Stage, SystemClock, World, create_beside, publish,
     },
+    declare::{inputs_of_command, inputs_of_paths},
     deployment::{Deployment, Health, Phase, Timestamp},
     error::{Error, ErrorKind, ErrorReport, Location, Result, did_you_mean},
     event::{

@@ -1,9 +1,11 @@
 //! What an image depends on, declared for core to hash and to watch.
 
-use shipway_core::{Artifact, Context, EntryKind, Inputs, Platform, Result, Secret, Store, Tree};
+use std::{collections::BTreeMap, path::Path};
+
+use shipway_core::{Artifact, Context, EntryKind, Inputs, Platform, Result, Secret, Store};
 use shipway_oci::Reference;
 
-use super::{Docker, plan::Plan};
+use super::{Docker, DockerConfig, plan::Plan};
 
 impl Docker {
     /// Declares the inputs; for several platforms those of each, as core has each built alone.
@@ -26,7 +28,9 @@ impl Docker {
         let (plan, mut inputs) = cx
             .blocking(move |cx| {
                 let plan = Plan::read(cx, &owned, &this.options)?;
-                let inputs = this.files(cx, &owned, &plan)?;
+                let mut inputs = plan.inputs(cx, &owned.context);
+                let secrets = this.options.secrets.iter().filter_map(|secret| secret.src.as_ref());
+                inputs.files.extend(secrets.map(Into::into));
                 Ok((plan, inputs))
             })
             .await?;
@@ -54,34 +58,6 @@ impl Docker {
         Ok(inputs)
     }
 
-    fn files(&self, cx: &Context, artifact: &Artifact, plan: &Plan) -> Result<Inputs> {
-        let context = &artifact.context;
-        let mut inputs = Inputs::default();
-        inputs.files.extend(plan.files.iter().map(|file| context.join(file)));
-        inputs
-            .files
-            .extend(self.options.secrets.iter().filter_map(|secret| secret.src.as_ref()).map(Into::into));
-        match &plan.reach.sources {
-            None => {
-                inputs.trees.insert(plan.tree(context));
-            }
-            Some(sources) => {
-                for source in sources.iter().filter(|source| !source.contains(['*', '?'])) {
-                    let entry = cx.files().entry(cx, context, source);
-                    if !matches!(&entry, Ok(Some(entry)) if entry.kind == EntryKind::Folder) {
-                        // One that is missing counts too.
-                        inputs.files.insert(context.join(source));
-                    }
-                }
-                let tree: Tree = plan.tree(context);
-                if !sources.is_empty() {
-                    inputs.trees.insert(tree);
-                }
-            }
-        }
-        Ok(inputs)
-    }
-
     /// Returns what a base is now: what the engine has under its name, as it does not ask the registry
     /// then; else what the registry has. In both cases it is the registry's digest as far as there is
     /// one, so that it stays the same when the engine pulls it.
@@ -102,4 +78,41 @@ impl Docker {
         let found = cx.images().find(cx, &Store::Registry, &reference.to_string()).await?;
         Ok(found.map_or("absent".to_owned(), |image| image.digest.to_string()))
     }
+}
+
+impl Plan {
+    /// Returns the files that the Dockerfile reaches, with itself.
+    fn inputs(&self, cx: &Context, context: &Path) -> Inputs {
+        let mut inputs = Inputs::default();
+        inputs.files.extend(self.files.iter().map(|file| context.join(file)));
+        match &self.reach.sources {
+            None => {
+                inputs.trees.insert(self.tree(context));
+            }
+            Some(sources) => {
+                for source in sources.iter().filter(|source| !source.contains(['*', '?'])) {
+                    let entry = cx.files().entry(cx, context, source);
+                    if !matches!(&entry, Ok(Some(entry)) if entry.kind == EntryKind::Folder) {
+                        // One that is missing counts too.
+                        inputs.files.insert(context.join(source));
+                    }
+                }
+                if !sources.is_empty() {
+                    inputs.trees.insert(self.tree(context));
+                }
+            }
+        }
+        inputs
+    }
+}
+
+/// Returns the files that a Dockerfile reaches, with these values of its `ARG`s; blocking.
+pub(crate) fn reached(
+    cx: &Context,
+    artifact: &Artifact,
+    dockerfile: &str,
+    build_args: BTreeMap<String, Option<String>>,
+) -> Result<Inputs> {
+    let options = DockerConfig { dockerfile: dockerfile.to_owned(), build_args, ..DockerConfig::default() };
+    Ok(Plan::read(cx, artifact, &options)?.inputs(cx, &artifact.context))
 }

@@ -21,6 +21,7 @@ use shipway_core::{
 use shipway_docker::Daemon;
 
 pub use self::config::{BuildSecret, DockerConfig, Push};
+pub(crate) use self::inputs::reached;
 
 /// Has a Docker engine build an image from a Dockerfile, with the classic builder or with BuildKit.
 ///

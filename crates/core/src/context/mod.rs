@@ -83,6 +83,22 @@ impl Context {
         &self.0.cancel
     }
 
+    /// Returns this context with an earlier deadline: so long from now, if that is earlier.
+    #[must_use]
+    pub fn within(&self, time: Option<Duration>) -> Self {
+        let moment = time.and_then(|time| self.clock().elapsed().checked_add(time));
+        let deadline = [self.0.deadline, moment].into_iter().flatten().min();
+        self.0.run.context(self.0.task.clone(), deadline, self.0.cancel.clone())
+    }
+
+    /// Returns this context without its cancellation and its deadline, for who must stop: to remove what
+    /// was made elsewhere, or to see how something ended that is not undone. The driver drops the task
+    /// after its grace all the same.
+    #[must_use]
+    pub fn for_cleanup(&self) -> Self {
+        self.0.run.context(self.0.task.clone(), None, Cancel::new())
+    }
+
     /// Returns the folder that relative paths are below: the root of the sources.
     #[must_use]
     pub fn root(&self) -> &Path {
