@@ -71,7 +71,9 @@ fn check_tag(text: &str) -> Result<()> {
 
 /// An operating system and a processor architecture, such as `linux/amd64` or `linux/arm/v7`.
 ///
-/// The words are Go's `GOOS` and `GOARCH` (OCI image-spec, config.md).
+/// The words are Go's `GOOS` and `GOARCH` (OCI image-spec, config.md). A text is read as containerd does
+/// (`platforms.Parse`), so that each platform has one spelling: `linux/aarch64`, `linux/arm64/v8` and
+/// `arm64` are `linux/arm64`, `linux/arm` is `linux/arm/v7`, and `linux` is Linux on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
@@ -124,15 +126,45 @@ impl FromStr for Platform {
             word.starts_with(|first: char| first.is_ascii_alphanumeric())
                 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
+        let normal = |os: &str, architecture: &str, variant: Option<&&str>| {
+            let (architecture, variant) = normalize(architecture, variant.copied().unwrap_or_default());
+            let variant = Some(variant.to_owned()).filter(|variant| !variant.is_empty());
+            Self { os: os.to_owned(), architecture: architecture.to_owned(), variant }
+        };
         match words.as_slice() {
-            [os, architecture, rest @ ..] if rest.len() < 2 && words.iter().all(fine) => Ok(Self {
-                os: (*os).to_owned(),
-                architecture: (*architecture).to_owned(),
-                variant: rest.first().map(|variant| (*variant).to_owned()),
-            }),
+            ["linux"] => Ok(Self::linux_here()),
+            [architecture] if ARCHITECTURES.contains(&normalize(architecture, "").0) => {
+                Ok(normal("linux", architecture, None))
+            }
+            [os, architecture, rest @ ..] if rest.len() < 2 && words.iter().all(fine) => {
+                Ok(normal(os, architecture, rest.first()))
+            }
             _ => Err(Error::config(format!("`{text}` is not a platform"))
                 .hint("a platform is `os/architecture` or `os/architecture/variant`, such as `linux/amd64`")),
         }
+    }
+}
+
+/// What may stand alone for a platform, because it can be no operating system.
+const ARCHITECTURES: [&str; 10] =
+    ["386", "amd64", "arm", "arm64", "loong64", "mips64", "mips64le", "ppc64le", "riscv64", "s390x"];
+
+/// Returns an architecture and its variant in their usual spelling (containerd, platforms/database.go,
+/// `normalizeArch`).
+fn normalize<'a>(architecture: &'a str, variant: &'a str) -> (&'a str, &'a str) {
+    match (architecture, variant) {
+        ("i386", _) => ("386", ""),
+        ("x86_64" | "x86-64" | "amd64", "v1") => ("amd64", ""),
+        ("x86_64" | "x86-64", variant) => ("amd64", variant),
+        ("aarch64" | "arm64", "8" | "v8") => ("arm64", ""),
+        ("aarch64", variant) => ("arm64", variant),
+        ("armhf", _) => ("arm", "v7"),
+        ("armel", _) => ("arm", "v6"),
+        ("arm", "" | "7") => ("arm", "v7"),
+        ("arm", "5") => ("arm", "v5"),
+        ("arm", "6") => ("arm", "v6"),
+        ("arm", "8") => ("arm", "v8"),
+        other => other,
     }
 }
 
@@ -266,10 +298,22 @@ mod tests {
         for bad in ["", ".x", "-x", "a:b", "a/b", "a b", "é", &"x".repeat(129)] {
             assert!(Tag::parse(bad).is_err(), "{bad}");
         }
-        for good in ["linux/amd64", "linux/arm/v7"] {
-            assert_eq!(good.parse::<Platform>().expect("valid").to_string(), good);
+        for (text, normal) in [
+            ("linux/amd64", "linux/amd64"),
+            ("linux/arm/v6", "linux/arm/v6"),
+            ("linux/arm", "linux/arm/v7"),
+            ("linux/armhf", "linux/arm/v7"),
+            ("linux/aarch64", "linux/arm64"),
+            ("linux/arm64/v8", "linux/arm64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("linux/amd64/v2", "linux/amd64/v2"),
+            ("windows/i386", "windows/386"),
+            ("arm64", "linux/arm64"),
+            ("linux", &Platform::linux_here().to_string()),
+        ] {
+            assert_eq!(text.parse::<Platform>().expect("valid").to_string(), normal, "{text}");
         }
-        for bad in ["linux", "", "linux/", "a/b/c/d", "../x"] {
+        for bad in ["windows", "plan10", "", "linux/", "a/b/c/d", "../x"] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn platform() -> Platform {
-    "linux/arm64/v8".parse().expect("valid")
+    "linux/arm/v7".parse().expect("valid")
 }
 
 fn args(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -45,12 +45,12 @@ fn arguments_have_the_scope_that_docker_gives_them() {
         ("FROM a\nENV X=1\nENV Y=$X X=2 Z=$X\nENV X=$X$Y$Z", &[], "a", "211"),
         ("FROM --platform=$BUILDPLATFORM a:$BUILDOS\nENV X=$BUILDOS", &[], "a:linux", ""),
         ("FROM a\nARG TARGETARCH\nENV X=$TARGETARCH", &[("TARGETARCH", "mine")], "a", "mine"),
-        ("FROM a:$TARGETARCH\nENV X=$TARGETARCH", &[], "a:arm64", ""),
+        ("FROM a:$TARGETARCH\nENV X=$TARGETARCH", &[], "a:arm", ""),
         (
             "FROM a\nARG TARGETPLATFORM TARGETVARIANT\nENV X=$TARGETPLATFORM,$TARGETVARIANT",
             &[],
             "a",
-            "linux/arm64/v8,v8",
+            "linux/arm/v7,v7",
         ),
     ];
     for (text, given, image, x) in table {
