@@ -25,13 +25,16 @@ impl Lines {
     pub(super) fn read(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut escape = '\\';
-        // Directives come first, before any other line, also before other comments; one that is not
-        // known ends nothing (moby/buildkit, `DirectiveParser`).
+        // Directives come first, before any other line, also before other comments, of which one that is
+        // not known is one (moby/buildkit, `DirectiveParser`).
         for line in text.lines().skip_while(|line| line.starts_with("#!")) {
             let directive = line.trim().strip_prefix('#').and_then(|rest| rest.split_once('='));
             let Some((name, value)) = directive.map(|(name, value)| (name.trim(), value.trim())) else {
                 break;
             };
+            if !["escape", "syntax", "check"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+                break;
+            }
             if name.eq_ignore_ascii_case("escape") && matches!(value, "`" | "\\") {
                 escape = value.chars().next().unwrap_or('\\');
             }
@@ -152,7 +155,8 @@ mod tests {
     fn directives_end_with_the_first_other_line() {
         for (text, escape) in [
             ("# escape=`\nFROM a", '`'),
-            ("# other=x\n#escape = `\nFROM a", '`'),
+            ("# check=x\n#escape = `\nFROM a", '`'),
+            ("# other=x\n#escape = `\nFROM a", '\\'),
             ("#!/bin/x\n# escape=`\nFROM a", '`'),
             ("# a comment\n# escape=`\nFROM a", '\\'),
             ("\n# escape=`\nFROM a", '\\'),

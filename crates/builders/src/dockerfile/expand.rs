@@ -243,7 +243,7 @@ impl Lexer<'_> {
         };
         match modifier {
             Some(modifier @ ('-' | '+' | '?')) => {
-                let word = self.inner('}', self.raw)?;
+                let word = self.inner('}', false)?;
                 self.choose(&name, null_is_unset, modifier, word)
             }
             Some(modifier @ ('#' | '%')) if !null_is_unset => {
@@ -418,6 +418,7 @@ mod tests {
             ("${P/.*/}", "a/b/c"),
             ("${P//$X/$X}", "a/b/c.tar.gz"),
             ("${P%${X:-.gz}}", "a/b/c.tar.gz"),
+            ("${P%${NONE:-\\.gz}}", "a/b/c.tar"),
             ("${STAR#\\*}", "b"),
             ("${STAR#\\*}${X#?}", "b"),
             ("${X:-a\\}b}", "x"),

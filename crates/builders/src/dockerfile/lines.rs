@@ -76,15 +76,12 @@ impl Directives {
     fn read(&mut self, line: &str, number: usize) -> Result<(), Wrong> {
         let pair = line.strip_prefix('#').and_then(|rest| rest.split_once('='));
         let pair = pair.map(|(name, value)| (name.trim().to_lowercase(), value.trim()));
-        let is_name = |name: &str| {
-            name.starts_with(|c: char| c.is_ascii_alphabetic())
-                && name.chars().all(|c| c.is_ascii_alphanumeric())
-        };
-        let Some((name, value)) = pair.filter(|(name, value)| is_name(name) && !value.is_empty()) else {
+        let known = |name: &str| ["escape", "syntax", "check"].contains(&name);
+        let Some((name, value)) = pair.filter(|(name, value)| known(name) && !value.is_empty()) else {
             self.done = true;
             return Ok(());
         };
-        if self.done || !["escape", "syntax", "check"].contains(&name.as_str()) {
+        if self.done {
             return Ok(());
         }
         let wrong = |what: String| Err(Wrong { line: number, what, hint: "write it once, before all else" });

@@ -268,10 +268,12 @@ fn copy(name: &str, rest: &str, flags: Vec<Flag>, heredocs: &mut [Heredoc]) -> R
         return Err(wrong(format!("{name} cannot copy to a here-document")));
     }
     for word in words {
-        let named = Heredoc::parse(&word);
-        // Of several of one name the last counts.
-        match named.and_then(|named| heredocs.iter().rev().find(|one| one.name == named.name)) {
-            Some(heredoc) => copy.heredocs.push(heredoc.clone()),
+        match Heredoc::parse(&word) {
+            // Of several of one name the last counts; in a JSON list it has no lines and is empty.
+            Some(named) => {
+                let read = heredocs.iter().rev().find(|one| one.name == named.name);
+                copy.heredocs.push(read.cloned().unwrap_or(named));
+            }
             None => copy.sources.push(word),
         }
     }
