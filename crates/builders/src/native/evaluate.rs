@@ -10,6 +10,7 @@ use super::{
     reads::is_remote,
     signal,
     stages::{CopyFrom, Stages},
+    users::are_numbers,
     variables,
 };
 use crate::dockerfile::{CommandLine, Copy as CopyInstruction, Expanded, Instruction, Located, Variables};
@@ -173,7 +174,7 @@ impl Evaluator<'_> {
         let link = copy.link && mode.is_none();
         // BuildKit has no place to look names up in then either.
         if let (true, Some(owner)) = (link, &owner)
-            && !owner.split(':').all(|part| part.parse::<u32>().is_ok())
+            && !are_numbers(owner)
         {
             let problem = Error::config(format!("`--link` does not look up `{owner}` in the image"));
             let at = copy.chown.as_ref().map_or(at, |flag| &flag.at);
@@ -209,13 +210,6 @@ impl Evaluator<'_> {
             texts.push((heredoc.name.clone(), content));
         }
         let destination = self.assembly.absolute(&self.expand(&copy.destination)?);
-        let count = sources.len() + texts.len();
-        if count > 1 && !copy.parents && !destination.ends_with('/') {
-            return Err(Error::config(format!(
-                "several files cannot be copied to the one path `{destination}`"
-            ))
-            .hint(format!("end it with `/` to mean a folder: `{destination}/`")));
-        }
         let from = match &copy.from {
             None => From::Context,
             Some(flag) => match self.stages.copy_from(self.index, flag)? {
