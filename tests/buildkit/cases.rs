@@ -43,6 +43,31 @@ pub(crate) const DIFFERENCES: &[(&str, &str, &str)] = &[
 
 const ATTRIBUTES: &str = "native keeps all extended attributes; buildkitd writes `security.capability` only";
 
+/// What native refuses and buildkitd does not: the case, and why.
+pub(crate) const STRICTER: &[(&str, &str, &str)] = &[
+    (
+        "stricter-files-to-one",
+        "FROM scratch\nCOPY a.txt b.txt /x\n",
+        "the second file would replace the first",
+    ),
+    (
+        "stricter-documents-to-one",
+        "FROM scratch\nCOPY <<a <<b /x\na\nb\n",
+        "the second would replace the first",
+    ),
+    (
+        "stricter-nobody",
+        "FROM REGISTRY/equal/user:1\nARG U\nUSER $U\n",
+        "a variable without a value would make it root's",
+    ),
+    (
+        "stricter-up",
+        "FROM scratch\nCOPY ../a.txt /\n",
+        "buildkitd takes the file of this name in the context",
+    ),
+    ("stricter-trigger", "FROM scratch\nONBUILD NOTHING x\n", "whoever builds upon it could not"),
+];
+
 /// What both must refuse.
 pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("refused-folder-on-link", "FROM REGISTRY/equal/odd:1\nCOPY --parents bin/tool /\n"),
@@ -69,6 +94,44 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
 ];
 
 pub(crate) const CASES: &[Case] = &[
+    case(
+        "several-to-folder",
+        "FROM scratch\nCOPY dir /x\nCOPY a.txt b.txt /x\nCOPY dir src /y\nCOPY a.txt b.txt dir /x\n",
+    ),
+    case("json-form-document", "FROM scratch\nCOPY [\"<<EOF\", \"/x\"]\n"),
+    case(
+        "chmod-odd",
+        "FROM scratch\nCOPY --chmod=u=gr setuid /1\nCOPY --chmod=g=uX dir /2\nCOPY --chmod=+rwxst run.sh /3\nCOPY --chmod=o=g,g=o,u=o private /4\nCOPY --chmod=g+st dir /5\nCOPY --chmod=u+rw-x+X run.sh /6\nCOPY --chmod== run.sh /7\n",
+    ),
+    case(
+        "chown-halves",
+        "FROM REGISTRY/equal/odd:1\nCOPY --chown=app: a.txt /1\nCOPY --chown=:web a.txt /2\nCOPY --chown=: a.txt /3\nCOPY --link --chown=root:5 a.txt /4\nCOPY --link --chown=:5 a.txt /5\nUSER app:\nWORKDIR /6\nUSER :web\nWORKDIR /7\n",
+    ),
+    case("workdir-up", "FROM REGISTRY/equal/odd:1\nWORKDIR /app/../q\nCOPY a.txt ../r/\n"),
+    case(
+        "expansion-nested",
+        "FROM scratch\nENV P=a.gz Q=xay\nENV A=${P%${NONE:-\\.gz}} B=${Q#${NONE:-x}} C=${Q/${NONE:-a}/${NONE:-\\/}} D=${Q/a/\\\\} E=${Q//x*/1}\n",
+    ),
+    case("directive-unknown", "# other=x\n# escape=`\nFROM scratch\nENV A=`$A B=\\$B\n"),
+    case("scratch-of-platform", "FROM --platform=linux/arm64 scratch\nCOPY a.txt /\n"),
+    case(
+        "platform-alone",
+        "FROM --platform=arm64 REGISTRY/equal/odd:1 AS b\nFROM scratch\nCOPY --from=b /etc/arch /\n",
+    ),
+    Case {
+        platforms: &["linux/arm"],
+        ..case(
+            "platform-arm",
+            "FROM scratch\nARG TARGETPLATFORM TARGETVARIANT\nENV A=$TARGETPLATFORM,$TARGETVARIANT\nCOPY a.txt /\n",
+        )
+    },
+    Case {
+        platforms: &["linux/arm64/v8"],
+        ..case(
+            "platform-arm64",
+            "FROM REGISTRY/equal/odd:1\nARG TARGETPLATFORM TARGETVARIANT\nENV A=$TARGETPLATFORM,$TARGETVARIANT\n",
+        )
+    },
     case("all", "FROM scratch\nCOPY . /\n"),
     case("all-into-folder", "FROM scratch\nWORKDIR /srv/app\nCOPY . .\nCOPY dir sub\nCOPY dir/ sub/two/\n"),
     case(

@@ -16,7 +16,7 @@ use shipway_core::Platform;
 
 use crate::{
     bed::Bed,
-    cases::{CASES, Case, DIFFERENCES, REFUSED},
+    cases::{CASES, Case, DIFFERENCES, REFUSED, STRICTER},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +58,16 @@ async fn what_buildkit_refuses_is_refused() {
         let ours = bed.native(&case).await;
         assert!(theirs.is_err(), "{name}: buildkitd builds it");
         assert!(ours.is_err(), "{name}: native builds it, buildkitd says {}", theirs.unwrap_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_native_alone_refuses_is_listed() {
+    let Some(bed) = Bed::find("what_native_alone_refuses_is_listed").await else { return };
+    for (name, dockerfile, reason) in STRICTER {
+        let case = Case { name, dockerfile, ..Case::NONE };
+        assert!(bed.buildkit(&case).await.is_ok(), "{name}: buildkitd refuses it too");
+        assert!(bed.native(&case).await.is_err(), "{name}: native builds it, although {reason}");
     }
 }
 

@@ -46,6 +46,11 @@ fn onto(
         [] => Ok(None),
         patterns => IgnoreRules::new(patterns).map(Some),
     };
+    let mut is_file = false;
+    let mut once = |now: bool| match std::mem::replace(&mut is_file, now) && now {
+        true => Err(several_to_one(&copy.destination)),
+        false => Ok(()),
+    };
     for source in &copy.sources {
         let missing = |path: &str| match copy.from {
             From::Context | From::Prepared => context.missing(cx, path),
@@ -67,7 +72,6 @@ fn onto(
             None => return Err(missing(path)),
             Some(found) => found,
         };
-        several_to_one(copy, source, &found, from, tree)?;
         for found in found {
             if copy.unpack
                 && let Some(node) = from.node(&from.resolve("", &found)?)?
@@ -80,10 +84,11 @@ fn onto(
             copier.mode = copy.mode.as_ref();
             copier.include = include.clone();
             copier.exclude = rules(&copy.exclude)?;
-            copier.copy(&found, &copy.destination).map_err(|error| match error.kind() {
+            let copied = copier.copy(&found, &copy.destination).map_err(|error| match error.kind() {
                 ErrorKind::NotFound => missing(&found),
                 _ => error,
-            })?;
+            });
+            once(copied?)?;
         }
     }
     for (name, content) in &copy.texts {
@@ -99,29 +104,13 @@ fn onto(
         let mut copier = Copier::new(&text, tree);
         copier.owner = owner;
         copier.mode = copy.mode.as_ref();
-        copier.copy(name, &copy.destination)?;
+        once(copier.copy(name, &copy.destination)?)?;
     }
     Ok(())
 }
 
-/// Refuses to copy several files over each other.
-fn several_to_one(copy: &Copy, source: &str, found: &[String], from: &Tree, tree: &Tree) -> Result<()> {
-    if copy.parents || found.len() < 2 || copy.destination.ends_with('/') {
-        return Ok(());
-    }
-    let is_folder = |tree: &Tree, path: &str| -> Result<bool> {
-        Ok(tree.node(&tree.resolve("", path)?)?.is_some_and(|node| node.is_folder()))
-    };
-    let mut files = 0;
-    for path in found {
-        files += usize::from(!is_folder(from, path)?);
-    }
-    if files < 2 || is_folder(tree, &copy.destination)? {
-        return Ok(());
-    }
-    let place = &copy.destination;
-    Err(Error::config(format!(
-        "`{source}` matches several files, which cannot be copied to the one path `{place}`"
-    ))
-    .hint(format!("end it with `/` to mean a folder: `{place}/`")))
+/// Says that files would be copied over each other, which BuildKit does without a word.
+fn several_to_one(place: &str) -> Error {
+    Error::config(format!("several files cannot be copied to the one path `{place}`"))
+        .hint(format!("end it with `/` to mean a folder: `{place}/`"))
 }

@@ -148,6 +148,8 @@ impl Assembly {
         };
         self.config.working_dir.clone_from(&path);
         let user = self.config.user.clone();
+        // The folder is made at the path without its `..` (llb, `Mkdir`), whatever links it leads over.
+        let path = clean_path(&path);
         self.step(text, Change::Folder { path, user, at: at.cloned() });
         Ok(())
     }

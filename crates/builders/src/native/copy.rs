@@ -39,8 +39,9 @@ impl<'a> Copier<'a> {
         Self { from, to, owner: None, mode: None, include: None, exclude: None, names, above }
     }
 
-    /// Copies what is at a path, in which no pattern is left.
-    pub(super) fn copy(&mut self, source: &str, destination: &str) -> Result<()> {
+    /// Copies what is at a path, in which no pattern is left, and returns whether the destination itself
+    /// is now a file.
+    pub(super) fn copy(&mut self, source: &str, destination: &str) -> Result<bool> {
         let folder_mode = self.mode.map_or(0o755, ModeChange::of_new_folders);
         // A path without a `/` at its end may become a file, in a folder that must be there.
         let must_be = if destination.ends_with('/') { destination } else { parent(destination) };
@@ -53,7 +54,8 @@ impl<'a> Copier<'a> {
             return Err(Error::not_found(format!("`{}` is not there", shown(source))));
         };
         let there = self.to.node(&place)?;
-        if !node.is_folder() && there.as_ref().is_some_and(|there| there.is_folder()) {
+        let below = !node.is_folder() && there.as_ref().is_some_and(|there| there.is_folder());
+        if below {
             // The name is that of the link, if one led there.
             place = join(&place, steps(source).first().map_or("", String::as_str));
         }
@@ -61,7 +63,8 @@ impl<'a> Copier<'a> {
         self.to.make_folders(folder, folder_mode, self.owner)?;
         self.names.clear();
         self.above.clear();
-        self.one(&found, &node, "", &place, false)
+        self.one(&found, &node, "", &place, false)?;
+        Ok(!node.is_folder() && !below)
     }
 
     fn one(&mut self, from: &str, node: &Arc<Node>, below: &str, to: &str, overwrite: bool) -> Result<()> {

@@ -117,9 +117,8 @@ impl Planner<'_> {
                     (PlanBase::Image(*number), config)
                 }
                 _ => {
-                    let platform = stage.platform.clone().unwrap_or_else(|| here_unless(wanted));
-                    let mut config = ImageConfig::new(platform);
-                    // BuildKit, `emptyImage`.
+                    // BuildKit, `emptyImage`: of what is wanted, whatever `--platform` says.
+                    let mut config = ImageConfig::new(here_unless(wanted));
                     config.working_dir = "/".to_owned();
                     config.env.push(PATH.to_owned());
                     (PlanBase::Nothing, config)
@@ -255,7 +254,7 @@ fn check_platform(stages: &Stages<'_>, wanted: Option<&Platform>) -> Result<()> 
         stage = &stages.list[base];
     }
     match (&stage.platform, wanted) {
-        (Some(of), Some(wanted)) if !same_platform(of, wanted) => {
+        (Some(of), Some(wanted)) if stage.base != StageBase::Scratch && !same_platform(of, wanted) => {
             Err(Error::config(format!("`FROM` is for `{of}`, and the build is for `{wanted}`"))
                 .at(stage.at.clone())
                 .hint("leave out `--platform`, or write `--platform=$TARGETPLATFORM`"))
