@@ -33,8 +33,8 @@ pub use self::{
     command::{Command, Exit, Mount, MountSource, RunRequest, SecretId, Volume},
     context::{
         Cancel, CancelReason, Clock, Context, Credentials, Disk, DiskFile, Entry, EntryKind, Files,
-        FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login, LoginKind, OpenFile, Processes,
-        RunContext, Secret, Stage, SystemClock, World, create_beside, publish,
+        FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login, LoginKind, OpenFile, Printed,
+        Processes, RunContext, Secret, Stage, SystemClock, World, create_beside, publish,
     },
     declare::{inputs_of_command, inputs_of_paths},
     deployment::{Deployment, Health, Phase, Timestamp},

@@ -8,6 +8,7 @@ mod disk;
 mod files;
 mod images;
 mod mask;
+mod printed;
 mod process;
 mod world;
 
@@ -26,6 +27,7 @@ pub use self::{
     disk::{Disk, DiskFile, HostDisk, create_beside, publish},
     files::{Entry, EntryKind, Files, HostFiles, OpenFile},
     images::Images,
+    printed::Printed,
     process::{HostProcesses, Processes},
     world::{RunContext, World},
 };

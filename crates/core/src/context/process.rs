@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use super::printed::Printed;
 use crate::{
     Context, Error, ErrorKind, Result,
     command::{Command, Exit},
@@ -52,8 +53,8 @@ impl Default for HostProcesses {
 
 /// What a command has written is read after its end, however short the grace is.
 const DRAIN: Duration = Duration::from_secs(1);
-/// A line that is longer is split, so that a command without line ends cannot fill the memory.
-const LINE: usize = 64 * 1024;
+/// What is read at once.
+const BUFFER: usize = 64 * 1024;
 
 #[async_trait]
 impl Processes for HostProcesses {
@@ -70,20 +71,19 @@ impl Processes for HostProcesses {
             }
             Ok(())
         };
-        let keep = if command.capture { Command::CAPTURE_LIMIT } else { Exit::END };
-        let (mut captured, mut out, mut err) = (Vec::new(), Tail::new(cx, Exit::END), Tail::new(cx, keep));
+        let mut captured = Vec::new();
+        let mut out = Printed::new(cx, Stream::Stdout, &command);
+        let mut err = Printed::new(cx, Stream::Stderr, &command);
         let (status, read) = {
             let read_out = async {
                 if command.capture {
                     capture(stdout, &command.program, &mut captured).await
                 } else {
-                    out.read(stdout, Stream::Stdout).await
+                    read(&mut out, stdout).await
                 }
             };
             let mut pipes = Pipes {
-                work: pin!(async {
-                    tokio::try_join!(read_out, err.read(stderr, Stream::Stderr), feed).map(drop)
-                }),
+                work: pin!(async { tokio::try_join!(read_out, read(&mut err, stderr), feed).map(drop) }),
                 ended: false,
             };
             let stopped = tokio::select! {
@@ -124,8 +124,8 @@ impl Processes for HostProcesses {
         let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(-1);
         let stdout = String::from_utf8(captured)
             .map_err(|_| Error::bad_output(format!("the output of `{}` is not UTF-8", command.program)))?;
-        let tail = if err.text.is_empty() { out } else { err };
-        Ok(Exit::new(code).stdout(stdout).stderr(tail.end()))
+        let (out, err) = (out.end(), err.end());
+        Ok(Exit::new(code).stdout(stdout).stderr(if err.is_empty() { out } else { err }))
     }
 }
 
@@ -212,83 +212,14 @@ fn failed(command: &Command, error: std::io::Error) -> Error {
     Error::new(ErrorKind::ToolFailed, format!("cannot run `{}`", command.program)).source(error)
 }
 
-/// The end of what a command prints, with every secret hidden before anything is cut off.
-struct Tail<'a> {
-    cx: &'a Context,
-    /// At most this many bytes are the end.
-    keep: usize,
-    text: String,
-}
-
-impl<'a> Tail<'a> {
-    fn new(cx: &'a Context, keep: usize) -> Self {
-        Self { cx, keep, text: String::new() }
-    }
-
-    fn end(mut self) -> String {
-        self.cut();
-        self.text
-    }
-
-    fn cut(&mut self) {
-        let cut = self.text.ceil_char_boundary(self.text.len().saturating_sub(self.keep));
-        self.text.drain(..cut);
-    }
-
-    /// Sends each line as an event and keeps the end of it all.
-    async fn read(&mut self, from: Option<impl AsyncRead + Unpin>, stream: Stream) -> Result<()> {
-        let Some(mut from) = from else { return Ok(()) };
-        let mut buffer = vec![0; LINE];
-        let mut line = Vec::new();
-        loop {
-            // A pipe that cannot be read has ended.
-            let count = from.read(&mut buffer).await.unwrap_or(0);
-            if count == 0 {
-                break;
-            }
-            for &byte in &buffer[..count] {
-                if byte == b'\n' {
-                    self.send(stream, &self.hidden(&line), "\n");
-                    line.clear();
-                    continue;
-                }
-                line.push(byte);
-                if line.len() >= LINE {
-                    line = self.send_beginning(stream, &line);
-                }
-            }
-        }
-        if !line.is_empty() {
-            self.send(stream, &self.hidden(&line), "");
-        }
-        Ok(())
-    }
-
-    /// Sends what has come of a long line, but for what may be the beginning of a character or of a
-    /// secret, which it returns.
-    fn send_beginning(&mut self, stream: Stream, line: &[u8]) -> Vec<u8> {
-        let whole = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
-        let (line, rest) = line.split_at(line.len() - whole);
-        let text = self.hidden(line);
-        let (sent, kept) = match text.len() - self.cx.masks().begun(&text) {
-            0 => (text.as_str(), ""),
-            end => text.split_at(end),
-        };
-        self.send(stream, sent, "");
-        [kept.as_bytes(), rest].concat()
-    }
-
-    fn hidden(&self, line: &[u8]) -> String {
-        let line = String::from_utf8_lossy(line);
-        self.cx.masks().hide(&line).unwrap_or_else(|| line.into_owned())
-    }
-
-    fn send(&mut self, stream: Stream, line: &str, end: &str) {
-        self.cx.output(stream, line);
-        self.text.extend([line, end]);
-        // Now and then, as what is kept may be long.
-        if self.text.len() >= 2 * self.keep {
-            self.cut();
+async fn read(printed: &mut Printed<'_>, from: Option<impl AsyncRead + Unpin>) -> Result<()> {
+    let Some(mut from) = from else { return Ok(()) };
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        // A pipe that cannot be read has ended.
+        match from.read(&mut buffer).await.unwrap_or(0) {
+            0 => return Ok(()),
+            count => printed.take(&buffer[..count]),
         }
     }
 }
