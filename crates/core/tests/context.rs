@@ -424,3 +424,14 @@ async fn a_deadline_ends_a_command() -> Result<()> {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     Ok(())
 }
+
+#[tokio::test]
+async fn of_a_kubeconfig_only_the_credentials_are_hidden() {
+    let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: production\nusers:\n- name: production\n  \
+                      user:\n    token: a-bearer-token\n";
+    let world = World::host("/").credentials(FixedCredentials::new().cluster("production", kubeconfig));
+    let cx = RunContext::new(world, "test").context(None, None, Cancel::new());
+    cx.cluster("production").await.unwrap();
+    let shown = cx.masked("apiVersion: v1, kind: Config, current-context: production, a-bearer-token");
+    assert_eq!(shown, "apiVersion: v1, kind: Config, current-context: production, ***");
+}

@@ -7,6 +7,7 @@ mod credentials;
 mod disk;
 mod files;
 mod images;
+mod kubeconfig;
 mod mask;
 mod printed;
 mod process;
@@ -173,13 +174,14 @@ impl Context {
         Ok(login)
     }
 
-    /// Returns the kubeconfig for a context's name, and masks it in all output.
+    /// Returns the kubeconfig for a context's name, and masks the credentials in it (tokens, passwords,
+    /// the data of keys) in all output.
     ///
     /// # Errors
     /// `NotFound` when there is none.
     pub async fn cluster(&self, context: &str) -> Result<Secret> {
         let secret = self.world().credentials.cluster(self, context).await?;
-        self.mask(&secret);
+        kubeconfig::credentials(secret.expose()).iter().for_each(|value| self.masks().add(value));
         Ok(secret)
     }
 
