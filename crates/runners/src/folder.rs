@@ -8,7 +8,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
     path::{Component, Path, PathBuf},
 };
 
@@ -28,6 +28,13 @@ impl Folder {
     /// Returns the folder, which is made with those above it if it is missing.
     pub(crate) fn make(root: &Path) -> Result<Self> {
         fs::create_dir_all(root).map_err(|error| Error::io("make", root, error))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// Returns a new folder that nobody but its owner can look into.
+    pub(crate) fn make_private(root: &Path) -> Result<Self> {
+        let made = fs::DirBuilder::new().mode(0o700).create(root);
+        made.map_err(|error| Error::io("make", root, error))?;
         Ok(Self { root: root.to_owned() })
     }
 
@@ -163,14 +170,29 @@ pub(crate) fn settle(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-/// Returns whether a folder is there.
-pub(crate) fn is_there(path: &Path) -> bool {
-    path.is_dir()
+/// Returns whether a folder is there, which must belong to the owner of another one: where others may
+/// write too, they may have made it first.
+pub(crate) fn is_there(path: &Path, own: &Path) -> Result<bool> {
+    let look = |path: &Path| fs::symlink_metadata(path);
+    let there = match look(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        there => there.map_err(|error| Error::io("read", path, error))?,
+    };
+    let own = look(own).map_err(|error| Error::io("read", own, error))?;
+    if there.is_dir() && there.uid() == own.uid() {
+        return Ok(true);
+    }
+    Err(Error::conflict(format!("`{}` is somebody else's", path.display()))
+        .hint("remove it, or choose a scratch folder where nobody else can write"))
 }
 
-/// Returns the first bytes of a file, or `None` when there is none.
+/// Returns the first bytes of a file, or `None` when there is none, or something else.
 pub(crate) fn beginning(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     use io::Read;
+    // To open a FIFO is to wait for a writer.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
     match fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
         Ok(_) => Ok(Some(bytes)),

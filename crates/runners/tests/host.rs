@@ -2,7 +2,11 @@
 
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "the test looks at the real disk")]
 
-use std::{fs, os::unix::fs::symlink, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+    path::PathBuf,
+};
 
 use shipway_core::{
     Cancel, Command, Context, ErrorKind, FixedCredentials, Image, Mount, MountSource, RunContext, RunRequest,
@@ -104,4 +108,29 @@ async fn nothing_is_written_through_links_when_a_volume_comes_back() {
     assert_eq!(fs::read_to_string(back.join("folder/file")).unwrap(), "out\n");
     assert_eq!(fs::read_to_string(back.join("file")).unwrap(), "out\n");
     assert!(!back.join("pipe").exists(), "a FIFO is left behind, and said");
+}
+
+#[tokio::test]
+async fn a_result_that_is_no_file_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = script("mkfifo /out/result").result(PathBuf::from("/out/result"));
+    let request = request.mounts([Mount::new(MountSource::Host(folder.path().join("out")), "/out")]);
+    fs::create_dir(folder.path().join("out")).unwrap();
+    let exit = Host::new().run(&context(&folder), &request).await.unwrap();
+    assert_eq!((exit.code, exit.result), (0, None));
+}
+
+#[tokio::test]
+async fn a_volume_is_for_its_owner_alone_and_nobody_elses_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let cx = context(&folder);
+    let volume = Volume::new("shared");
+    Host::new().open(&cx, &volume).await.unwrap();
+    let place = folder.path().join("scratch/shipway-volume-run-shared");
+    assert_eq!(fs::metadata(&place).unwrap().mode() & 0o777, 0o700);
+    Host::new().close(&cx, &volume).await.unwrap();
+    // Whoever guesses the name may have made it first.
+    symlink(folder.path(), &place).unwrap();
+    let error = Host::new().open(&cx, &volume).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
 }

@@ -1,7 +1,7 @@
 //! One command in one container.
 
 use shipway_core::{
-    Command, Context, Error, Exit, Image, MountSource, Result, RunRequest, Store, Stream, Tag, Target,
+    Command, Context, Error, Exit, Image, Mount, MountSource, Result, RunRequest, Store, Stream, Tag, Target,
 };
 use shipway_docker::{ContainerMount, ContainerOutput, ContainerSpec, Daemon};
 
@@ -42,6 +42,7 @@ impl Drop for Container {
 
 impl Docker {
     pub(super) async fn run_container(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
+        check_files(&request.mounts)?;
         let image = self.image(cx, request.image.as_ref()).await?;
         let mut spec = ContainerSpec::new(image);
         self.describe(cx, &request.command, &mut spec).await?;
@@ -159,6 +160,24 @@ impl Docker {
         };
         Ok(Exit::new(code).stdout(stdout).stderr(stderr).result(result))
     }
+}
+
+/// Refuses a secret or a text inside of a volume or of the host's folders: it is written into what is
+/// there, and would stay for others.
+fn check_files(mounts: &[Mount]) -> Result<()> {
+    let lasts = |mount: &&Mount| matches!(mount.source, MountSource::Volume(_) | MountSource::Host(_));
+    for file in mounts.iter().filter(|mount| !lasts(mount)) {
+        if let Some(mount) = mounts.iter().filter(lasts).find(|mount| file.target.starts_with(&mount.target))
+        {
+            return Err(Error::unsupported(format!(
+                "runner `docker` cannot put a secret or a text at `{}`",
+                file.target.display()
+            ))
+            .note(format!("it would stay in what is mounted at `{}`", mount.target.display()))
+            .hint("mount it elsewhere, such as below `/run`"));
+        }
+    }
+    Ok(())
 }
 
 /// Returns what the program is called in messages.

@@ -73,7 +73,7 @@ impl Host {
             let real = match &mount.source {
                 MountSource::Volume(name) => {
                     let folder = volume_folder(cx, name)?;
-                    if !is_there(&folder) {
+                    if !is_there(&folder, cx.scratch()?)? {
                         return Err(Error::config(format!("the volume `{name}` is not open")));
                     }
                     folder
@@ -120,12 +120,12 @@ impl Runner for Host {
         let folder = volume_folder(cx, &volume.name)?;
         let from = volume.from.clone();
         cx.blocking(move |cx| {
-            if is_there(&folder) {
+            if is_there(&folder, cx.scratch()?)? {
                 return Ok(());
             }
-            // Filled beside its place, so that whoever finds it finds it whole.
-            let beside = folder.with_extension(unlike("new"));
-            let filled = Folder::make(&beside).and_then(|into| match &from {
+            // Filled elsewhere, so that whoever finds it finds it whole.
+            let beside = cx.scratch()?.join(unlike("volume"));
+            let filled = Folder::make_private(&beside).and_then(|into| match &from {
                 Some(tree) => fill(cx, &into, tree),
                 None => Ok(()),
             });
@@ -164,7 +164,7 @@ impl Runner for Host {
         let folder = volume_folder(cx, &volume.name)?;
         let into = volume.into.clone();
         cx.blocking(move |cx| {
-            if !is_there(&folder) {
+            if !is_there(&folder, cx.scratch()?)? {
                 return Ok(());
             }
             let copied = match into {
