@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a person at a terminal")]
 
 mod bed;
+mod bench;
 mod cache;
 mod deny;
 mod test;
@@ -24,6 +25,7 @@ usage: cargo xtask <task>
 
     test [FILTER]   run all tests, documentation tests and examples; with FILTER only the tests whose
                     name holds it
+    bench           measure what Shipway must reach, against others on the same work
     deny            check licences, bans, duplicates and sources of the dependency tree
     bed TASK        up, down, status or env of the test bed: Docker, containerd, BuildKit, registries and git
                     over HTTP, in a network namespace of their own
@@ -57,6 +59,15 @@ missing; that takes some minutes, once. Advisories are not checked: they need th
 usage: cargo xtask deny
 
     cargo xtask deny";
+
+const BENCH_HELP: &str = "\
+Builds and pushes images with Shipway, crane, Docker and BuildKit on a bed of its own, and compares the times with
+the least that the work takes. Prints the table and writes it to docs/benchmarks.md; fails where a target is missed.
+Takes some minutes, on a machine that does nothing else meanwhile.
+
+usage: cargo xtask bench
+
+    cargo xtask bench";
 
 const TOOLS_HELP: &str = "\
 Makes crane in the cache (needs go) and finds skopeo, or installs it (needs root and apt-get).
@@ -101,6 +112,7 @@ fn task(arguments: &[&str]) -> Result<bool> {
         ["test", "--help" | "-h"] => Some(TEST_HELP),
         ["deny", "--help" | "-h"] => Some(DENY_HELP),
         ["bed"] | ["bed", "--help" | "-h"] => Some(BED_HELP),
+        ["bench", "--help" | "-h"] => Some(BENCH_HELP),
         ["tools", "--help" | "-h"] => Some(TOOLS_HELP),
         _ => None,
     };
@@ -116,6 +128,7 @@ fn task(arguments: &[&str]) -> Result<bool> {
         ["deny"] => deny::run(&Workspace::here()?, &Cache::open()?),
         ["bed", task @ ("up" | "down" | "status" | "env")] => bed::run(task, &Cache::open()?),
         ["bed", "guard", name, owner] => bed::guard(&Cache::open()?, name, owner),
+        ["bench"] => bench::run(&Workspace::here()?, &Cache::open()?),
         ["tools"] => tools::run(&Cache::open()?),
         _ => Err(format!("do not know `{}`: see `cargo xtask --help`", arguments.join(" "))),
     }
@@ -127,14 +140,25 @@ mod tests {
 
     #[test]
     fn every_task_has_help_and_a_wrong_one_is_refused() {
-        for arguments in
-            [&[][..], &["--help"], &["test", "--help"], &["deny", "-h"], &["tools", "--help"], &["bed"]]
-        {
+        for arguments in [
+            &[][..],
+            &["--help"],
+            &["test", "--help"],
+            &["deny", "-h"],
+            &["tools", "--help"],
+            &["bed"],
+            &["bench", "-h"],
+        ] {
             assert_eq!(task(arguments), Ok(true), "{arguments:?}");
         }
-        for arguments in
-            [&["tset"][..], &["test", "--all"], &["deny", "now"], &["test", "a", "b"], &["bed", "u"]]
-        {
+        for arguments in [
+            &["tset"][..],
+            &["test", "--all"],
+            &["deny", "now"],
+            &["test", "a", "b"],
+            &["bed", "u"],
+            &["bench", "1"],
+        ] {
             let message = task(arguments).unwrap_err();
             assert!(message.contains("cargo xtask --help"), "{message}");
         }

@@ -51,6 +51,11 @@ impl Settings {
         Ok(Self { bed: bed.clone(), variables })
     }
 
+    /// Returns the variable of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Returns what a shell takes, and how to get in.
     pub(super) fn shown(&self) -> String {
         let exports = self.variables.iter().map(|(name, value)| format!("export {name}='{value}'\n"));

@@ -1,0 +1,92 @@
+//! The programs that `cargo xtask bench` times: Shipway's work, and the least that the same work takes.
+//!
+//! ```text
+//! targets push HOST REPOSITORY SOURCES LEVEL COUNT   # COUNT artifacts, built and pushed by Shipway
+//! targets floor HOST REPOSITORY SOURCES LEVEL        # tar, both SHA-256, libdeflate on all cores; then sent
+//! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
+//! ```
+//!
+//! Each prints its peak memory in KiB. Without such arguments, as part of the tests, it tries all three on a few
+//! files.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench for people, which makes and times what it measures"
+)]
+
+mod floor;
+mod raw;
+
+use std::{path::Path, sync::Arc};
+
+use shipway::{
+    Artifact, Build, Cancel, Driver, HostDisk, Pipeline,
+    builders::{Native, NativeConfig},
+    oci::{Compression, Registry},
+};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["push", host, repository, sources, level, count] => {
+            push(host, repository, Path::new(sources), number(level), number(count));
+        }
+        ["floor", host, repository, sources, level] => {
+            floor::run(host, repository, Path::new(sources), number(level));
+        }
+        ["raw", host, repository, count] => raw::small(host, repository, number(count)),
+        _ => try_all(),
+    }
+    println!("{}", peak());
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().ok().unwrap_or_else(|| panic!("`{text}` is no number"))
+}
+
+/// Builds and pushes the artifacts: one in `sources` itself, or several in numbered folders below it.
+fn push(host: &str, repository: &str, sources: &Path, level: u8, count: usize) {
+    let native = Native::new(NativeConfig::default()).expect("no options are fine");
+    let native = Arc::new(native.compression(Compression::default().level(level)));
+    let mut pipeline = Pipeline::new("bench");
+    for index in 0..count {
+        let context = if count == 1 { ".".to_owned() } else { index.to_string() };
+        let artifact = Artifact::new(format!("a{index}"), context);
+        let builder = Arc::clone(&native);
+        pipeline = pipeline.build(Build::new(artifact, format!("{host}/{repository}/{index}"), builder));
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let driver = Driver::new(shipway::host(sources));
+    let report = runtime.block_on(driver.run(&pipeline, &Cancel::new())).expect("a report");
+    report.into_result().expect("all are pushed");
+}
+
+/// Returns the most memory that this process had, in KiB (proc(5), `VmHWM`).
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("proc(5) has it");
+    number(line.trim().trim_end_matches(" kB"))
+}
+
+fn try_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for index in 0..2 {
+        let files = folder.path().join(format!("sources/{index}/files"));
+        std::fs::create_dir_all(&files).expect("a folder");
+        std::fs::write(files.join("a.txt"), "hello").expect("a file");
+        std::fs::write(files.with_file_name("Dockerfile"), "FROM scratch\nCOPY files /\n").expect("a file");
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let registry = Registry::start(folder.path().join("registry"), Arc::new(HostDisk));
+    let registry = runtime.block_on(registry).expect("starts");
+    let sources = folder.path().join("sources");
+    push(&registry.host(), "push", &sources, 1, 2);
+    floor::run(&registry.host(), "floor", &sources, 6);
+    raw::small(&registry.host(), "raw", 3);
+    let tagged = raw::get(&registry.host(), "/v2/push/1/tags/list");
+    assert!(tagged.starts_with("HTTP/1.1 200") && tagged.contains("shipway-"), "{tagged}");
+    assert!(raw::get(&registry.host(), "/v2/raw/2/manifests/1").starts_with("HTTP/1.1 200"));
+    runtime.block_on(registry.shutdown());
+}

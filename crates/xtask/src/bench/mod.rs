@@ -1,0 +1,185 @@
+//! The benchmark: what Shipway must reach, against the least that the work takes and against others on the
+//! same work, in one run on one bed. Prints a table and writes it to docs/benchmarks.md.
+
+mod contender;
+mod sources;
+mod table;
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use self::{
+    contender::{Bench, Contender, Median},
+    table::{Outcome, Row, render},
+};
+use crate::{
+    Result,
+    bed::{Bed, Lasting, Settings},
+    cache::Cache,
+    tools,
+    workspace::Workspace,
+};
+
+/// How often each is timed, after once without a clock.
+const ROUNDS: usize = 5;
+
+/// Runs all, prints the table and writes it down; returns whether every target is reached.
+pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
+    let targets = built(workspace, &["bench", "--no-run", "--bench", "targets"])?;
+    let serve = built(workspace, &["build", "--release", "--example", "serve_registry"])?;
+    let crane = tools::prepare(cache).into_iter().find(|tool| tool.name == "crane");
+    let crane = crane.ok_or("there is no crane")?.path?;
+    let bed = Bed::named("bench")?;
+    let settings = bed.up(cache, Lasting::WithThisProcess)?;
+    let folder = fast_folder().join(format!("shipway-bench-{}", std::process::id()));
+    let measured = measure(&settings, &Programs { targets, serve, crane }, &folder);
+    // The first error is the one to tell.
+    let removed = fs::remove_dir_all(&folder).map_err(|error| format!("`{}`: {error}", folder.display()));
+    let down = bed.down(cache);
+    let rows = measured?;
+    removed?;
+    down?;
+    let page = render(&rows, ROUNDS)?;
+    println!("\n{page}");
+    let path = workspace.root().join("docs/benchmarks.md");
+    fs::create_dir_all(workspace.root().join("docs"))
+        .and_then(|()| fs::write(&path, page))
+        .map_err(|error| format!("`{}`: {error}", path.display()))?;
+    Ok(rows.iter().all(Row::reached))
+}
+
+/// Returns the folder for sources and the registry's data: in memory where Linux has that, for a disk that is
+/// busy would say more about itself than about those who wait for it.
+fn fast_folder() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }
+}
+
+/// What is run.
+struct Programs {
+    targets: PathBuf,
+    serve: PathBuf,
+    crane: PathBuf,
+}
+
+/// Builds a program and returns where it is.
+fn built(workspace: &Workspace, arguments: &[&str]) -> Result<PathBuf> {
+    let mut command = workspace.cargo(arguments);
+    command.args(["--package", "shipway", "--message-format=json-render-diagnostics"]);
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo {}: {}", arguments.join(" "), output.status));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let path = messages.filter_map(|message| Some(message["executable"].as_str()?.to_owned())).next_back();
+    path.map(PathBuf::from).ok_or_else(|| format!("cargo {} made no program", arguments.join(" ")))
+}
+
+fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<Vec<Row>> {
+    let (big, small) = (folder.join("big"), folder.join("small"));
+    sources::write(&big, &small).map_err(|error| format!("`{}`: {error}", folder.display()))?;
+    let registry = Served::start(settings, &programs.serve, &folder.join("registry"))?;
+    let bench = Bench::new(settings, &programs.targets, &programs.crane, registry.host.clone());
+    let mut rows = Vec::new();
+    let mut contenders = vec![bench.shipway(&big, "1", "1"), bench.floor(&big, "1"), bench.crane(&big)];
+    let mut taken = bench.race(&contenders, ROUNDS)?;
+    // These take long, and no target is about them.
+    for slow in [bench.docker(&big)?, bench.buildkit(&big)?] {
+        taken.push(bench.once(&slow)?);
+        contenders.push(slow);
+    }
+    rows.extend(big_rows("1", &contenders, &taken));
+    let contenders = [bench.shipway(&big, "6", "1"), bench.floor(&big, "6")];
+    let taken = bench.race(&contenders, ROUNDS)?;
+    rows.extend(big_rows("6", &contenders, &taken));
+    let one = small.join("0");
+    let contenders =
+        [bench.shipway(&one, "6", "1"), bench.crane(&one), bench.docker(&one)?, bench.buildkit(&one)?];
+    let taken = bench.race(&contenders, ROUNDS)?;
+    let others = table::others(&contenders[1..], &taken[1..]) + "; [Skaffold 0.53 s]";
+    rows.push(Row::new(
+        "one tiny artifact, cold, pushed to the in-process registry",
+        taken[0].seconds,
+        others,
+        Outcome::AtMost { what: "s", value: taken[0].seconds, limit: 0.03 },
+    ));
+    let contenders = [bench.shipway(&small, "6", "50"), bench.raw("50")];
+    let taken = bench.race(&contenders, ROUNDS)?;
+    let others = table::others(&contenders[1..], &taken[1..]) + "; [Skaffold 15.6 s]";
+    rows.push(Row::new(
+        "50 small artifacts, cold, pushed to the in-process registry",
+        taken[0].seconds,
+        others,
+        Outcome::AtMost { what: "s", value: taken[0].seconds, limit: 0.5 },
+    ));
+    let bench = bench.at(settings.get("SHIPWAY_BED_REGISTRY").ok_or("the bed has no registry")?);
+    let contenders = [bench.shipway(&small, "6", "50"), bench.raw("50")];
+    let taken = bench.race(&contenders, ROUNDS)?;
+    rows.push(Row::new(
+        "50 small artifacts, cold, pushed to docker-registry",
+        taken[0].seconds,
+        table::others(&contenders[1..], &taken[1..]),
+        Outcome::AtMost { what: "× raw requests", value: taken[0].seconds / taken[1].seconds, limit: 1.5 },
+    ));
+    drop(registry);
+    Ok(rows)
+}
+
+fn big_rows(level: &str, contenders: &[Contender], taken: &[Median]) -> Vec<Row> {
+    let work = format!("one `COPY` of 250 MB in 10,000 files, cold, pushed, level {level}");
+    let (ours, floor) = (&taken[0], &taken[1]);
+    let mut others = table::others(&contenders[1..], &taken[1..]);
+    let mut rows = Vec::new();
+    if let Some(crane) = taken.get(2) {
+        others += "; [Skaffold 28.8 s]";
+        let outcome =
+            Outcome::AtLeast {
+                what: "× faster than crane", value: crane.seconds / ours.seconds, limit: 3.0
+            };
+        rows.push(Row::new(&work, ours.seconds, table::others(&contenders[2..3], &taken[2..3]), outcome));
+    }
+    let outcome = Outcome::AtMost { what: "× floor", value: ours.seconds / floor.seconds, limit: 1.3 };
+    rows.insert(0, Row::new(&work, ours.seconds, others, outcome));
+    let memory = ours.peak as f64 / 1024.0;
+    let outcome = Outcome::AtMost { what: "MB", value: memory, limit: 64.0 };
+    rows.push(Row::new(&format!("peak memory of that, level {level}"), ours.seconds, String::new(), outcome));
+    rows
+}
+
+/// The in-process registry in a process of its own, until it is dropped.
+struct Served {
+    child: Child,
+    host: String,
+}
+
+impl Served {
+    fn start(settings: &Settings, program: &Path, folder: &Path) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.arg("127.0.0.1:0").arg(folder);
+        let mut command = settings.inside(&command);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("`{}`: {error}", program.display()))?;
+        let mut host = String::new();
+        let said = child.stdout.take().map(|output| BufReader::new(output).read_line(&mut host));
+        let served = Self { child, host: host.trim().to_owned() };
+        match said {
+            Some(Ok(_)) if !served.host.is_empty() => Ok(served),
+            _ => Err("the registry did not start".to_owned()),
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself, and there is nobody left to tell.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
