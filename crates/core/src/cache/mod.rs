@@ -1,6 +1,7 @@
 //! What is known from earlier runs: snapshots of inputs, and the results that were recorded under
 //! their fingerprints.
 
+mod content;
 mod snapshot;
 mod store;
 

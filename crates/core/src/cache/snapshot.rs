@@ -2,15 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    io::Read,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Context, Entry, EntryKind, Error, ErrorKind, Fingerprint, Inputs, OpenFile, Reason, Result, Store, Tree,
-};
+use super::content::hash_entries;
+use crate::{Context, Error, ErrorKind, Fingerprint, Inputs, Reason, Result, Store, Tree};
 
 /// The hash of every input by its key, such as `file web/main.rs`, `fact base` or `tag`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,13 +67,18 @@ impl Snapshot {
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
                 other => other?,
             };
-            let hash = entry.map(|entry| hash_entry(cx, folder, &entry)).transpose()?.flatten();
+            let hash = match entry {
+                Some(entry) => hash_entries(cx, folder, &[entry])?.pop().flatten(),
+                None => None,
+            };
             snapshot.set(file_key(cx, file), hash.as_deref().unwrap_or("missing"));
         }
         let mut rules: BTreeMap<String, Vec<&[String]>> = BTreeMap::new();
         for tree in &inputs.trees {
-            for entry in cx.files().walk(cx, tree)? {
-                if let Some(hash) = hash_entry(cx, &tree.root, &entry)? {
+            let entries = cx.files().walk(cx, tree)?;
+            let hashes = hash_entries(cx, &tree.root, &entries)?;
+            for (entry, hash) in entries.iter().zip(hashes) {
+                if let Some(hash) = hash {
                     snapshot.set(file_key(cx, &tree.root.join(&entry.path)), &hash);
                 }
             }
@@ -126,35 +129,6 @@ fn file_key(cx: &Context, path: &Path) -> String {
 
 fn tree_name(cx: &Context, tree: &Tree) -> String {
     file_key(cx, &tree.root).trim_start_matches("file ").trim_start_matches("./").to_owned()
-}
-
-/// Returns the hash of what is listed, or nothing for a file that has gone since.
-fn hash_entry(cx: &Context, root: &Path, entry: &Entry) -> Result<Option<String>> {
-    cx.check_stopped()?;
-    Ok(Some(match &entry.kind {
-        EntryKind::File => {
-            let OpenFile { entry: opened, mut reader, .. } = match cx.files().open(cx, root, &entry.path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                other => other?,
-            };
-            let mut hasher = blake3::Hasher::new();
-            let mut buffer = vec![0; 64 * 1024];
-            loop {
-                cx.check_stopped()?;
-                let count = reader
-                    .read(&mut buffer)
-                    .map_err(|error| Error::io("read", &cx.path(root).join(&entry.path), error))?;
-                if count == 0 {
-                    break;
-                }
-                hasher.update(&buffer[..count]);
-            }
-            format!("{:04o} {}", opened.mode, hasher.finalize().to_hex())
-        }
-        EntryKind::Folder => format!("folder {:04o}", entry.mode),
-        EntryKind::Link(text) => format!("link {text}"),
-        EntryKind::Special => "special".to_owned(),
-    }))
 }
 
 #[cfg(test)]
