@@ -22,8 +22,8 @@ use std::{path::Path, sync::Arc};
 
 use shipway::{
     Artifact, Build, Cancel, Driver, HostDisk, Pipeline,
-    builders::{Native, NativeConfig},
-    oci::{Compression, Registry},
+    builders::{LayerCompression, Native, NativeConfig},
+    oci::Registry,
 };
 
 fn main() {
@@ -48,8 +48,8 @@ fn number<T: std::str::FromStr>(text: &str) -> T {
 
 /// Builds and pushes the artifacts: one in `sources` itself, or several in numbered folders below it.
 fn push(host: &str, repository: &str, sources: &Path, level: u8, count: usize) {
-    let native = Native::new(NativeConfig::default()).expect("no options are fine");
-    let native = Arc::new(native.compression(Compression::default().level(level)));
+    let options = NativeConfig::default().compression(LayerCompression::gzip().level(level));
+    let native = Arc::new(Native::new(options).expect("there is such a level"));
     let mut pipeline = Pipeline::new("bench");
     for index in 0..count {
         let context = if count == 1 { ".".to_owned() } else { index.to_string() };

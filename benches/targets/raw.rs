@@ -4,20 +4,20 @@ use std::{
     fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    num::NonZero,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
 use sha2::{Digest, Sha256};
 
-/// How many connections push at a time: as many as Shipway's driver does builds.
-const CONNECTIONS: usize = 4;
-
 /// Pushes the layer, configuration and manifest of `count` small images.
 pub(crate) fn small(host: &str, repository: &str, count: usize) {
     let next = AtomicUsize::new(0);
+    // As many push at a time as Shipway's driver does builds.
+    let connections = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
-        for _ in 0..CONNECTIONS.min(count) {
+        for _ in 0..connections.min(count) {
             scope.spawn(|| {
                 let mut connection = Connection::to(host);
                 loop {

@@ -8,5 +8,5 @@ mod native;
 pub use self::{
     custom::{Custom, CustomConfig, CustomDependencies, CustomDockerfile},
     docker::{BuildSecret, Docker, DockerConfig, Push},
-    native::{FileCopy, ImageSettings, Mode, Native, NativeConfig, Owner, Prepare},
+    native::{FileCopy, ImageSettings, LayerCompression, Mode, Native, NativeConfig, Owner, Prepare},
 };

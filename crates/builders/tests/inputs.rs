@@ -8,8 +8,9 @@ mod support;
 
 use std::{fmt::Write as _, os::unix::fs::PermissionsExt as _};
 
-use shipway_builders::{FileCopy, Native, NativeConfig, Prepare};
+use shipway_builders::{FileCopy, LayerCompression, Native, NativeConfig, Prepare};
 use shipway_core::{Builder as _, Inputs, Snapshot};
+use shipway_oci::Compression;
 use support::Bench;
 
 async fn inputs(bench: &Bench, config: NativeConfig) -> Inputs {
@@ -139,6 +140,30 @@ async fn options_read_what_they_and_their_commands_name() {
     assert_eq!(facts, ["SOURCE_DATE_EPOCH", "builder", "layers", "options", "platform here"]);
     let options = &inputs.facts["options"];
     assert!(options.contains(r#""command":["go","build"]"#), "{options}");
+}
+
+#[tokio::test]
+async fn how_layers_are_compressed_decides_the_key() {
+    let bench = Bench::new().file("Dockerfile", "FROM scratch\nCOPY a /\n").file("a", "");
+    let mut seen = Vec::new();
+    for (compression, expected) in [
+        (None, "form 2, gzip level 6"),
+        (Some(LayerCompression::gzip().level(1)), "form 2, gzip level 1"),
+        (Some(LayerCompression::zstd()), "form 2, zstd level 3"),
+        (Some(LayerCompression::zstd().level(6)), "form 2, zstd level 6"),
+    ] {
+        let mut config = NativeConfig::default();
+        config.compression = compression;
+        let facts = inputs(&bench, config).await.facts;
+        assert_eq!(facts["layers"], expected);
+        seen.push(facts["options"].clone());
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 4);
+    // Whatever an embedder sets besides the options counts too.
+    let native = Native::new(NativeConfig::default()).unwrap().compression(Compression::zstd(9));
+    let facts = native.inputs(&bench.cx(), &bench.artifact).await.unwrap().facts;
+    assert_eq!(facts["layers"], "form 2, zstd level 9");
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shipway_core::{Catalog, Error, PluginConfig, Result};
+use shipway_oci::Compression;
 
-use super::{Mode, Native, Owner};
+use super::{LayerCompression, Mode, Native, Owner};
 
 /// Options of [`Native`].
 ///
@@ -47,6 +48,8 @@ pub struct NativeConfig {
     pub config: ImageSettings,
     /// Commands that make files first.
     pub prepare: Vec<Prepare>,
+    /// How the layers that are made are compressed; with gzip at level 6 by default.
+    pub compression: Option<LayerCompression>,
 }
 
 /// Files to copy into the image.
@@ -180,6 +183,13 @@ impl NativeConfig {
         self
     }
 
+    /// Sets how the layers that are made are compressed.
+    #[must_use]
+    pub fn compression(mut self, compression: LayerCompression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
     /// Returns the Dockerfile's path, or `None` when the image is described here.
     pub(super) fn dockerfile_path(&self) -> Option<&str> {
         match (&self.dockerfile, &self.base) {
@@ -217,7 +227,7 @@ impl NativeConfig {
             )
             .hint("give `command` at least one word"));
         }
-        Ok(())
+        self.compression.map_or(Ok(()), |compression| Compression::from(compression).check())
     }
 }
 
@@ -362,6 +372,8 @@ mod tests {
             r#"{"files": [{"from": "a", "to": "b", "mode": "1"}]}"#,
             r#"{"files": [{"from": "a", "to": "b", "chmod": "u+x"}]}"#,
             r#"{"prepare": [{"command": "make"}]}"#,
+            r#"{"compression": {"format": "xz"}}"#,
+            r#"{"compression": {"threads": 2}}"#,
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }
@@ -378,6 +390,8 @@ mod tests {
             none().base("scratch").arg("A", "b"),
             none().base("scratch").target("a"),
             none().base("scratch").prepare(Prepare::new([""])),
+            none().compression(LayerCompression::gzip().level(13)),
+            none().compression(LayerCompression::zstd().level(0)),
         ] {
             let error = bad.clone().into_plugin(&Catalog::new()).expect_err("wrong");
             assert_eq!(error.kind(), ErrorKind::Config, "{bad:?}");

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use shipway_core::{Artifact, Context, Inputs, Platform, Result, Tree};
+use shipway_oci::Compression;
 
 use super::{
     Native, NativeConfig,
@@ -36,7 +37,8 @@ impl Native {
 
         let mut fact = |name: &str, value: String| inputs.facts.insert(name.to_owned(), value);
         fact("builder", format!("native {}", env!("CARGO_PKG_VERSION")));
-        fact("layers", format!("form {FORM}, gzip level {}", self.compression.level));
+        let Compression { format, level, .. } = self.compression;
+        fact("layers", format!("form {FORM}, {} level {level}", format.as_str()));
         fact("options", serde_json::to_string(&self.options).unwrap_or_default());
         fact("SOURCE_DATE_EPOCH", shipway_oci::source_date_epoch(cx)?.to_string());
         for name in self.options.prepare.iter().flat_map(|prepare| &prepare.inherit) {

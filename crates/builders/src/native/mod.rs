@@ -6,6 +6,7 @@ mod assembly;
 mod base;
 mod build;
 mod chmod;
+mod compression;
 mod config;
 mod contents;
 mod context;
@@ -37,6 +38,7 @@ use shipway_core::{
 use shipway_oci::{Compression, Stores};
 
 pub use self::{
+    compression::LayerCompression,
     config::{FileCopy, ImageSettings, NativeConfig, Prepare},
     permissions::{Mode, Owner},
 };
@@ -61,10 +63,12 @@ impl Native {
     /// `Config` when the options do not fit together.
     pub fn new(options: NativeConfig) -> Result<Self> {
         options.check()?;
-        Ok(Self { options: Arc::new(options), compression: Compression::default(), stores: Stores::new() })
+        let compression = options.compression.unwrap_or_default().into();
+        Ok(Self { options: Arc::new(options), compression, stores: Stores::new() })
     }
 
-    /// Sets how layers are compressed; the level is part of what decides the digest.
+    /// Sets how layers are compressed, whatever the options say, and with how many threads; all but those is
+    /// part of what decides the digest.
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;

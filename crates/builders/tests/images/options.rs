@@ -1,8 +1,10 @@
 //! Images of the builder's own options, and how a build ends.
 
-use shipway_builders::{FileCopy, ImageSettings, Mode, Native, Owner, Prepare};
-use shipway_core::{Builder as _, Cancel, CancelReason, ErrorKind, RunContext, Stage};
-use shipway_oci::Compression;
+use std::sync::Arc;
+
+use shipway_builders::{FileCopy, ImageSettings, LayerCompression, Mode, Native, Owner, Prepare};
+use shipway_core::{Builder as _, Cancel, CancelReason, ErrorKind, HostDisk, RunContext, Stage};
+use shipway_oci::{Compression, Layout, media, read_image};
 
 use crate::{none, support::Bench};
 
@@ -65,6 +67,26 @@ async fn the_digest_is_the_same_whatever_the_folder_and_the_threads() {
     }
     digests.dedup();
     assert_eq!(digests.len(), 1, "{digests:?}");
+}
+
+#[tokio::test]
+async fn layers_are_compressed_as_the_options_say() {
+    let bench = Bench::new()
+        .dockerfile("FROM scratch\nCOPY a /\n")
+        .file("a", &(0..40_000).map(|at| format!("{} ", at * at % 8_191)).collect::<String>());
+    let mut sizes = Vec::new();
+    for (compression, media_type) in [
+        (LayerCompression::gzip().level(1), media::LAYER_GZIP),
+        (LayerCompression::gzip(), media::LAYER_GZIP),
+        (LayerCompression::zstd(), media::LAYER_ZSTD),
+    ] {
+        let image = bench.build(none().compression(compression)).await.unwrap();
+        let layout = Layout::new(Arc::new(HostDisk), bench.root().join("layout"));
+        let layer = read_image(&layout, &image.digest, None).await.unwrap().manifest.layers.remove(0);
+        assert_eq!(layer.media_type, media_type);
+        sizes.push(layer.size);
+    }
+    assert!(sizes[0] > sizes[1], "{sizes:?}");
 }
 
 #[tokio::test]

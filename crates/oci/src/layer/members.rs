@@ -10,6 +10,7 @@ use std::{
 };
 
 use libdeflater::crc32;
+use serde::{Deserialize, Serialize};
 use shipway_core::{Digest, Error, Result};
 
 use crate::{digest::Hasher, media};
@@ -27,8 +28,9 @@ pub struct Compression {
     pub threads: usize,
 }
 
-/// The format of a compressed layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The format of a compressed layer; in JSON `gzip` or `zstd`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum CompressionFormat {
     /// gzip (RFC 1952), which everything reads.
@@ -38,11 +40,31 @@ pub enum CompressionFormat {
     Zstd,
 }
 
+impl CompressionFormat {
+    /// Returns its name, as in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 impl Compression {
     /// Returns gzip at this level, 1 (quick) to 12 (small).
     #[must_use]
     pub fn gzip(level: u8) -> Self {
         Self { level, ..Self::default() }
+    }
+
+    /// Returns this format at its usual level.
+    #[must_use]
+    pub fn of(format: CompressionFormat) -> Self {
+        match format {
+            CompressionFormat::Gzip => Self::gzip(6),
+            CompressionFormat::Zstd => Self::zstd(3),
+        }
     }
 
     /// Returns zstd at this level, 1 (quick) to 19 (small).
@@ -75,16 +97,19 @@ impl Compression {
     }
 
     /// Refuses a level that the format has not.
-    pub(super) fn check(&self) -> Result<()> {
-        let (name, most) = match self.format {
-            CompressionFormat::Gzip => ("gzip", 12),
-            CompressionFormat::Zstd => ("zstd", 19),
+    ///
+    /// # Errors
+    /// `Config`, with the levels that there are.
+    pub fn check(&self) -> Result<()> {
+        let most = match self.format {
+            CompressionFormat::Gzip => 12,
+            CompressionFormat::Zstd => 19,
         };
         if (1..=most).contains(&self.level) {
             return Ok(());
         }
         Err(Error::config(format!("there is no compression level {}", self.level))
-            .hint(format!("the levels of {name} are 1 (quick) to {most} (small)")))
+            .hint(format!("the levels of {} are 1 (quick) to {most} (small)", self.format.as_str())))
     }
 }
 
