@@ -4,14 +4,20 @@
 
 use std::{
     fs,
-    os::unix::ffi::OsStringExt,
+    os::unix::{ffi::OsStringExt, fs::MetadataExt},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use shipway_core::{
-    Cancel, CancelReason, Context, Digest, Entry, Error, ErrorKind, Files, ForeignImage, HostFiles, Image,
-    Images, Inputs, OpenFile, Result, RunContext, Snapshot, Stage, Store, Target, Tree, World,
+    Cancel, CancelReason, Clock, Context, Digest, Entry, Error, ErrorKind, Files, ForeignImage, HostFiles,
+    Image, Images, Inputs, OpenFile, Result, RunContext, Snapshot, Stage, Store, SystemClock, Target,
+    Timestamp, Tree, World,
 };
 
 fn context(world: World) -> Context {
@@ -162,5 +168,74 @@ fn hashing_stops_when_the_task_is_forced_to_or_late() {
     for _ in 0..2 {
         let (is, expected) = receive.recv_timeout(std::time::Duration::from_secs(30)).expect("it stops");
         assert_eq!(is, expected);
+    }
+}
+
+/// A door that counts how often files are opened.
+#[derive(Debug, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl Files for Counting {
+    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
+        HostFiles.walk(cx, tree)
+    }
+
+    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
+        HostFiles.entry(cx, root, path)
+    }
+
+    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        HostFiles.open(cx, root, path)
+    }
+}
+
+/// The machine's clock, so many seconds later.
+#[derive(Debug)]
+struct Late(SystemClock, u64);
+
+#[async_trait]
+impl Clock for Late {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.now().0 + self.1 * 1000)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_rested_is_read_once_in_a_run_and_again_when_it_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("a"), folder.path().join("b"));
+    fs::write(&path, "one").unwrap();
+    fs::write(&other, "").unwrap();
+    let changed = || {
+        let found = fs::metadata(&path).unwrap();
+        (found.ctime(), found.ctime_nsec())
+    };
+    let inputs = Inputs::default().trees([Tree::new("")]);
+    for (later, opened) in [(3600, [2, 2, 3, 3]), (0, [2, 4, 6, 8])] {
+        let count = Arc::new(AtomicUsize::new(0));
+        let world = World::host(folder.path()).files(Counting(Arc::clone(&count)));
+        let cx = context(world.clock(Late(SystemClock::new(), later)));
+        let take = async || (Snapshot::take(&cx, &inputs).await.unwrap(), count.load(Ordering::Relaxed));
+        let (one, again) = (take().await, take().await);
+        assert_eq!(one.0, again.0);
+        // As long, and with the time that it had; but nobody can turn back when its metadata changed.
+        let (before, modified) = (changed(), fs::metadata(&path).unwrap().modified().unwrap());
+        while changed() == before {
+            fs::write(&path, format!("{later:3}").get(..3).unwrap()).unwrap();
+            fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        }
+        let (two, last) = (take().await, take().await);
+        assert_ne!(one.0, two.0);
+        assert_eq!(two.0, last.0);
+        assert_eq!([one.1, again.1, two.1, last.1], opened);
     }
 }

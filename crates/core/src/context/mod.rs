@@ -7,6 +7,7 @@ mod credentials;
 mod disk;
 mod files;
 mod images;
+mod known;
 mod kubeconfig;
 mod mask;
 mod printed;
@@ -243,6 +244,11 @@ impl Context {
     /// Emits a message for people.
     pub fn message(&self, level: Level, text: impl Into<String>) {
         self.emit(EventKind::Message { level, text: text.into() });
+    }
+
+    /// Returns what was hashed in this run already.
+    pub(crate) fn known_hashes(&self) -> &known::KnownHashes {
+        self.0.run.known_hashes()
     }
 
     fn masks(&self) -> &mask::Masks {

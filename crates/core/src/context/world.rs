@@ -18,7 +18,7 @@ use async_trait::async_trait;
 
 use super::{
     Cancel, Clock, Context, Credentials, Disk, Files, FixedCredentials, HostDisk, HostFiles, HostProcesses,
-    Images, Inner, Processes, SystemClock, mask::Masks,
+    Images, Inner, Processes, SystemClock, known::KnownHashes, mask::Masks,
 };
 use crate::{
     Error, Result,
@@ -160,13 +160,20 @@ struct Shared {
     world: World,
     id: String,
     masks: Masks,
+    known_hashes: KnownHashes,
     next: Mutex<u64>,
 }
 
 impl RunContext {
     /// Returns the surroundings of a new run with this id.
     pub fn new(world: World, id: impl Into<String>) -> Self {
-        Self(Arc::new(Shared { world, id: id.into(), masks: Masks::default(), next: Mutex::new(0) }))
+        Self(Arc::new(Shared {
+            world,
+            id: id.into(),
+            masks: Masks::default(),
+            known_hashes: KnownHashes::default(),
+            next: Mutex::new(0),
+        }))
     }
 
     /// Returns the context for a task, or, without one, for making the plan.
@@ -187,6 +194,10 @@ impl RunContext {
 
     pub(super) fn masks(&self) -> &Masks {
         &self.0.masks
+    }
+
+    pub(super) fn known_hashes(&self) -> &KnownHashes {
+        &self.0.known_hashes
     }
 
     /// Emits an event, with every secret hidden and in sequence.
