@@ -1,6 +1,6 @@
 //! A document: a tree and the file that it is of, so that whatever is wrong is shown at its place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use shipway_core::{Error, Location, Result};
 
@@ -71,11 +71,16 @@ impl Problem {
         self
     }
 
-    pub(crate) fn in_file(self, file: &std::path::Path) -> Error {
-        let error = Error::config(self.message).at(Location::new(file, self.mark.line, self.mark.column));
+    pub(crate) fn in_file(self, file: &Path) -> Error {
+        let error = Error::config(self.message).at(location(file, self.mark));
         match self.hint {
             Some(hint) => error.hint(hint),
             None => error,
         }
     }
+}
+
+/// Returns a place of a file; the file alone for what is in no text.
+pub(crate) fn location(file: &Path, mark: Mark) -> Location {
+    Location::new(file, mark.line as usize, mark.column as usize)
 }

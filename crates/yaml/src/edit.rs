@@ -56,7 +56,7 @@ impl<'a> Edit<'a> {
     /// `Config` with the place of a node that cannot be replaced: what is no scalar, what stands for an
     /// alias, a block (`|`, `>`), or one that two changes name.
     pub fn apply(mut self) -> Result<String> {
-        self.changes.sort_by_key(|change| change.node.span.start.offset);
+        self.changes.sort_by_key(|change| change.node.span.start);
         let mut edited = String::with_capacity(self.text.len() + 64);
         let mut at = 0;
         for Change { node, text } in &self.changes {
@@ -109,15 +109,16 @@ impl<'a> Edit<'a> {
 /// Whether two trees are the same but for the changes, which come in the order of the text.
 fn same<'c>(before: &Node, after: &Node, changes: &mut (impl Iterator<Item = &'c Change> + Clone)) -> bool {
     match (&before.value, &after.value) {
+        // What an alias stands for follows what the anchor names.
+        _ if before.alias => after.alias,
         (Value::Scalar(a), Value::Scalar(b)) => {
             let next = changes.clone().next();
-            match next.filter(|change| !before.alias && change.node.span == before.span) {
+            match next.filter(|change| change.node.span == before.span) {
                 Some(change) => {
                     changes.next();
                     b.resolve(Rules::Config) == Resolved::Text(change.text.clone()) && !after.alias
                 }
-                // What an alias stands for follows the anchored scalar.
-                None => before.alias && after.alias || before.tag == after.tag && a == b,
+                None => before.tag == after.tag && a == b,
             }
         }
         (Value::Sequence(a), Value::Sequence(b)) => {
@@ -148,7 +149,7 @@ fn write(text: &str, scalar: &Scalar) -> String {
 
 /// Whether a text can stand without quotes anywhere, as a text for every reader.
 fn is_plain(text: &str) -> bool {
-    let scalar = Scalar { text: text.to_owned(), style: Style::Plain };
+    let scalar = Scalar { text: text.into(), style: Style::Plain };
     let is_text = |rules| matches!(scalar.resolve(rules), Resolved::Text(_));
     // What begins with a digit is a number for some reader (`0o7`, `1e3`, `1:30`), but for versions.
     let start = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_')

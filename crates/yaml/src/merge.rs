@@ -88,7 +88,7 @@ fn merge_in(done: &mut Keys, value: &Node, rules: Rules, twice: Twice) -> Result
 fn is_merge(key: &Node) -> bool {
     let Value::Scalar(scalar) = &key.value else { return false };
     let tag = key.tag.as_deref();
-    scalar.text == "<<"
+    &*scalar.text == "<<"
         && (tag == Some("tag:yaml.org,2002:merge") || tag.is_none() && scalar.style == Style::Plain)
 }
 

@@ -6,12 +6,12 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Mark {
-    /// The line, from 1.
-    pub line: usize,
+    /// The line, from 1; 0 for what is in no text.
+    pub line: u32,
     /// The column in characters, from 1.
-    pub column: usize,
+    pub column: u32,
     /// The offset in bytes.
-    pub offset: usize,
+    pub offset: u32,
 }
 
 /// Where something begins and ends in a text.
@@ -32,7 +32,7 @@ impl Span {
     /// Returns the offsets in bytes.
     #[must_use]
     pub fn range(&self) -> Range<usize> {
-        self.start.offset..self.end.offset
+        self.start.offset as usize..self.end.offset as usize
     }
 }
 
@@ -56,7 +56,7 @@ pub enum Style {
 #[non_exhaustive]
 pub struct Scalar {
     /// The text, without quotes, folded and unescaped.
-    pub text: String,
+    pub text: Box<str>,
     /// How it is written.
     pub style: Style,
 }
@@ -81,7 +81,7 @@ pub struct Node {
     /// What it holds.
     pub value: Value,
     /// The tag, if one is written, with `!!x` as `tag:yaml.org,2002:x`.
-    pub tag: Option<String>,
+    pub tag: Option<Box<str>>,
     /// Where it is written: a scalar with its quotes, without tag and anchor.
     pub span: Span,
     /// Whether it stands where an alias is written.
@@ -90,7 +90,7 @@ pub struct Node {
 
 impl Node {
     /// Returns a plain or quoted scalar that is nowhere in a text, as a step that rewrites a tree makes it.
-    pub fn scalar(text: impl Into<String>, style: Style) -> Self {
+    pub fn scalar(text: impl Into<Box<str>>, style: Style) -> Self {
         Self::of(Value::Scalar(Scalar { text: text.into(), style }), Span::default())
     }
 

@@ -43,7 +43,7 @@ impl Scalar {
     pub fn resolve(&self, rules: Rules) -> Resolved {
         match self.style {
             Style::Plain => plain(&self.text, rules, true),
-            _ => Resolved::Text(self.text.clone()),
+            _ => Resolved::Text(self.text.to_string()),
         }
     }
 }
@@ -54,9 +54,9 @@ pub(crate) fn resolve(node: &Node, scalar: &Scalar, rules: Rules) -> Result<Reso
     let problem = |what: &str| {
         Err(Problem::new(node.span.start, format!("`{}` is not a value of the tag `{what}`", scalar.text)))
     };
-    let text = || Resolved::Text(scalar.text.clone());
+    let text = || Resolved::Text(scalar.text.to_string());
     // The tag that says nothing: yaml.v3 drops it, v2 takes it for a word.
-    if tag == "!" && rules == Rules::Config {
+    if &**tag == "!" && rules == Rules::Config {
         return Ok(scalar.resolve(rules));
     }
     let Some(kind) = tag.strip_prefix(CORE) else { return Ok(text()) };

@@ -60,6 +60,8 @@ fn what_cannot_be_edited_in_place_is_refused_with_its_place() {
 fn an_alias_follows_its_anchor() {
     let edited = replace("a: &x b\nc: *x\n", &["a"], "d").expect("edited");
     assert_eq!(edited, "a: &x d\nc: *x\n");
+    let edited = replace("a: &x [b, c]\nc: *x\n", &["a", "0"], "d").expect("edited");
+    assert_eq!(edited, "a: &x [d, c]\nc: *x\n");
 }
 
 proptest! {
