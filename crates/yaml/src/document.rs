@@ -66,6 +66,15 @@ impl Problem {
         Self { mark, message: message.into(), hint: None }
     }
 
+    pub(crate) fn at(mut self, mark: Mark) -> Self {
+        self.mark = mark;
+        self
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

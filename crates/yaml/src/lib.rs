@@ -1,5 +1,6 @@
 //! YAML as the programs of the field read it: a tree that keeps order, places and text, the scalar rules
-//! of Go's two libraries, and edits that leave every other byte alone.
+//! of Go's two libraries, values of the reader's own types with their places, and edits that leave every
+//! other byte alone.
 //!
 //! Configuration is read as `gopkg.in/yaml.v3` does, manifests as kubectl does, by `sigs.k8s.io/yaml`: no
 //! crate resolves plain scalars like either (`123e4567` is a text there, `0644` is 420), and a table that
@@ -21,7 +22,9 @@ mod merge;
 mod node;
 mod number;
 mod parse;
+mod read;
 mod scalar;
+mod spanned;
 mod timestamp;
 
 pub use self::{
@@ -30,4 +33,5 @@ pub use self::{
     node::{Mark, Node, Scalar, Span, Style, Value},
     parse::{Limits, parse, parse_within},
     scalar::{Resolved, Rules},
+    spanned::Spanned,
 };
