@@ -5,7 +5,7 @@
 use std::{
     io::{self, Read},
     num::NonZero,
-    sync::mpsc::SyncSender,
+    sync::mpsc::{Receiver, SyncSender},
     thread::available_parallelism,
 };
 
@@ -132,12 +132,14 @@ pub(super) struct Members {
     buffer: Vec<u8>,
     hasher: Hasher,
     threads: Vec<SyncSender<Vec<u8>>>,
+    /// Buffers of members that were compressed, to be filled again.
+    free: Receiver<Vec<u8>>,
     next: usize,
 }
 
 impl Members {
-    pub(super) fn new(threads: Vec<SyncSender<Vec<u8>>>) -> Self {
-        Self { buffer: Vec::with_capacity(MEMBER), hasher: Hasher::new(), threads, next: 0 }
+    pub(super) fn new(threads: Vec<SyncSender<Vec<u8>>>, free: Receiver<Vec<u8>>) -> Self {
+        Self { buffer: Vec::with_capacity(MEMBER), hasher: Hasher::new(), threads, free, next: 0 }
     }
 
     /// Begins an entry that takes `span` bytes with its header.
@@ -188,7 +190,9 @@ impl Members {
     }
 
     fn cut(&mut self) -> Result<()> {
-        let member = std::mem::replace(&mut self.buffer, Vec::with_capacity(MEMBER));
+        // New ones for each member would scatter over the arenas of the allocator, and be cleared each time.
+        let free = self.free.try_recv().unwrap_or_else(|_| Vec::with_capacity(MEMBER));
+        let member = std::mem::replace(&mut self.buffer, free);
         self.hasher.update(&member);
         let thread = self.next % self.threads.len();
         self.next += 1;

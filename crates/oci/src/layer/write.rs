@@ -4,7 +4,7 @@
 
 use std::{
     path::Path,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     thread::{Builder, Scope, ScopedJoinHandle},
 };
 
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::{
     entry::{Content, LayerEntry, arrange},
     header::{BLOCK, header_blocks, padding},
-    members::{Compression, CompressionFormat, Members, abandoned},
+    members::{Compression, CompressionFormat, MEMBER, Members, abandoned},
     stream::{LayerReader, LayerStream, LayerSummary, Piece},
 };
 use crate::{digest::Hasher, thread::Threaded};
@@ -74,15 +74,17 @@ fn make(
 ) -> Result<LayerSummary> {
     std::thread::scope(|scope| {
         let (mut members, mut compressed) = (Vec::new(), Vec::new());
+        let (send_free, free) = channel();
         for _ in 0..compression.threads.max(1) {
             let (send_member, member) = sync_channel(0);
             let (send_piece, piece) = sync_channel(0);
             members.push(send_member);
             compressed.push(piece);
-            spawn(scope, move || compress(compression, &member, &send_piece))?;
+            let send_free = send_free.clone();
+            spawn(scope, move || compress(compression, &member, &send_piece, &send_free))?;
         }
         let hand_on = spawn(scope, move || hand_on(&compressed, pieces))?;
-        let written = write_tar(cx, entries, Members::new(members));
+        let written = write_tar(cx, entries, Members::new(members, free));
         let handed_on = hand_on.join().map_err(|_| Error::internal("a layer's thread panicked"))?;
         // When a piece could not be made, the tar could only say that nobody takes it.
         let (digest, size) = handed_on?;
@@ -100,7 +102,12 @@ fn spawn<'scope, T: Send + 'scope>(
     })
 }
 
-fn compress(how: Compression, members: &Receiver<Vec<u8>>, pieces: &SyncSender<Result<Bytes>>) {
+fn compress(
+    how: Compression,
+    members: &Receiver<Vec<u8>>,
+    pieces: &SyncSender<Result<Bytes>>,
+    free: &Sender<Vec<u8>>,
+) {
     let mut compressor = match Compressor::new(how) {
         Ok(compressor) => compressor,
         Err(error) => {
@@ -109,14 +116,24 @@ fn compress(how: Compression, members: &Receiver<Vec<u8>>, pieces: &SyncSender<R
             return;
         }
     };
-    for member in members {
-        if pieces.send(compressor.compress(&member)).is_err() {
+    for mut member in members {
+        let piece = compressor.compress(&member);
+        member.clear();
+        // The last ones are not needed any more.
+        let _ = free.send(member);
+        if pieces.send(piece).is_err() {
             return;
         }
     }
 }
 
-enum Compressor {
+struct Compressor {
+    format: Format,
+    /// As long as the longest member can become.
+    buffer: Vec<u8>,
+}
+
+enum Format {
     Gzip(libdeflater::Compressor),
     Zstd(zstd::bulk::Compressor<'static>),
 }
@@ -125,29 +142,32 @@ impl Compressor {
     fn new(how: Compression) -> Result<Self> {
         let wrong = || Error::internal(format!("there is no compression level {}", how.level));
         let level = i32::from(how.level);
-        Ok(match how.format {
+        let (format, bound) = match how.format {
             CompressionFormat::Gzip => {
-                Self::Gzip(libdeflater::Compressor::new(CompressionLvl::new(level).map_err(|_| wrong())?))
+                let level = CompressionLvl::new(level).map_err(|_| wrong())?;
+                let mut compressor = libdeflater::Compressor::new(level);
+                let bound = compressor.gzip_compress_bound(MEMBER);
+                (Format::Gzip(compressor), bound)
             }
             CompressionFormat::Zstd => {
-                Self::Zstd(zstd::bulk::Compressor::new(level).map_err(|error| wrong().source(error))?)
+                let compressor = zstd::bulk::Compressor::new(level).map_err(|error| wrong().source(error))?;
+                (Format::Zstd(compressor), zstd::zstd_safe::compress_bound(MEMBER))
             }
-        })
+        };
+        Ok(Self { format, buffer: vec![0; bound] })
     }
 
     fn compress(&mut self, member: &[u8]) -> Result<Bytes> {
-        match self {
-            Self::Gzip(compressor) => {
-                let mut piece = vec![0; compressor.gzip_compress_bound(member.len())];
-                let size =
-                    compressor.gzip_compress(member, &mut piece).map_err(|error| failed().source(error))?;
-                piece.truncate(size);
-                Ok(piece.into())
+        let buffer = &mut self.buffer[..];
+        let size = match &mut self.format {
+            Format::Gzip(compressor) => {
+                compressor.gzip_compress(member, buffer).map_err(|error| failed().source(error))
             }
-            Self::Zstd(compressor) => {
-                compressor.compress(member).map(Bytes::from).map_err(|error| failed().source(error))
+            Format::Zstd(compressor) => {
+                compressor.compress_to_buffer(member, buffer).map_err(|error| failed().source(error))
             }
-        }
+        };
+        size.map(|size| Bytes::copy_from_slice(&self.buffer[..size]))
     }
 }
 
