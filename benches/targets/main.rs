@@ -3,10 +3,11 @@
 //! ```text
 //! targets push HOST REPOSITORY SOURCES LEVEL COUNT   # COUNT artifacts, built and pushed by Shipway
 //! targets floor HOST REPOSITORY SOURCES LEVEL        # tar, both SHA-256, libdeflate on all cores; then sent
+//! targets parts HOST REPOSITORY SOURCES LEVEL        # the same, one after the other, and what each took
 //! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
 //! ```
 //!
-//! Each prints its peak memory in KiB. Without such arguments, as part of the tests, it tries all three on a few
+//! Each prints its peak memory in KiB at the end. Without such arguments, as part of the tests, it tries all of them on a few
 //! files.
 
 #![expect(
@@ -35,6 +36,11 @@ fn main() {
         }
         ["floor", host, repository, sources, level] => {
             floor::run(host, repository, Path::new(sources), number(level));
+        }
+        ["parts", host, repository, sources, level] => {
+            for (name, took) in floor::parts(host, repository, Path::new(sources), number(level)) {
+                println!("{:.3} {name}", took.as_secs_f64());
+            }
         }
         ["raw", host, repository, count] => raw::small(host, repository, number(count)),
         _ => try_all(),
@@ -84,6 +90,7 @@ fn try_all() {
     let sources = folder.path().join("sources");
     push(&registry.host(), "push", &sources, 1, 2);
     floor::run(&registry.host(), "floor", &sources, 6);
+    floor::parts(&registry.host(), "parts", &sources, 6);
     raw::small(&registry.host(), "raw", 3);
     let tagged = raw::get(&registry.host(), "/v2/push/1/tags/list");
     assert!(tagged.starts_with("HTTP/1.1 200") && tagged.contains("shipway-"), "{tagged}");

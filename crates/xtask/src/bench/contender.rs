@@ -68,6 +68,28 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// Returns the parts of the floor by name, each with the seconds that it takes on one core: the least of
+    /// several, since nothing but others can make it longer.
+    pub(super) fn parts(&self, sources: &Path, level: &str, rounds: usize) -> Result<Vec<(String, f64)>> {
+        let mut least: Vec<(String, f64)> = Vec::new();
+        for round in 0..rounds {
+            let mut command = Command::new(self.targets);
+            command.args(["parts", &self.host, &format!("bench/parts{level}-{round}")]);
+            command.arg(sources.join("files")).arg(level);
+            let output = self.settings.inside(&command).output();
+            let output = output.map_err(|error| format!("the parts of the floor: {error}"))?;
+            let parts = parts(&String::from_utf8_lossy(&output.stdout));
+            if !output.status.success() || parts.is_empty() {
+                return Err(format!("the parts of the floor: {}", output.status));
+            }
+            match least.is_empty() {
+                true => least = parts,
+                false => least.iter_mut().zip(parts).for_each(|(least, part)| least.1 = least.1.min(part.1)),
+            }
+        }
+        Ok(least)
+    }
+
     pub(super) fn raw(&self, count: &str) -> Contender {
         let (program, host, count) = (self.targets.to_owned(), self.host.clone(), count.to_owned());
         Contender::new("raw requests", move |repository| {
@@ -166,6 +188,12 @@ impl Contender {
     }
 }
 
+/// Reads lines of seconds and a name; others are of something else.
+fn parts(text: &str) -> Vec<(String, f64)> {
+    let lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.filter_map(|(seconds, name)| Some((name.to_owned(), seconds.parse().ok()?))).collect()
+}
+
 /// Returns the middle of the seconds, and the most memory.
 fn median(mut runs: Vec<Median>) -> Median {
     runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
@@ -184,5 +212,11 @@ mod tests {
         let run = |(seconds, peak)| Median { seconds, peak };
         let middle = median([(3.0, 1), (1.0, 9), (2.0, 4)].map(run).into());
         assert_eq!((middle.seconds, middle.peak), (2.0, 9));
+    }
+
+    #[test]
+    fn parts_are_lines_of_seconds_and_a_name() {
+        let expected = [("tar".to_owned(), 0.25), ("its SHA-256".to_owned(), 0.125)];
+        assert_eq!(parts("0.250 tar\n0.125 its SHA-256\n4711\n"), expected);
     }
 }

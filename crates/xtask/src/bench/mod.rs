@@ -40,10 +40,10 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
     // The first error is the one to tell.
     let removed = fs::remove_dir_all(&folder).map_err(|error| format!("`{}`: {error}", folder.display()));
     let down = bed.down(cache);
-    let rows = measured?;
+    let (rows, notes) = measured?;
     removed?;
     down?;
-    let page = render(&rows, ROUNDS)?;
+    let page = render(&rows, &notes, ROUNDS)?;
     println!("\n{page}");
     let path = workspace.root().join("docs/benchmarks.md");
     fs::create_dir_all(workspace.root().join("docs"))
@@ -80,7 +80,7 @@ fn built(workspace: &Workspace, arguments: &[&str]) -> Result<PathBuf> {
     path.map(PathBuf::from).ok_or_else(|| format!("cargo {} made no program", arguments.join(" ")))
 }
 
-fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<Vec<Row>> {
+fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(Vec<Row>, Vec<String>)> {
     let (big, small) = (folder.join("big"), folder.join("small"));
     sources::write(&big, &small).map_err(|error| format!("`{}`: {error}", folder.display()))?;
     let registry = Served::start(settings, &programs.serve, &folder.join("registry"))?;
@@ -97,6 +97,10 @@ fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<Ve
     let contenders = [bench.shipway(&big, "6", "1"), bench.floor(&big, "6")];
     let taken = bench.race(&contenders, ROUNDS)?;
     rows.extend(big_rows("6", &contenders, &taken));
+    let mut notes = Vec::new();
+    for level in ["1", "6"] {
+        notes.push(table::floor(level, &bench.parts(&big, level, ROUNDS)?, table::cores()));
+    }
     let one = small.join("0");
     let contenders =
         [bench.shipway(&one, "6", "1"), bench.crane(&one), bench.docker(&one)?, bench.buildkit(&one)?];
@@ -127,7 +131,7 @@ fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<Ve
         Outcome::AtMost { what: "× raw requests", value: taken[0].seconds / taken[1].seconds, limit: 1.5 },
     ));
     drop(registry);
-    Ok(rows)
+    Ok((rows, notes))
 }
 
 fn big_rows(level: &str, contenders: &[Contender], taken: &[Median]) -> Vec<Row> {

@@ -46,8 +46,26 @@ fn seconds(seconds: f64) -> String {
     if seconds < 1.0 { format!("{seconds:.3} s") } else { format!("{seconds:.2} s") }
 }
 
-/// Returns the page.
-pub(super) fn render(rows: &[Row], rounds: usize) -> Result<String> {
+/// Returns what the floor is made of, and the least that these cores could take for it.
+pub(super) fn floor(level: &str, parts: &[(String, f64)], cores: usize) -> String {
+    let sum: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
+    let parts: Vec<String> = parts.iter().map(|(name, took)| format!("{name} {}", seconds(*took))).collect();
+    format!(
+        "At level {level} the parts of the floor take, one after the other on one core: {}. That is {}, and on \
+        {cores} cores no less than {}.",
+        parts.join(", "),
+        seconds(sum),
+        seconds(sum / cores as f64)
+    )
+}
+
+/// Returns the count of cores.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Returns the page: the rows, and what there is to say besides.
+pub(super) fn render(rows: &[Row], notes: &[String], rounds: usize) -> Result<String> {
     let mut page = format!(
         "# Benchmarks\n\n\
         `cargo xtask bench` made this page in one run on {}. Each number is the median of {rounds} runs after a \
@@ -69,6 +87,9 @@ pub(super) fn render(rows: &[Row], rounds: usize) -> Result<String> {
         let line = [&row.work, &seconds(row.seconds), &row.others, &reached, &target, mark].join(" | ");
         page.extend(["| ", &line, " |\n"]);
     }
+    for note in notes {
+        page.extend(["\n", note, "\n"]);
+    }
     Ok(page)
 }
 
@@ -81,8 +102,7 @@ fn machine() -> Result<String> {
     let text = fs::read_to_string("/proc/cpuinfo").map_err(|error| format!("`/proc/cpuinfo`: {error}"))?;
     let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("an unknown processor", |(_, model)| model.trim());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(format!("{model}, {cores} cores"))
+    Ok(format!("{model}, {} cores", cores()))
 }
 
 #[cfg(test)]
@@ -96,11 +116,14 @@ mod tests {
         let rows = [at_most(1.3), at_most(1.31), at_least(3.0), at_least(2.9)]
             .map(|outcome| Row::new("work", 0.5, "floor 0.400 s".to_owned(), outcome));
         assert_eq!(rows.each_ref().map(Row::reached), [true, false, true, false]);
-        let page = render(&rows, 5).unwrap();
+        let note = floor("1", &[("tar".to_owned(), 0.25), ("libdeflate".to_owned(), 1.5)], 2);
+        let page = render(&rows, &[note], 5).unwrap();
         assert!(page.ends_with(
             "| work | 0.500 s | floor 0.400 s | 1.31 × floor | ≤ 1.3 × floor | **no** |\n\
             | work | 0.500 s | floor 0.400 s | 3.00 × faster | ≥ 3 × faster | yes |\n\
-            | work | 0.500 s | floor 0.400 s | 2.90 × faster | ≥ 3 × faster | **no** |\n"
+            | work | 0.500 s | floor 0.400 s | 2.90 × faster | ≥ 3 × faster | **no** |\n\n\
+            At level 1 the parts of the floor take, one after the other on one core: tar 0.250 s, libdeflate 1.50 s. \
+            That is 1.75 s, and on 2 cores no less than 0.875 s.\n"
         ));
     }
 }
