@@ -74,11 +74,11 @@ impl Again {
         let mut pause = part_of(self.pause);
         self.pause = (self.pause * 2).min(LONGEST);
         if let Some(asked) = asked {
-            pause += asked;
             let deadline = self.cx.deadline().map(|end| end.saturating_sub(self.cx.clock().elapsed()));
             if asked > ASKED || deadline.is_some_and(|left| left <= asked) {
                 return Ok(false);
             }
+            pause += asked;
         }
         if self.left == 0 {
             return Ok(false);
@@ -117,7 +117,9 @@ fn http_date(text: &str) -> Option<u64> {
     let month = MONTHS.find(month).filter(|at| at % 3 == 0)? as u64 / 3 + 1;
     let parts: Vec<u64> = time.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
     let [hours, minutes, seconds] = parts.as_slice() else { return None };
-    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || *hours > 23 || *minutes > 59 {
+    // 60 is a leap second.
+    let is_time = *hours <= 23 && *minutes <= 59 && *seconds <= 60;
+    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || !is_time {
         return None;
     }
     // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil: years begin in
@@ -151,10 +153,23 @@ mod tests {
             ("Sun, 06 anF 1994 08:49:37 GMT", None),
             ("Sun, 06 Nov 1994 08:49 GMT", None),
             ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:18446744073709551615 GMT", None),
             ("soon", None),
             ("-1", None),
         ] {
             assert_eq!(http_date(text), seconds, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_asks_to_wait_for_ever_is_not_waited_for() {
+        use shipway_core::{Cancel, RunContext, World};
+        let cx = RunContext::new(World::host("/"), "test").context(None, None, Cancel::new());
+        for _ in 0..100 {
+            // As after some attempts: the longer a pause, the nearer its sum with the other to overflowing.
+            let mut again = Again { cx: cx.clone(), left: 8, pause: LONGEST };
+            let goes_on = again.wait(QUICK, Some(Duration::from_secs(u64::MAX))).await;
+            assert!(!goes_on.expect("no deadline"));
         }
     }
 
