@@ -162,6 +162,39 @@ async fn a_registry_that_wants_chunks_gets_them() {
     assert_eq!(pushed.expect_err("too much").kind(), ErrorKind::BadOutput);
 }
 
+/// Content that is made while it is read, and counted.
+struct Counted(tokio::io::Take<tokio::io::Repeat>, Arc<AtomicU64>);
+
+impl tokio::io::AsyncRead for Counted {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = std::pin::Pin::new(&mut self.0).poll_read(cx, buffer);
+        self.1.fetch_add((buffer.filled().len() - before) as u64, Ordering::SeqCst);
+        read
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_wants_a_huge_chunk_has_no_layer_held_in_memory_for_it() {
+    // It breaks each connection once it took a little.
+    let server = Faulty::with_chunks(Some(1 << 40), |arrived| match arrived.method.as_str() {
+        "PATCH" => Act::Take(50_000),
+        _ => Act::Serve,
+    })
+    .await;
+    let read = Arc::new(AtomicU64::new(0));
+    let content = Counted(tokio::io::repeat(7).take(128 << 20), Arc::clone(&read));
+    let pushed = repository(&context(), &server.host, "web").write_new_blob(Box::pin(content)).await;
+    assert_eq!(pushed.expect_err("it never takes enough").kind(), ErrorKind::Unavailable);
+    // As much as connections buffer, and no chunk.
+    let read = read.load(Ordering::SeqCst);
+    assert!(read < 64 << 20, "{read} bytes were read");
+}
+
 #[tokio::test]
 async fn a_pull_goes_on_where_the_connection_broke() {
     let bytes = noise(18, 6 << 20);

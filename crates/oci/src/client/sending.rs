@@ -111,7 +111,7 @@ impl Sending<'_> {
                 // A registry, or what is before it, may close the connection on a body that is too long
                 // for it before its refusal can be read.
                 if stuck == 2 && self.chunk.is_none() && self.tape.sent() >= PROGRESS {
-                    self.chunk = Some(CHUNK.max(upload.least));
+                    self.chunk = Some(CHUNK.max(upload.least)).filter(|chunk| *chunk <= MOST);
                 }
             }
         }
