@@ -52,6 +52,9 @@ fn lure(scheme: Scheme, attacker: &str, request: &Request<()>, seen: &Seen) -> R
         ("POST", path) if path.contains("/evil-busy/") => {
             reply(202, &[("location", &format!("{evil}/busy"))], "")
         }
+        ("POST", path) if path.contains("/evil-login/") => {
+            reply(202, &[("location", &format!("{evil}/login"))], "")
+        }
         ("POST", path) if path.contains("/evil-start/") => reply(202, &[("location", &evil)], ""),
         ("POST", _) => reply(202, &[("location", &own)], ""),
         ("PATCH", path) if path.contains("/evil-next/") => reply(202, &[("location", &evil)], ""),
@@ -67,6 +70,10 @@ fn attack(request: &Request<()>, _: &Seen) -> Response<Body> {
     match request.method().as_str() {
         "GET" if request.uri().path() == "/evil/token" => reply(200, &[], r#"{"token":"t0ken"}"#),
         "GET" | "HEAD" => reply(401, &[("www-authenticate", "Basic realm=\"r\"")], ""),
+        "PATCH" | "PUT" if request.uri().path() == "/evil/login" => {
+            let challenge = format!("Bearer realm=\"http://{host}/evil/token\",service=\"s\",scope=\"x\"");
+            reply(401, &[("www-authenticate", &challenge)], "")
+        }
         _ if request.uri().path() == "/evil/busy" => {
             reply(503, &[("www-authenticate", "Basic realm=\"r\"")], "")
         }
@@ -179,6 +186,21 @@ impl Distribution for Held {
 
     async fn write_manifest(&self, _: &str, _: bytes::Bytes, _: Option<&Tag>) -> Result<Digest> {
         Err(Error::unsupported("it is only read"))
+    }
+}
+
+#[tokio::test]
+async fn another_host_has_no_say_in_how_the_registry_is_logged_in_to() {
+    for scheme in [Scheme::Basic, Scheme::Bearer] {
+        let trap = Trap::set(scheme).await;
+        let repository = trap.repository("evil-login");
+        let pushed = repository.write_new_blob(reader(CONTENT)).await;
+        assert_eq!(pushed.expect_err("the attacker refuses").kind(), ErrorKind::Auth, "{scheme:?}");
+        let pushed = repository.write_blob(&descriptor(LAYER, CONTENT), reader(CONTENT)).await;
+        assert_eq!(pushed.expect_err("the attacker refuses").kind(), ErrorKind::Auth, "{scheme:?}");
+        let asked: Vec<String> = trap.attacker.seen().into_iter().map(|seen| seen.method).collect();
+        assert_eq!(asked, ["PATCH", "PUT"], "{scheme:?}: no token was asked for there");
+        assert_eq!(trap.attacker.credentials(), 0, "{scheme:?}");
     }
 }
 

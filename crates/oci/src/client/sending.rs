@@ -12,6 +12,7 @@ use super::{
     again::{QUICK, SLOW, Trouble, is_busy, retry_after},
     answer::refused,
     exchange::Call,
+    hosts::same_origin,
     pull::has_blob,
     push::check_digest,
     repository::RemoteRepository,
@@ -188,8 +189,9 @@ impl Sending<'_> {
             status if is_busy(status) => Some(QUICK),
             // The upload was lost, or has more or less than was thought.
             StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => Some(SLOW),
-            // The token that the upload began with has expired.
-            StatusCode::UNAUTHORIZED => {
+            // The token that the upload began with has expired. Another host that the upload was sent to
+            // has no say in how the registry is logged in to.
+            StatusCode::UNAUTHORIZED if same_origin(response.url(), &exchange.base) => {
                 let before = exchange.authorization("");
                 match exchange.authorize("", before, &response).await {
                     Ok(()) => Some(SLOW),
