@@ -159,7 +159,10 @@ async fn token(
     }
     let token = exchange.until_stopped(read(response, TOKEN_LIMIT, IDLE)).await?;
     let token = token.and_then(|body| serde_json::from_slice::<Token>(&body).ok());
-    let token = token.and_then(|token| token.token.or(token.access_token)).filter(|token| !token.is_empty());
+    let token = token.and_then(|given| {
+        let mut either = given.token.into_iter().chain(given.access_token);
+        either.find(|token| !token.is_empty())
+    });
     let token =
         token.ok_or_else(|| Error::bad_output(format!("the token server of `{host}` gives no token")))?;
     exchange.cx.mask(&Secret::from(token.clone()));
