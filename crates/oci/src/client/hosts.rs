@@ -28,6 +28,13 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Returns whether a URL's host is a name that is this machine's for most resolvers (RFC 6761, section
+/// 6.3); not enough to be believed, and enough to be wary of.
+fn is_localhost(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    host == "localhost" || host.ends_with(".localhost")
+}
+
 fn is_loopback_address(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_loopback(),
@@ -76,7 +83,7 @@ pub(super) fn may_lead_to(registry: &Url, to: &Url) -> bool {
     };
     match to.scheme() {
         _ if link_local => false,
-        "https" => is_loopback(registry) || !is_loopback(to),
+        "https" => is_loopback(registry) || !(is_loopback(to) || is_localhost(to)),
         "http" => registry.scheme() == "http" && is_loopback(registry) && is_loopback(to),
         _ => false,
     }
@@ -145,6 +152,9 @@ mod tests {
             ("http://r.example:5000", "http://r.example:5000/x", true),
             ("http://r.example:5000", "http://r.example:5001/x", false),
             ("http://r.example:5000", "http://127.0.0.1/x", false),
+            ("https://r.example", "https://localhost/x", false),
+            ("https://r.example", "https://localhost./x", false),
+            ("https://r.example", "https://a.localhost/x", false),
             ("http://127.0.0.1:5000", "http://169.254.169.254/x", false),
             ("http://127.0.0.1:5000", "http://cdn.example/x", false),
             ("http://127.0.0.1:5000", "https://cdn.example/x", true),

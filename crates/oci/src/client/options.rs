@@ -9,7 +9,7 @@ use shipway_core::{Error, Result, Secret};
 use super::{
     Client, Inner,
     again::ATTEMPTS,
-    hosts::{base_url, same_origin},
+    hosts::{base_url, is_loopback, same_origin},
     transports::{Identity, Transports},
 };
 
@@ -35,7 +35,7 @@ pub struct HostOptions {
     /// The certificates and the key that we show to this host, in PEM.
     pub identity: Option<(String, Secret)>,
     /// Servers, `https://host[:port]`, that may see this host's login to give tokens for it, besides
-    /// itself.
+    /// itself. `http://` is for loopback alone, and for a host that is itself spoken to so.
     pub token_servers: Vec<String>,
 }
 
@@ -146,20 +146,23 @@ pub(super) struct Host {
 impl Host {
     fn new(name: &str, options: &HostOptions, general: &[CertificateDer<'static>]) -> Result<Self> {
         let base = base_url(name, options.plain_http)?;
+        // The login is to be no less safe on its way there than on its way to the registry.
+        let is_safe = |url: &Url| match url.scheme() {
+            "https" => true,
+            "http" => base.scheme() == "http" || is_loopback(url),
+            _ => false,
+        };
         let token_server = |url: &String| match Url::parse(url) {
-            Ok(url) if matches!(url.scheme(), "https" | "http") && url.path() == "/" => Ok(url),
+            Ok(url) if url.path() == "/" && is_safe(&url) => Ok(url),
             _ => Err(Error::config(format!("`{url}` is not the URL of a token server"))
                 .hint("write `https://` and its host, without a path")),
         };
+        let token_servers = options.token_servers.iter().map(token_server).collect::<Result<_>>()?;
         let mut authorities = certificates(&options.authorities)?;
         let identity = options.identity.as_ref().map(|(chain, key)| identity(chain, key)).transpose()?;
         let own = !authorities.is_empty() || identity.is_some();
         authorities.extend_from_slice(general);
-        Ok(Self {
-            base,
-            token_servers: options.token_servers.iter().map(token_server).collect::<Result<_>>()?,
-            transports: own.then(|| Transports::new(authorities, identity)),
-        })
+        Ok(Self { base, token_servers, transports: own.then(|| Transports::new(authorities, identity)) })
     }
 
     /// Returns whether the embedder named this server as one that may see the host's login.
@@ -209,10 +212,17 @@ mod tests {
             HostOptions::new().identity("nothing", "nothing"),
             HostOptions::new().token_server("login.example"),
             HostOptions::new().token_server("https://login.example/path"),
+            HostOptions::new().token_server("http://login.example"),
         ] {
             let error = Client::builder().host("R.example", options).build().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(error.report().notes.iter().any(|note| note.contains("`r.example`")), "{error:?}");
+        }
+        for options in [
+            HostOptions::new().token_server("http://127.0.0.1:5001"),
+            HostOptions::new().plain_http().token_server("http://login.example"),
+        ] {
+            assert!(Client::builder().host("r.example", options).build().is_ok());
         }
         assert!(Client::builder().authority("nothing").build().is_err());
         assert!(Client::builder().host("no host", HostOptions::new()).build().is_err());
