@@ -109,13 +109,25 @@ async fn a_helper_is_asked_only_for_hosts_in_use_and_once_a_while() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test takes the file away")]
+async fn without_the_file_there_are_no_logins_but_those_beside_it() {
+    let (folder, cx, _) = bed(&serde_json::json!({}));
+    std::fs::remove_file(folder.path().join("config.json")).expect("removed");
+    assert!(cx.login("r.example").await.expect("nothing is wrong").is_none());
+    assert_eq!(cx.login("beside.example").await.expect("asked").expect("there").username, "a");
+    // What is there and cannot be read is wrong.
+    std::fs::create_dir(folder.path().join("config.json")).expect("made");
+    assert!(cx.login("other.example").await.is_err());
+}
+
+#[tokio::test]
 async fn an_identity_token_is_shown_to_the_token_server_that_belongs_to_the_host() {
     // Takes the form of a refresh token and gives a token for it.
     let token_server = |good: &'static str| {
         Server::start(move |request, seen| {
             match (request.method().as_str(), seen.body.contains("refresh_token=refresh")) {
                 ("POST", true) if seen.body.contains("grant_type=refresh_token") => {
-                    reply(200, &[], format!(r#"{{"access_token":"{good}"}}"#))
+                    reply(200, &[], format!(r#"{{"token":"","access_token":"{good}"}}"#))
                 }
                 ("GET", _) => reply(200, &[], r#"{"token":"anonymous"}"#),
                 _ => reply(401, &[], ""),

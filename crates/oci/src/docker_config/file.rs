@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use shipway_core::{Error, Location, Login, LoginKind, Result};
 
+use crate::json::or_null;
+
 /// The key of Docker Hub, which is not a host's name (docker/cli, registry.IndexServer).
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
@@ -12,8 +14,10 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct File {
+    #[serde(deserialize_with = "or_null")]
     auths: BTreeMap<String, Auth>,
     creds_store: Option<String>,
+    #[serde(deserialize_with = "or_null")]
     cred_helpers: BTreeMap<String, String>,
     #[serde(skip)]
     path: String,
@@ -56,18 +60,24 @@ impl File {
     /// Returns what there is for a host, as references name it.
     pub(super) fn entry(&self, host: &str) -> Result<Entry> {
         let server = if host == "docker.io" { DOCKER_HUB } else { host };
-        let name = self.cred_helpers.iter().find(|(key, _)| is_for(key, host)).map(|(_, name)| name);
+        let name = of(&self.cred_helpers, host);
         let name = name.or(self.creds_store.as_ref()).filter(|name| !name.is_empty());
         if let Some(name) = name {
             let program = helper(name).map_err(|error| error.note(format!("in `{}`", self.path)))?;
             return Ok(Entry::Helper { program, server: server.to_owned() });
         }
-        let found = self.auths.iter().find(|(key, _)| is_for(key, host)).map(|(_, auth)| auth);
-        let login = found.map(|auth| auth.login(host)).transpose();
+        let login = of(&self.auths, host).map(|auth| auth.login(host)).transpose();
         login
             .map(|login| Entry::Login(login.flatten()))
             .map_err(|error| error.note(format!("in `{}`", self.path)))
     }
+}
+
+/// Returns what is there for a host: under its own name, else under one that older Dockers wrote for it
+/// (docker/cli, cli/config/credentials/file_store.go).
+fn of<'a, T>(entries: &'a BTreeMap<String, T>, host: &str) -> Option<&'a T> {
+    let old = || entries.iter().find(|(key, _)| is_for(key, host)).map(|(_, entry)| entry);
+    entries.get(host).filter(|_| host != "docker.io").or_else(old)
 }
 
 /// Returns whether a key is for exactly this host. Old keys are URLs; one with `http://` is never looked
@@ -177,6 +187,7 @@ mod tests {
                 "http://plain.example":{"auth":"dXNlcjpwdw=="},
                 "refresh.example":{"auth":"Og==","identitytoken":"id"},
                 "token.example":{"registrytoken":"reg"},
+                "https://moved.example/v1/":{"auth":"b2xkOm9sZA=="}, "moved.example":{"auth":"bmV3Om5ldw=="},
                 "empty.example":{}, "path.example/team":{"auth":"dXNlcjpwdw=="}},
               "HttpHeaders":{"x":"y"},"psFormat":"table"}"#,
         );
@@ -185,6 +196,7 @@ mod tests {
             ("r.example", "Password user:p:w"),
             ("old.example:5000", "Password u:p"),
             ("refresh.example", "IdentityToken :id"),
+            ("moved.example", "Password new:new"),
             ("token.example", "RegistryToken :reg"),
             ("index.docker.io", "none"),
             ("old.example", "none"),
@@ -197,6 +209,12 @@ mod tests {
         ] {
             assert_eq!(shown(file.entry(host).expect(host)), expected, "{host}");
         }
+    }
+
+    #[test]
+    fn nulls_are_nothing() {
+        let file = parse(r#"{"auths":null,"credHelpers":null,"credsStore":null}"#);
+        assert_eq!(shown(file.entry("r.example").expect("nothing is wrong")), "none");
     }
 
     #[test]

@@ -3,7 +3,14 @@
 mod file;
 mod program;
 
-use std::{collections::BTreeMap, fmt, io::Read, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{self, Read},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use shipway_core::{Context, Credentials, Error, Login, Result, Secret, SecretId};
@@ -24,7 +31,8 @@ const FRESH: Duration = Duration::from_secs(60);
 /// It is read when a login is first asked for, and a helper (`docker-credential-NAME`, found on the
 /// world's `PATH`) runs only for a host that asks for a login. Hosts must match exactly; Docker Hub's is
 /// `docker.io` here and `https://index.docker.io/v1/` there. Where `credHelpers` names a helper for
-/// the host, or `credsStore` one for all, that one alone is asked, as Docker does.
+/// the host, or `credsStore` one for all, that one alone is asked, as Docker does. Without the file there
+/// are no logins, as for Docker, so what anybody may pull is pulled.
 ///
 /// Whoever can write the file chooses programs that run with the world's environment.
 ///
@@ -81,8 +89,12 @@ impl DockerConfig {
         let path = cx.path(&self.path);
         cx.blocking(move |cx| {
             let mut bytes = Vec::new();
-            let file = cx.disk().open(&path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
-            file.map_err(|error| Error::io("read", &path, error))?;
+            let file = match cx.disk().open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(File::default()),
+                file => file,
+            };
+            let read = file.and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
+            read.map_err(|error| Error::io("read", &path, error))?;
             if bytes.len() as u64 > LIMIT {
                 return Err(Error::config(format!("`{}` has more than {LIMIT} bytes", path.display()))
                     .hint("name Docker's `config.json`"));
