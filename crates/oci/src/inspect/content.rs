@@ -1,18 +1,15 @@
-//! The contents of some of an image's files: a second pass over the layers that hold them, one file in
-//! memory at a time.
+//! The contents of some of an image's files, one file in memory at a time.
 
 use std::collections::BTreeMap;
 
 use shipway_core::{Error, Result};
 
 use super::{
-    files::{ImageFiles, Limits, finish, open_tar, read_layer},
-    tree::{FileKind, FoundFile},
+    files::ImageFiles,
+    tar_reader::unreadable,
+    tree::{FoundFile, Origin},
 };
 use crate::{Descriptor, Distribution};
-
-/// The wanted files of a layer by the entry that holds their content, of which several may be links.
-type Wanted = BTreeMap<u64, Vec<FoundFile>>;
 
 impl ImageFiles {
     /// Reads the contents of these regular files and gives each to `see`, on a thread of its own.
@@ -21,8 +18,7 @@ impl ImageFiles {
     /// them. `limit` is the most bytes that one may have: so much is in memory at once.
     ///
     /// # Errors
-    /// `BadOutput` when a file is larger or no regular file, and as [`ImageFiles::read`]; what `see`
-    /// returns.
+    /// `BadOutput` when a file is larger, and as [`ImageFiles::extract`].
     pub async fn contents<S>(
         repository: &dyn Distribution,
         layers: &[Descriptor],
@@ -33,37 +29,20 @@ impl ImageFiles {
     where
         S: FnMut(&FoundFile, &[u8]) -> Result<()> + Send + 'static,
     {
-        let mut wanted: BTreeMap<usize, Wanted> = BTreeMap::new();
+        // Several may be links to one.
+        let mut names: BTreeMap<Origin, Vec<FoundFile>> = BTreeMap::new();
         for file in files {
-            if file.kind != FileKind::File {
-                return Err(Error::bad_output(format!("`{}` is no regular file", file.path)));
-            }
             if file.size > limit {
                 return Err(Error::bad_output(format!("`{}` has more than {limit} bytes", file.path)));
             }
-            wanted.entry(file.origin.layer).or_default().entry(file.origin.entry).or_default().push(file);
+            names.entry(file.origin()).or_default().push(file);
         }
-        for (number, wanted) in wanted {
-            let layer = number.checked_sub(1).and_then(|at| layers.get(at));
-            let layer = layer.ok_or_else(|| Error::internal("a file is of another image"))?;
-            see = read_layer(repository, layer, move |chunks| {
-                let mut tar = open_tar(chunks, Limits::default())?;
-                let mut number = 0;
-                while let Some(entry) = tar.next()? {
-                    number += 1;
-                    let Some(files) = wanted.get(&number) else { continue };
-                    // What is read is what was found, unless the layer is another one now.
-                    if files.iter().any(|file| file.size != entry.size) {
-                        return Err(Error::bad_output("a layer is not what it was when it was read first"));
-                    }
-                    let content = tar.content(entry.size)?;
-                    files.iter().try_for_each(|file| see(file, &content))?;
-                }
-                finish(tar)?;
-                Ok(see)
-            })
-            .await?;
-        }
-        Ok(())
+        let once: Vec<FoundFile> = names.values().filter_map(|files| files.first().cloned()).collect();
+        Self::extract(repository, layers, once, move |origin, content| {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes).map_err(unreadable)?;
+            names.get(&origin).into_iter().flatten().try_for_each(|file| see(file, &bytes))
+        })
+        .await
     }
 }

@@ -7,6 +7,7 @@ mod extract;
 mod files;
 mod image;
 mod program;
+mod tar_header;
 mod tar_reader;
 #[cfg(test)]
 mod tests;

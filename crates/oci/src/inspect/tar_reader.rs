@@ -8,16 +8,15 @@ use std::{
 };
 
 use shipway_core::{Error, Result};
-use tar::{EntryType, Header};
 
+use super::tar_header::{BLOCK, Header, text};
 use crate::{
     carry::{carry, unpack},
     layer::Device,
 };
 
-const BLOCK: usize = 512;
 /// The most that an extended header may hold, as in Go's reader.
-const EXTENDED: u64 = 1024 * 1024;
+const EXTENDED: i64 = 1024 * 1024;
 
 /// An entry of a tar archive without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,29 +54,27 @@ pub enum TarKind {
     Device(Device),
 }
 
-/// What came in extended headers before an entry's own.
+/// What came before an entry's own header. A later PAX header takes the place of an earlier one, and GNU's
+/// names come before both; so it is in Go's reader, whatever their order.
 #[derive(Default)]
 struct Extended {
-    path: Option<String>,
-    link: Option<String>,
-    size: Option<u64>,
-    uid: Option<u64>,
-    gid: Option<u64>,
-    xattrs: BTreeMap<String, Vec<u8>>,
+    pax: BTreeMap<Vec<u8>, Vec<u8>>,
+    path: Vec<u8>,
+    link: Vec<u8>,
 }
 
 #[derive(Debug)]
 pub(super) struct TarReader<R> {
     input: R,
-    /// The bytes of the last entry that are left, with what fills up its last block.
+    /// The bytes of the last entry's content that are left.
     content: u64,
-    /// Those of them that are its content.
-    size: u64,
+    /// What fills up its last block.
+    padding: u64,
 }
 
 impl<R: Read> TarReader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, content: 0, size: 0 }
+        Self { input, content: 0, padding: 0 }
     }
 
     pub(super) fn into_inner(self) -> R {
@@ -88,11 +85,12 @@ impl<R: Read> TarReader<R> {
     pub(super) fn next(&mut self) -> Result<Option<TarEntry>> {
         let mut extended = Extended::default();
         loop {
-            let skipped = io::copy(&mut self.input.by_ref().take(self.content), &mut io::sink());
-            if skipped.map_err(unreadable)? != self.content {
+            if self.skip(self.content)? != self.content {
                 return Err(bad("ends within a file"));
             }
-            (self.content, self.size) = (0, 0);
+            // It may be missing at the end of the archive.
+            self.skip(self.padding)?;
+            (self.content, self.padding) = (0, 0);
             let Some(block) = self.block()? else { return Ok(None) };
             if block == [0; BLOCK] {
                 return match self.block()? {
@@ -100,91 +98,87 @@ impl<R: Read> TarReader<R> {
                     _ => Ok(None),
                 };
             }
-            let header = Header::from_byte_slice(&block);
-            check_sum(header, &block)?;
-            let kind = header.entry_type();
-            match kind {
-                EntryType::XHeader => {
-                    let records = self.extended(header)?;
-                    extended.add_records(&records)?;
+            let header = Header::read(&block).map_err(bad)?;
+            if header.size < 0 && !matches!(header.kind, b'1'..=b'6') {
+                return Err(bad("has a size below nothing"));
+            }
+            match header.kind {
+                b'x' => extended.pax = records(&self.extended(&header)?)?,
+                // A comment on the archive. To Go it is an entry of its own, so that what came before it is
+                // about nothing.
+                b'g' => {
+                    records(&self.extended(&header)?)?;
+                    extended = Extended::default();
                 }
-                // A comment on the archive; Go applies it to no entry.
-                EntryType::XGlobalHeader => drop(self.extended(header)?),
-                EntryType::GNULongName => extended.path = Some(text(&self.extended(header)?)),
-                EntryType::GNULongLink => extended.link = Some(text(&self.extended(header)?)),
+                b'L' => extended.path = text(&self.extended(&header)?).to_vec(),
+                b'K' => extended.link = text(&self.extended(&header)?).to_vec(),
                 _ => return self.entry(header, extended).map(Some),
             }
         }
     }
 
-    /// Reads the content of the entry that `next` returned last, of which `size` is the size.
-    pub(super) fn content(&mut self, size: u64) -> Result<Vec<u8>> {
-        let mut content = Vec::new();
-        self.input.by_ref().take(size).read_to_end(&mut content).map_err(unreadable)?;
-        if content.len() as u64 != size {
-            return Err(bad("ends within a file"));
-        }
-        self.content = self.content.saturating_sub(size);
-        self.size = self.size.saturating_sub(size);
-        Ok(content)
+    fn skip(&mut self, bytes: u64) -> Result<u64> {
+        io::copy(&mut self.input.by_ref().take(bytes), &mut io::sink()).map_err(unreadable)
     }
 
-    /// Reads some of what is left of that entry's content.
+    /// Reads some of what is left of the content of the entry that `next` returned last.
     pub(super) fn read_content(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.by_ref().take(self.size).read(buffer)?;
-        if count == 0 && self.size > 0 && !buffer.is_empty() {
+        let count = self.input.by_ref().take(self.content).read(buffer)?;
+        if count == 0 && self.content > 0 && !buffer.is_empty() {
             return Err(carry(bad("ends within a file")));
         }
-        self.size -= count as u64;
         self.content -= count as u64;
         Ok(count)
     }
 
-    fn entry(&mut self, header: &Header, extended: Extended) -> Result<TarEntry> {
-        let path = extended.path.unwrap_or_else(|| text(&header.path_bytes()));
-        let link = || {
-            let own = || header.link_name_bytes().map(|bytes| text(&bytes)).unwrap_or_default();
-            extended.link.clone().unwrap_or_else(own)
-        };
-        let number = |number: io::Result<Option<u32>>| number.ok().flatten().unwrap_or(0);
-        let (major, minor) = (number(header.device_major()), number(header.device_minor()));
-        let (kind, has_content) = match header.entry_type() {
-            // As tars were before they had types (Go, archive/tar, `TypeRegA`).
-            EntryType::Regular if header.as_bytes()[156] == 0 && path.ends_with('/') => {
-                (TarKind::Folder, true)
+    fn entry(&mut self, mut header: Header, extended: Extended) -> Result<TarEntry> {
+        let mut xattrs = BTreeMap::new();
+        header.apply(extended.pax, &mut xattrs)?;
+        for (own, gnu) in [(&mut header.path, extended.path), (&mut header.link, extended.link)] {
+            if !gnu.is_empty() {
+                *own = gnu;
             }
-            EntryType::Regular | EntryType::Continuous => (TarKind::File, true),
-            EntryType::Directory => (TarKind::Folder, false),
-            EntryType::Symlink => (TarKind::Link(link()), false),
-            EntryType::Link => (TarKind::HardLink(link()), false),
-            EntryType::Fifo => (TarKind::Device(Device::Fifo), false),
-            EntryType::Char => (TarKind::Device(Device::Character { major, minor }), false),
-            EntryType::Block => (TarKind::Device(Device::Block { major, minor }), false),
+        }
+        let (path, link) = (words(&header.path), words(&header.link));
+        let device = || -> Result<(u32, u32)> {
+            let number = |number: i64| u32::try_from(number).map_err(|_| bad("has a device of no number"));
+            Ok((number(header.device.0)?, number(header.device.1)?))
+        };
+        let kind = match header.kind {
+            // As tars were before they had types (Go, archive/tar, `TypeRegA`).
+            0 if path.ends_with('/') => TarKind::Folder,
+            0 | b'0' | b'7' => TarKind::File,
+            b'5' => TarKind::Folder,
+            b'2' => TarKind::Link(link),
+            b'1' => TarKind::HardLink(link),
+            b'6' => TarKind::Device(Device::Fifo),
+            b'3' => device().map(|(major, minor)| TarKind::Device(Device::Character { major, minor }))?,
+            b'4' => device().map(|(major, minor)| TarKind::Device(Device::Block { major, minor }))?,
             other => {
-                let kind = char::from(other.as_byte()).escape_default();
+                let kind = char::from(other).escape_default();
                 return Err(Error::unsupported(format!("a layer holds a tar entry of type `{kind}`"))
                     .note(format!("it is `{}`", path.escape_debug())));
             }
         };
-        let mut size = 0;
-        if has_content {
-            size = match extended.size {
-                Some(size) => size,
-                None => header.size().map_err(|_| bad("has a size that is no number"))?,
-            };
-            self.content =
-                size.checked_next_multiple_of(BLOCK as u64).ok_or_else(|| bad("has a huge size"))?;
-            self.size = size;
-        }
+        let owner = |number: i64| u64::try_from(number).map_err(|_| bad("has an owner of no number"));
+        // Nothing else has content, whatever its header says.
+        let size = if kind == TarKind::File { header.size } else { 0 };
+        self.begin_content(size)?;
         Ok(TarEntry {
             path,
             kind,
-            mode: header.mode().unwrap_or(0) & 0o7777,
-            uid: extended.uid.or(header.uid().ok()).unwrap_or(0),
-            gid: extended.gid.or(header.gid().ok()).unwrap_or(0),
-            size,
-            xattrs: extended.xattrs,
+            mode: (header.mode & 0o7777) as u32,
+            uid: owner(header.uid)?,
+            gid: owner(header.gid)?,
+            size: self.content,
+            xattrs,
         })
+    }
+
+    fn begin_content(&mut self, size: i64) -> Result<()> {
+        self.content = u64::try_from(size).map_err(|_| bad("has a size below nothing"))?;
+        self.padding = self.content.next_multiple_of(BLOCK as u64) - self.content;
+        Ok(())
     }
 
     /// Returns the next block, or `None` at the end of the input.
@@ -200,50 +194,76 @@ impl<R: Read> TarReader<R> {
 
     /// Reads the content of an extended header.
     fn extended(&mut self, header: &Header) -> Result<Vec<u8>> {
-        let size = header.size().map_err(|_| bad("has a size that is no number"))?;
-        if size > EXTENDED {
+        if header.size > EXTENDED {
             return Err(bad("has a header of more than 1 MiB"));
         }
+        self.begin_content(header.size)?;
         let mut content = Vec::new();
-        let padded = size.next_multiple_of(BLOCK as u64);
-        self.input.by_ref().take(padded).read_to_end(&mut content).map_err(unreadable)?;
-        if content.len() as u64 != padded {
+        self.input.by_ref().take(self.content).read_to_end(&mut content).map_err(unreadable)?;
+        if content.len() as u64 != self.content {
             return Err(bad("ends within a header"));
         }
-        content.truncate(usize::try_from(size).unwrap_or(0));
+        self.content = 0;
         Ok(content)
     }
 }
 
-impl Extended {
-    /// Adds PAX records, `<length of it all> <key>=<value>\n` each.
-    fn add_records(&mut self, mut records: &[u8]) -> Result<()> {
-        while !records.is_empty() {
-            let (key, value, rest) = split_record(records).ok_or_else(|| bad("has a broken PAX record"))?;
-            records = rest;
-            let number = || text(value).parse().map_err(|_| bad("has a PAX number that is none"));
-            match key {
-                _ if key.starts_with(b"GNU.sparse.") => {
+impl Header {
+    /// Applies PAX records.
+    fn apply(
+        &mut self,
+        records: BTreeMap<Vec<u8>, Vec<u8>>,
+        xattrs: &mut BTreeMap<String, Vec<u8>>,
+    ) -> Result<()> {
+        for (key, value) in records {
+            let number = || words(&value).parse().map_err(|_| bad("has a PAX number that is none"));
+            match key.as_slice() {
+                key if key.starts_with(b"GNU.sparse.") => {
                     return Err(Error::unsupported("a layer holds a sparse file")
                         .hint("make the image with a tar that writes files whole"));
                 }
                 // An empty value means the header's own (POSIX, pax, "pax Extended Header").
                 _ if value.is_empty() => {}
-                b"path" => self.path = Some(text(value)),
-                b"linkpath" => self.link = Some(text(value)),
-                b"size" => self.size = Some(number()?),
-                b"uid" => self.uid = Some(number()?),
-                b"gid" => self.gid = Some(number()?),
-                _ => {
+                b"path" => self.path = value,
+                b"linkpath" => self.link = value,
+                b"size" => self.size = number()?,
+                b"uid" => self.uid = number()?,
+                b"gid" => self.gid = number()?,
+                b"mtime" | b"atime" | b"ctime" if !is_time(&words(&value)) => {
+                    return Err(bad("has a PAX time that is none"));
+                }
+                key => {
                     // As Docker, containerd and star write extended attributes.
                     if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-                        self.xattrs.insert(text(name), value.to_vec());
+                        xattrs.insert(words(name), value);
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Returns whether this is a time: seconds, and a fraction of them.
+fn is_time(text: &str) -> bool {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    seconds.parse::<i64>().is_ok() && fraction.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Reads PAX records, `<length of it all> <key>=<value>\n` each; of several for one key, the last counts.
+fn records(mut text: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let mut records = BTreeMap::new();
+    while !text.is_empty() {
+        let (key, value, rest) = split_record(text).ok_or_else(|| bad("has a broken PAX record"))?;
+        // Go, archive/tar, `validPAXRecord`.
+        let names = matches!(key, b"path" | b"linkpath" | b"uname" | b"gname");
+        if key.is_empty() || if names { value } else { key }.contains(&0) {
+            return Err(bad("has a PAX record with a NUL, or without a key"));
+        }
+        records.insert(key.to_vec(), value.to_vec());
+        text = rest;
+    }
+    Ok(records)
 }
 
 fn split_record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
@@ -254,20 +274,9 @@ fn split_record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((&record[..equals], &record[equals + 1..], &records[length..]))
 }
 
-fn check_sum(header: &Header, block: &[u8; BLOCK]) -> Result<()> {
-    // POSIX, pax, "ustar Interchange Format": the sum counts its own field, 148 to 155, as spaces.
-    let sum: u32 = block
-        .iter()
-        .enumerate()
-        .map(|(i, &byte)| u32::from(if (148..156).contains(&i) { b' ' } else { byte }))
-        .sum();
-    if header.cksum().ok() == Some(sum) { Ok(()) } else { Err(bad("has a header with a wrong sum")) }
-}
-
-/// Returns text up to the first NUL; what is not UTF-8 in it is replaced.
-fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
+/// Returns bytes as text; what is not UTF-8 in them is replaced.
+fn words(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn bad(problem: &str) -> Error {

@@ -2,6 +2,7 @@
 
 mod content;
 mod files;
+mod go;
 mod hostile;
 mod image;
 
