@@ -121,6 +121,43 @@ async fn what_refers_to_a_manifest_is_listed_also_before_it_is_there() {
 }
 
 #[tokio::test]
+async fn referrers_that_are_too_many_for_one_answer_are_on_several_pages() {
+    let (registry, _folder) = registry().await;
+    let host = registry.host();
+    let subject = manifest(&descriptor(CONFIG, b"{}"), &[]);
+    push_blob(&host, "a", b"{}").await;
+    let mut pushed = Vec::new();
+    for number in 0..5 {
+        let bytes = json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": "a/b+c&d", "layers": [],
+            "config": { "mediaType": CONFIG, "digest": digest(b"{}"), "size": 2 },
+            "subject": { "mediaType": OCI_MANIFEST, "digest": digest(&subject), "size": subject.len() },
+            "annotations": { "number": number.to_string(), "long": "x".repeat(1_500_000) },
+        })
+        .to_string();
+        let name = digest(bytes.as_bytes()).to_string();
+        assert_eq!(push_manifest(&host, "a", &name, bytes.as_bytes()).await.status, 201);
+        pushed.push(name);
+    }
+    let (mut found, mut pages) = (Vec::new(), 0);
+    let mut next = Some(format!("/v2/a/referrers/{}?artifactType=a%2Fb%2Bc%26d", digest(&subject)));
+    while let Some(path) = next {
+        let page = get(&host, &path).await;
+        assert_eq!((page.status, page.header("oci-filters-applied")), (200, Some("artifactType")));
+        assert!(page.body.len() < 4 << 20);
+        let listed = page.json()["manifests"].as_array().expect("a list").clone();
+        found.extend(listed.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()));
+        next = page.header("link").map(|link| {
+            let rest = link.strip_prefix('<').expect("a link");
+            rest.strip_suffix(">; rel=\"next\"").expect("the next one").to_owned()
+        });
+        pages += 1;
+    }
+    pushed.sort();
+    assert_eq!((found, pages), (pushed, 3));
+}
+
+#[tokio::test]
 async fn what_is_deleted_is_gone_from_its_repository_and_from_disk_when_nobody_has_it() {
     let (registry, folder) = registry().await;
     let host = registry.host();

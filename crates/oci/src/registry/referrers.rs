@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use hyper::{
     Method, StatusCode,
-    header::{CONTENT_TYPE, HeaderName},
+    header::{CONTENT_TYPE, HeaderName, LINK},
 };
 use serde::{Deserialize, Serialize};
 use shipway_core::Digest;
@@ -22,7 +22,7 @@ use crate::{RawManifest, media};
 pub(super) const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// The most bytes of one answer, as of a manifest; what does not fit is left out.
+/// The most bytes of one answer, as of a manifest; what does not fit is on the next page.
 const LIMIT: usize = crate::json::LIMIT;
 
 /// What a manifest says of itself to those who look for it.
@@ -83,12 +83,23 @@ pub(super) async fn list(
     if *method != Method::GET && *method != Method::HEAD {
         return Err(Refusal::unsupported());
     }
-    let store = state.store.clone();
-    let mut referrers = blocking(move || Ok(store.referrers(&repository, &digest)?)).await?;
+    let path = format!("/v2/{repository}/referrers/{digest}");
+    let (store, last) = (state.store.clone(), query.get("last").cloned());
+    let page = blocking(move || Ok(store.referrers(&repository, &digest, last.as_deref())?));
+    let (mut referrers, more) = page.await?;
     let mut headers = vec![(CONTENT_TYPE, media::INDEX.to_owned())];
-    if let Some(wanted) = query.get("artifactType") {
+    let wanted = query.get("artifactType");
+    if let Some(wanted) = wanted {
         referrers.retain(|referrer| referrer.artifact_type.as_ref() == Some(wanted));
         headers.push((FILTERS, "artifactType".to_owned()));
+    }
+    if let Some(last) = more {
+        let mut url = reqwest::Url::parse("http://registry/").expect("a constant URL parses");
+        url.query_pairs_mut().append_pair("last", &last);
+        if let Some(wanted) = wanted {
+            url.query_pairs_mut().append_pair("artifactType", wanted);
+        }
+        headers.push((LINK, format!("<{path}?{}>; rel=\"next\"", url.query().unwrap_or_default())));
     }
     let index = serde_json::json!({ "schemaVersion": 2, "mediaType": media::INDEX, "manifests": referrers });
     Ok(answer(StatusCode::OK, &headers, Bytes::from(index.to_string())))
@@ -120,18 +131,28 @@ impl Store {
         Ok(Some(subject))
     }
 
-    fn referrers(&self, repository: &str, subject: &Digest) -> io::Result<Vec<Referrer>> {
+    /// Returns as many referrers as fit into an answer, of those after the one that the name stands for,
+    /// and the name of the last if there are more.
+    fn referrers(
+        &self,
+        repository: &str,
+        subject: &Digest,
+        last: Option<&str>,
+    ) -> io::Result<(Vec<Referrer>, Option<String>)> {
         let folder = self.entry(repository, "_referrers", subject);
-        let mut referrers = Vec::new();
-        let mut size = 0;
-        for name in self.disk().list(&folder)?.into_iter().filter(|name| !name.starts_with('.')) {
-            let Some(text) = self.read(&folder.join(name))? else { continue };
+        let mut names = self.disk().list(&folder)?;
+        names.retain(|name| !name.starts_with('.') && last.is_none_or(|last| name.as_str() > last));
+        names.sort_unstable();
+        let (mut referrers, mut size, mut before) = (Vec::new(), 0, None);
+        for name in names {
+            let Some(text) = self.read(&folder.join(&name))? else { continue };
             size += text.len();
-            if size > LIMIT {
-                break;
+            if size > LIMIT && before.is_some() {
+                return Ok((referrers, before));
             }
             referrers.push(serde_json::from_slice(&text).map_err(io::Error::other)?);
+            before = Some(name);
         }
-        Ok(referrers)
+        Ok((referrers, None))
     }
 }
