@@ -14,6 +14,7 @@ use shipway_core::{ErrorKind, Platform, Store, StoreKind, Subject, Tag, Target, 
 use shipway_oci::{Distribution as _, ImageConfig, ImageIndex, Registry, media};
 use shipway_testers::Structure;
 use support::{Bench, Entry, FILE, FOLDER, HARD, LINK, layer, lines, write};
+use tar::EntryType;
 
 const ROOT: (u64, u64) = (0, 0);
 
@@ -30,6 +31,9 @@ fn base() -> Vec<Entry<'static>> {
         ("app/", FOLDER, 0o750, (1000, 1001), ""),
         ("app/run", FILE, 0o750, (1000, 1001), "\u{7f}ELF"),
         ("app/secret", FILE, 0o600, (1000, 1001), "hunter2"),
+        ("dev/null", EntryType::Char, 0o666, ROOT, ""),
+        ("dev/disk", EntryType::Block, 0o600, ROOT, ""),
+        ("run/pipe", EntryType::Fifo, 0o1600, ROOT, ""),
         ("usr/share/doc/dash/", FOLDER, 0o755, ROOT, ""),
         ("usr/share/doc/dash/copyright", FILE, 0o644, ROOT, "License: BSD-3-Clause"),
         ("usr/share/doc/libgnutls30/", FOLDER, 0o755, ROOT, ""),
@@ -72,6 +76,9 @@ fileExistenceTests:
   - {name: a link itself, path: /bin/sh, permissions: Lrwxrwxrwx, uid: -1}
   - {name: setuid, path: /usr/bin/su, permissions: urwxr-xr-x}
   - {name: sticky, path: /tmp, permissions: dtrwxrwxrwx, isExecutableBy: other}
+  - {name: device, path: /dev/null, permissions: Dcrw-rw-rw-}
+  - {name: disk, path: /dev/disk, permissions: Drw-------}
+  - {name: pipe, path: /run/pipe, permissions: ptrw-------}
   - {name: whiteout, path: /app/secret, shouldExist: false}
   - {name: never there, path: /no/such, shouldExist: no}
 fileContentTests:
@@ -148,6 +155,9 @@ async fn what_is_as_expected_passes() {
     ok   tests/good.yaml: File Existence Test: a link itself
     ok   tests/good.yaml: File Existence Test: setuid
     ok   tests/good.yaml: File Existence Test: sticky
+    ok   tests/good.yaml: File Existence Test: device
+    ok   tests/good.yaml: File Existence Test: disk
+    ok   tests/good.yaml: File Existence Test: pipe
     ok   tests/good.yaml: File Existence Test: whiteout
     ok   tests/good.yaml: File Existence Test: never there
     ok   tests/good.yaml: License Test

@@ -1,6 +1,6 @@
 //! Whether a file is there, and as it should be.
 
-use shipway_oci::{FileKind, FoundFile, ImageFiles};
+use shipway_oci::{Device, FileKind, FoundFile, ImageFiles};
 
 use super::{
     expand::{Variables, expand},
@@ -69,14 +69,18 @@ pub(super) fn missing(path: &str) -> String {
 
 /// Returns kind and permissions as Go writes them (io/fs, `FileMode.String`).
 fn mode(file: &FoundFile) -> String {
-    let mut text = String::new();
-    match file.kind {
-        FileKind::Folder => text.push('d'),
-        FileKind::Link => text.push('L'),
-        _ => {}
-    }
-    for (bit, letter) in [(0o4000, 'u'), (0o2000, 'g'), (0o1000, 't')] {
-        if file.mode & bit != 0 {
+    let kind = match (file.kind, file.device) {
+        (FileKind::Folder, _) => "d",
+        (FileKind::Link, _) => "L",
+        (_, Some(Device::Fifo)) => "p",
+        (_, Some(_)) => "D",
+        (_, None) => "",
+    };
+    let mut text = kind.to_owned();
+    let is_character = matches!(file.device, Some(Device::Character { .. }));
+    let bit = |bit: u32| file.mode & bit != 0;
+    for (is, letter) in [(bit(0o4000), 'u'), (bit(0o2000), 'g'), (is_character, 'c'), (bit(0o1000), 't')] {
+        if is {
             text.push(letter);
         }
     }
