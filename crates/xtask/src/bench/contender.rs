@@ -99,17 +99,29 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// A tar in a file, as crane's own documentation has it.
     pub(super) fn crane(&self, sources: &Path) -> Contender {
-        let (program, host, sources) = (self.crane.to_owned(), self.host.clone(), sources.join("files"));
-        // `append` compresses what it reads from a pipe at gzip's fastest level.
+        let script = r#"tar -C "$1" -cf "$4" . && "$2" append --insecure --oci-empty-base -f "$4" -t "$3""#;
+        self.appended("tar + crane append", script, sources)
+    }
+
+    /// A tar in a pipe, which crane then need not read twice.
+    pub(super) fn crane_piped(&self, sources: &Path) -> Contender {
         let script = r#"tar -C "$1" -cf - . | "$2" append --insecure --oci-empty-base -f - -t "$3""#;
-        Contender::new("tar + crane append", move |repository| {
+        self.appended("tar piped to crane append", script, sources)
+    }
+
+    /// `append` compresses at gzip's fastest level.
+    fn appended(&self, name: &'static str, script: &'static str, sources: &Path) -> Contender {
+        let (program, host) = (self.crane.to_owned(), self.host.clone());
+        let (files, tar) = (sources.join("files"), sources.with_extension("tar"));
+        Contender::new(name, move |repository| {
             let mut command = Command::new("sh");
             command
                 .args(["-c", script, "sh"])
-                .arg(&sources)
-                .arg(&program)
-                .arg(format!("{host}/{repository}:1"));
+                .args([&files, &program])
+                .arg(format!("{host}/{repository}:1"))
+                .arg(&tar);
             vec![command]
         })
     }

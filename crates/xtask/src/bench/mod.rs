@@ -86,7 +86,12 @@ fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(V
     let registry = Served::start(settings, &programs.serve, &folder.join("registry"))?;
     let bench = Bench::new(settings, &programs.targets, &programs.crane, registry.host.clone());
     let mut rows = Vec::new();
-    let mut contenders = vec![bench.shipway(&big, "1", "1"), bench.floor(&big, "1"), bench.crane(&big)];
+    let mut contenders = vec![
+        bench.shipway(&big, "1", "1"),
+        bench.floor(&big, "1"),
+        bench.crane(&big),
+        bench.crane_piped(&big),
+    ];
     let mut taken = bench.race(&contenders, ROUNDS)?;
     // These take long, and no target is about them.
     for slow in [bench.docker(&big)?, bench.buildkit(&big)?] {
