@@ -14,7 +14,7 @@ struct Least {
 const LEAST: &[Least] = &[
     Least {
         part: "runc",
-        lines: &[[1, 2, 8], [1, 3, 3]],
+        lines: &[[1, 2, 8], [1, 3, 3], [1, 4, 0]],
         open_to: "CVE-2024-21626, CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881",
     },
     Least {
@@ -28,11 +28,11 @@ const LEAST: &[Least] = &[
 pub(crate) fn warnings(parts: &BTreeMap<String, String>) -> Vec<String> {
     let warning = |(part, version): (&String, &String)| {
         let least = LEAST.iter().find(|least| part.eq_ignore_ascii_case(least.part))?;
-        let (Some(number), [oldest, ..]) = (number(version), least.lines) else { return None };
+        let (Some((number, early)), [oldest, ..]) = (number(version), least.lines) else { return None };
         // The fix of the version's own line counts; a newer line has it from its beginning.
         let line = least.lines.iter().find(|line| line[..2] == number[..2]);
         let fixed = match line {
-            Some(line) => number >= *line,
+            Some(line) => number > *line || number == *line && !early,
             None => number > least.lines[least.lines.len() - 1],
         };
         let fixed_in = line.unwrap_or(oldest);
@@ -46,19 +46,15 @@ pub(crate) fn warnings(parts: &BTreeMap<String, String>) -> Vec<String> {
     parts.iter().filter_map(warning).collect()
 }
 
-/// Reads `v1.2.3-rc.1+x`; a pre-release counts as what it comes before.
-fn number(version: &str) -> Option<[u64; 3]> {
+/// Reads `v1.2.3-rc.1+x`: the numbers, and whether it comes before what they say.
+fn number(version: &str) -> Option<([u64; 3], bool)> {
     let version = version.trim_start_matches('v');
     let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());
     let mut parts = version[..end].split('.').map(str::parse::<u64>);
     let mut next = || parts.next().unwrap_or(Ok(0)).ok();
     let number = [next()?, next()?, next()?];
-    // `1.3.3-rc.1` is older than the fix.
-    let earlier = version[end..].starts_with("-rc") || version[end..].starts_with("-beta");
-    match number {
-        [major, minor, patch] if earlier && patch > 0 => Some([major, minor, patch - 1]),
-        number => Some(number),
-    }
+    let rest = version[end..].trim_start_matches(['-', '~']);
+    Some((number, ["rc", "beta", "alpha"].iter().any(|early| rest.starts_with(early))))
 }
 
 #[cfg(test)]
@@ -74,6 +70,10 @@ mod tests {
             ("runc", "1.2.8", false),
             ("runc", "1.3.0", true),
             ("runc", "1.3.3-rc.1", true),
+            ("runc", "1.3.4-rc.1", false),
+            ("runc", "1.4.0-rc.1", true),
+            ("runc", "1.4.0~rc2+ds1", true),
+            ("runc", "1.5.0-rc.1", false),
             ("runc", "v1.3.3", false),
             ("runc", "1.4.0", false),
             ("runc", "2.0.0", false),
