@@ -16,8 +16,15 @@ pub(super) struct Container {
 }
 
 impl Container {
-    pub(super) fn new(daemon: &Daemon, id: String) -> Self {
-        Self { daemon: daemon.clone(), id, removed: false }
+    /// Makes a container. Who is dropped meanwhile must not forget what the engine makes, so that a task
+    /// of its own waits for it.
+    pub(super) async fn create(daemon: &Daemon, cx: &Context, spec: ContainerSpec) -> Result<Self> {
+        let (daemon, cx) = (daemon.clone(), cx.clone());
+        let made = tokio::spawn(async move {
+            let id = daemon.create_container(&cx, &spec).await?;
+            Ok(Self { daemon, id, removed: false })
+        });
+        made.await.map_err(|error| Error::internal("making a container failed").source(error))?
     }
 
     pub(super) async fn remove(mut self) -> Result<()> {
@@ -73,7 +80,7 @@ impl Docker {
             }
         }
         spec.labels = Self::labels(cx);
-        let container = Container::new(&self.daemon, self.daemon.create_container(cx, &spec).await?);
+        let container = Container::create(&self.daemon, cx, spec.clone()).await?;
         let result = self.run_in(cx, &container.id, request, &spec, files).await;
         let removed = container.remove().await;
         let exit = result?;

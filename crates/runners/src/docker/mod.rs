@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shipway_core::{
-    Capabilities, Catalog, Context, Exit, Feature, PluginConfig, Result, RunRequest, Runner, StoreKind,
-    Volume,
+    Capabilities, Catalog, Context, Error, Exit, Feature, PluginConfig, Result, RunRequest, Runner,
+    StoreKind, Volume,
 };
 use shipway_docker::Daemon;
 
@@ -135,7 +135,10 @@ impl Runner for Docker {
     }
 
     async fn open(&self, cx: &Context, volume: &Volume) -> Result<()> {
-        self.open_volume(cx, volume).await
+        // A task of its own: a volume that is half filled when this is dropped would be taken for open.
+        let (this, cx, volume) = (self.clone(), cx.clone(), volume.clone());
+        let opened = tokio::spawn(async move { this.open_volume(&cx, &volume).await });
+        opened.await.map_err(|error| Error::internal("opening a volume failed").source(error))?
     }
 
     async fn run(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {

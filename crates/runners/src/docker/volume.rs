@@ -83,7 +83,7 @@ impl Docker {
         spec.args = vec!["never-run".to_owned()];
         spec.mounts = vec![ContainerMount::volume(name, PLACE)];
         spec.labels = Self::labels(cx);
-        Ok(Container::new(&self.daemon, self.daemon.create_container(cx, &spec).await?))
+        Container::create(&self.daemon, cx, spec).await
     }
 }
 
