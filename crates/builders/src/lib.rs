@@ -4,6 +4,7 @@ mod custom;
 mod docker;
 mod dockerfile;
 mod native;
+mod sources;
 
 pub use self::{
     custom::{Custom, CustomConfig, CustomDependencies, CustomDockerfile},

@@ -11,6 +11,7 @@ use shipway_core::{
 };
 
 use super::{DockerConfig, lines::Lines, reach::Reach};
+use crate::sources::{Source, allow_list};
 
 /// Far more than any honest Dockerfile has.
 const LIMIT: usize = 1024 * 1024;
@@ -108,10 +109,8 @@ impl Plan {
         let Some(sources) = &self.reach.sources else {
             return Tree::new(context).ignore(self.ignore.clone());
         };
-        let mut ignore = vec!["*".to_owned()];
-        ignore.extend(sources.iter().map(|source| format!("!{source}")));
-        ignore.extend(self.ignore.iter().cloned());
-        Tree::new(context).ignore(ignore)
+        let sources: Vec<Source> = sources.iter().cloned().map(Source::found).collect();
+        Tree::new(context).ignore(allow_list(&sources, &self.ignore))
     }
 }
 
@@ -131,4 +130,28 @@ fn read(cx: &Context, context: &Path, path: &str) -> Result<Option<String>> {
             .hint("save it as UTF-8 text")
     })?;
     Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_ignore_file_takes_back_in_does_not_come_where_nothing_copies_it() {
+        let plan = Plan {
+            dockerfile: "Dockerfile".to_owned(),
+            text: String::new(),
+            lines: Lines::read(""),
+            ignore: ["*", "!a", "!src", "!src/**/x"].map(str::to_owned).to_vec(),
+            files: Vec::new(),
+            reach: Reach { sources: Some(BTreeSet::from(["a".to_owned()])), images: BTreeSet::new() },
+            required: Vec::new(),
+            args: BTreeMap::new(),
+        };
+        let rules = shipway_core::IgnoreRules::new(&plan.tree(Path::new("")).ignore).expect("valid");
+        assert!(!rules.is_ignored("a"));
+        for path in ["src", "src/main.rs", "other"] {
+            assert!(rules.is_ignored(path), "{path}");
+        }
+    }
 }

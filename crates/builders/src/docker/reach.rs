@@ -31,7 +31,8 @@ impl Reach {
         let mut reach = Self { sources: Some(BTreeSet::new()), images: BTreeSet::new() };
         let sure = |value: &str| Expanded { value: value.to_owned(), sure: true };
         let mut global = Variables::new(lines.escape, true);
-        for side in ["BUILD", "TARGET"] {
+        // The engine's machine is most often one like this.
+        for (side, platform) in [("BUILD", &Platform::linux_here()), ("TARGET", platform)] {
             let variant = platform.variant.clone().unwrap_or_default();
             for (name, value) in [
                 ("PLATFORM", platform.to_string()),
@@ -149,7 +150,7 @@ fn declare(
                 variables.expand(own).unwrap_or(Expanded { value: String::new(), sure: false })
             }
             (None, None) => match global.and_then(|global| global.get(name)) {
-                Some(value) => Expanded { value: value.to_owned(), sure: true },
+                Some(value) => Expanded { value: value.to_owned(), sure: !name.starts_with("BUILD") },
                 None => Expanded { value: String::new(), sure: true },
             },
         };
@@ -190,6 +191,8 @@ mod tests {
             ("COPY / /", None),
             ("COPY $UNKNOWN /", None),
             ("ENV A=1\nCOPY $A /", None),
+            ("ARG TARGETARCH\nCOPY a-$TARGETARCH /", Some(vec!["a-arm64"])),
+            ("ARG BUILDARCH\nCOPY a-$BUILDARCH /", None),
             ("RUN --mount=type=bind,target=/x make", None),
             ("RUN --mount=target=/x make", None),
             ("RUN --mount=type=bind,from=b,target=/x --mount=type=cache,target=/y make", Some(vec![])),
@@ -205,6 +208,8 @@ mod tests {
                     COPY --from=0 a /\nCOPY --from=build a /\nCOPY --from=other:2 a /\n\
                     RUN --mount=from=tool:3,target=/t x\nFROM img-$TARGETARCH";
         let required = reach("ARG REQUIRED=default\nFROM $REQUIRED");
+        let here = reach("FROM img-$BUILDARCH").images;
+        assert_eq!(here, BTreeSet::from([format!("img-{}", Platform::linux_here().architecture)]));
         assert_eq!(required.images, BTreeSet::new());
         let images: Vec<String> = reach(text).images.into_iter().collect();
         assert_eq!(images, ["base:1", "given", "img-arm64", "other:2", "tool:3"]);

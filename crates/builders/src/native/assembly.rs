@@ -67,43 +67,6 @@ pub(super) enum From {
     Image(String),
 }
 
-/// A file, a folder or a pattern to copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
-    /// Cleaned and relative; `.` for all.
-    pub(super) path: String,
-    /// For `--parents`, of which the path is a pattern of moby's: the folder that paths begin at.
-    pub(super) pivot: Option<String>,
-    /// Whether the path is known; if not, it hangs on the base.
-    pub(super) sure: bool,
-}
-
-/// The characters that make a pattern of a path.
-pub(super) const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
-
-impl Source {
-    /// Returns the source of a path that was found: cleaned, and inside.
-    pub(super) fn found(path: String) -> Self {
-        Self { path, pivot: None, sure: true }
-    }
-
-    /// Returns the source of this path below the context.
-    pub(super) fn new(path: &str, what: &str) -> Result<Self> {
-        // As in Docker, a leading `/` means the context.
-        let clean = clean_path(path.trim_start_matches('/'));
-        if clean == ".." || clean.starts_with("../") {
-            return Err(Error::config(format!("`{path}` leads out of {what}"))
-                .hint("move the file below it, or choose a folder above as the artifact's context"));
-        }
-        Ok(Self::found(clean))
-    }
-
-    /// Returns whether it is a pattern of Go's `filepath.Match` and not a plain path.
-    pub(super) fn is_pattern(&self) -> bool {
-        self.pivot.is_none() && self.path.contains(SPECIAL)
-    }
-}
-
 impl Assembly {
     pub(super) fn new(config: ImageConfig) -> Self {
         Self { config, steps: Vec::new() }
@@ -231,16 +194,6 @@ mod tests {
         assert_eq!(ports("8080:80").unwrap(), ["80/tcp"]);
         for bad in ["", "x", "x:80", "x:1:80", "3-1", "65536", "80/icmp", "+80", "1-", "-"] {
             assert!(ports(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn sources_stay_below_the_context() {
-        let path = |text: &str| Source::new(text, "the context").map(|source| source.path);
-        assert_eq!(path("/a/./b/../c/").unwrap(), "a/c");
-        assert_eq!(path("/").unwrap(), ".");
-        for bad in ["..", "../a", "a/../../b", "/../a"] {
-            assert!(path(bad).is_err(), "{bad}");
         }
     }
 }

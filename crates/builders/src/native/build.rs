@@ -12,7 +12,6 @@ use shipway_oci::{
 
 use super::{
     Native,
-    allow_list::allow_list,
     contents::{self, Contents},
     context::Root,
     description::with_output,
@@ -23,6 +22,7 @@ use super::{
     plan::{Plan, PlanBase, Planner, here_unless},
     tree::Tree,
 };
+use crate::sources::{Source, allow_list};
 
 impl Native {
     pub(super) async fn make(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
@@ -57,7 +57,7 @@ impl Native {
                 if let Some(folder) = prepared {
                     let root = Root::new(&folder, Vec::new());
                     let read = root.clone();
-                    let everything = super::assembly::Source::found(".".to_owned());
+                    let everything = Source::found(".".to_owned());
                     let tree = cx.blocking(move |cx| read.tree(cx, &[everything], true)).await?;
                     maker.prepared = Some((root, Arc::new(tree)));
                 }
@@ -163,12 +163,7 @@ async fn until_stopped<T>(cx: &Context, work: impl Future<Output = Result<T>>) -
 
 /// Checks that triggers of base images read nothing but what was declared: a change of it would not
 /// be seen.
-fn check_triggered(
-    cx: &Context,
-    root: &Root,
-    tree: &Tree,
-    triggered: &[super::assembly::Source],
-) -> Result<()> {
+fn check_triggered(cx: &Context, root: &Root, tree: &Tree, triggered: &[Source]) -> Result<()> {
     if triggered.is_empty() {
         return Ok(());
     }

@@ -6,11 +6,10 @@ use std::{path::Path, sync::Arc};
 use shipway_core::{Context, Entry, EntryKind, Error, Result, Tree as FolderTree, glob_matches};
 
 use super::{
-    allow_list::allow_list,
-    assembly::{SPECIAL, Source},
     follow::follow,
     tree::{Body, Node, Tree, What, parent},
 };
+use crate::sources::{SPECIAL, Source, allow_list};
 
 /// A folder that files are copied from.
 #[derive(Clone, Debug)]

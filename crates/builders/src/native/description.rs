@@ -5,9 +5,10 @@ use shipway_oci::ImageConfig;
 
 use super::{
     FileCopy, NativeConfig,
-    assembly::{Assembly, Change, Copy, From, Source},
+    assembly::{Assembly, Change, Copy, From},
     chmod::ModeChange,
 };
+use crate::sources::Source;
 
 const OUTPUT: &str = "{output}";
 

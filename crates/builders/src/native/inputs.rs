@@ -7,8 +7,6 @@ use shipway_oci::Compression;
 
 use super::{
     Native, NativeConfig,
-    allow_list::allow_list,
-    assembly::Source,
     base::BaseName,
     context::Root,
     description,
@@ -16,6 +14,7 @@ use super::{
     reads::Reads,
     stages::{Stages, Triggers},
 };
+use crate::sources::{Source, allow_list};
 
 /// The form of the layers that are made; another one makes other digests.
 const FORM: &str = "2";

@@ -1,6 +1,5 @@
 //! The builder that makes images by itself: no daemon, no privileges, no commands inside of the image.
 
-mod allow_list;
 mod apply;
 mod assembly;
 mod base;

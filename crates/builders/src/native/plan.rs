@@ -7,7 +7,7 @@ use shipway_oci::{ImageConfig, Stores, same_platform};
 
 use super::{
     NativeConfig, PATH,
-    assembly::{Assembly, Change, From, Source},
+    assembly::{Assembly, Change, From},
     description,
     evaluate::{Evaluated, evaluate},
     images::Images,
@@ -15,7 +15,10 @@ use super::{
     reads::Reads,
     stages::{StageBase, Stages, Triggers},
 };
-use crate::dockerfile::{Dockerfile, Variables};
+use crate::{
+    dockerfile::{Dockerfile, Variables},
+    sources::Source,
+};
 
 /// What is to be made for one platform.
 #[derive(Debug)]

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use shipway_core::{Error, Result, clean_path};
 
 use super::{
-    assembly::Source,
     evaluate::expand_pairs,
     stages::{CopyFrom, StageBase, Stages, Triggers},
     variables,
 };
-use crate::dockerfile::{Copy, Expanded, Instruction, Variables};
+use crate::{
+    dockerfile::{Copy, Expanded, Instruction, Variables},
+    sources::Source,
+};
 
 /// What is read.
 #[derive(Debug, Default)]

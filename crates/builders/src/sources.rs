@@ -1,18 +1,51 @@
-//! The sources of copies as ignore patterns, so that only what they name is walked and counts.
+//! What copies read of the context, and that as ignore patterns, so that only what they name is walked and
+//! counts.
 
 use std::collections::BTreeSet;
 
-use shipway_core::{clean_path, glob_matches};
+use shipway_core::{Error, Result, clean_path, glob_matches};
 
-use super::{
-    assembly::{SPECIAL, Source},
-    tree::parent,
-};
+/// A file, a folder or a pattern to copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// Cleaned and relative; `.` for all.
+    pub(crate) path: String,
+    /// For `--parents`, of which the path is a pattern of moby's: the folder that paths begin at.
+    pub(crate) pivot: Option<String>,
+    /// Whether the path is known; if not, it hangs on the base.
+    pub(crate) sure: bool,
+}
+
+/// The characters that make a pattern of a path.
+pub(crate) const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
+
+impl Source {
+    /// Returns the source of a path that was found: cleaned, and inside.
+    pub(crate) fn found(path: String) -> Self {
+        Self { path, pivot: None, sure: true }
+    }
+
+    /// Returns the source of this path below the context.
+    pub(crate) fn new(path: &str, what: &str) -> Result<Self> {
+        // As in Docker, a leading `/` means the context.
+        let clean = clean_path(path.trim_start_matches('/'));
+        if clean == ".." || clean.starts_with("../") {
+            return Err(Error::config(format!("`{path}` leads out of {what}"))
+                .hint("move the file below it, or choose a folder above as the artifact's context"));
+        }
+        Ok(Self::found(clean))
+    }
+
+    /// Returns whether it is a pattern of Go's `filepath.Match` and not a plain path.
+    pub(crate) fn is_pattern(&self) -> bool {
+        self.pivot.is_none() && self.path.contains(SPECIAL)
+    }
+}
 
 /// Returns ignore patterns that leave out all but what the sources name, and of that what `ignore` says.
 ///
 /// Where a pattern of `ignore` with stars takes more back in, that comes too.
-pub(super) fn allow_list<'a>(
+pub(crate) fn allow_list<'a>(
     sources: impl IntoIterator<Item = &'a Source>,
     ignore: &[String],
 ) -> Vec<String> {
@@ -35,14 +68,12 @@ pub(super) fn allow_list<'a>(
 /// true in doubt.
 fn may_meet(source: &str, kept: &str) -> bool {
     let special = |c: char| c.is_ascii_punctuation() && !".-_".contains(c);
-    let mut steps = source.split('/').zip(kept.split('/'));
-    // Two stars lead anywhere; where both have a pattern, it is not worth finding out.
-    kept.contains("**")
-        || steps.all(|(source, kept)| {
-            kept.contains(special)
-                || source.contains(['[', '\\'])
-                || glob_matches(source, kept).unwrap_or(true)
-        })
+    // Two stars lead anywhere from where they are; where both have a pattern, it is not worth finding out.
+    let steps = source.split('/').zip(kept.split('/')).take_while(|(_, kept)| !kept.contains("**"));
+    let mut steps = steps.map(|(source, kept)| {
+        kept.contains(special) || source.contains(['[', '\\']) || glob_matches(source, kept).unwrap_or(true)
+    });
+    steps.all(|meet| meet)
 }
 
 /// Returns the ignore pattern that matches what a source names, or `None` for all.
@@ -62,7 +93,8 @@ fn allowed(source: &Source) -> Option<String> {
                     '*' | '?' => pattern.push(c),
                     // The two grammars write classes differently; all below the folder is enough.
                     '[' | '\\' => {
-                        let head = parent(&path[..path.find(SPECIAL).unwrap_or(0)]);
+                        let head = &path[..path.find(SPECIAL).unwrap_or(0)];
+                        let head = head.rsplit_once('/').map_or("", |(head, _)| head);
                         return (!head.is_empty()).then(|| literal(head));
                     }
                     c => pattern.push_str(&literal(c.encode_utf8(&mut [0; 4]))),
@@ -113,7 +145,8 @@ mod tests {
 
     #[test]
     fn what_is_taken_back_in_elsewhere_does_not_come() {
-        let ignore = ["*.log", "!keep.log", "!a/keep.log", "!b", "!c/x", "!**/d", "!*.e"].map(str::to_owned);
+        let ignore = ["*.log", "!keep.log", "!a/keep.log", "!b", "!c/x", "!**/d", "!q/**/d", "!*.e"]
+            .map(str::to_owned);
         assert_eq!(
             allow_list([&source("a"), &source("b/x"), &source("c*/*")], &ignore),
             ["*", "!a", "!b/x", "!c*/*", "*.log", "!a/keep.log", "!b", "!c/x", "!**/d", "!*.e"]
@@ -133,6 +166,16 @@ mod tests {
             ("a/b\\*", Some("a")),
         ] {
             assert_eq!(allowed(&source(path)).as_deref(), pattern, "{path}");
+        }
+    }
+
+    #[test]
+    fn sources_stay_below_the_context() {
+        let path = |text: &str| Source::new(text, "the context").map(|source| source.path);
+        assert_eq!(path("/a/./b/../c/").unwrap(), "a/c");
+        assert_eq!(path("/").unwrap(), ".");
+        for bad in ["..", "../a", "a/../../b", "/../a"] {
+            assert!(path(bad).is_err(), "{bad}");
         }
     }
 }
