@@ -263,7 +263,9 @@ impl Lexer<'_> {
                 let all = self.rest.next_if_eq(&'/').is_some();
                 let word = self.inner('/', true)?;
                 let replacement = self.inner('}', true)?;
-                Ok(pattern(&word)?.replace(&self.value(&name).unwrap_or_default(), &replacement, all))
+                let value = self.value(&name).unwrap_or_default();
+                let replaced = pattern(&word)?.replace(&value, &replacement, all, MAX_LENGTH);
+                replaced.map_or_else(|| wrong("becomes too long"), Ok)
             }
             modifier => {
                 let colon = if null_is_unset { ":" } else { "" };
@@ -455,6 +457,18 @@ mod tests {
             let error = variables(true).expand(bad).expect_err(bad);
             assert!(error.report().hint.is_some(), "{bad}");
         }
+    }
+
+    #[test]
+    fn patterns_of_long_values_take_neither_long_nor_much() {
+        let mut variables = variables(true);
+        variables.set("LONG", Expanded { value: "xy".repeat(MAX_LENGTH / 2), sure: true });
+        for (word, length) in
+            [("${LONG//x*z/}", MAX_LENGTH), ("${LONG/*z*/}", MAX_LENGTH), ("${LONG//x?/z}", MAX_LENGTH / 2)]
+        {
+            assert_eq!(variables.expand(word).expect(word).value.len(), length, "{word}");
+        }
+        assert!(variables.expand("${LONG//x/$LONG}").is_err());
     }
 
     #[test]

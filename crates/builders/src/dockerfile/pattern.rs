@@ -47,32 +47,70 @@ impl Pattern {
     }
 
     /// Returns the value with its first match, or all, replaced; matches are as long as they can be.
-    pub(super) fn replace(&self, value: &str, replacement: &str, all: bool) -> String {
+    /// `None` when it becomes longer than `most` bytes.
+    pub(super) fn replace(&self, value: &str, replacement: &str, all: bool, most: usize) -> Option<String> {
         let value: Vec<char> = value.chars().collect();
         let mut text = String::new();
-        let (mut at, mut replaced, mut last_end) = (0, false, None);
-        while at <= value.len() {
-            let end = match replaced && !all {
-                true => None,
-                false => self.end(&self.0, value[at..].iter().copied(), true),
+        let (mut at, mut last_end) = (0, None);
+        while at <= value.len() && text.len() <= most {
+            let found = self.find(&value, at).filter(|_| all || last_end.is_none());
+            let Some((start, end)) = found else {
+                text.extend(&value[at..]);
+                break;
             };
-            match end {
-                // Go: an empty match right after another is none.
-                Some(length) if length > 0 || last_end != Some(at) => {
-                    text.push_str(replacement);
-                    replaced = true;
-                    at += length;
-                    last_end = Some(at);
-                    if length > 0 {
-                        continue;
-                    }
-                }
-                _ => {}
+            text.extend(&value[at..start]);
+            // Go: an empty match right after another is none.
+            if end > start || last_end != Some(start) {
+                text.push_str(replacement);
+                last_end = Some(end);
             }
-            text.extend(value.get(at));
-            at += 1;
+            at = end;
+            if end == start {
+                text.extend(value.get(start));
+                at += 1;
+            }
         }
-        text
+        Some(text).filter(|text| text.len() <= most)
+    }
+
+    /// Returns where the first match from a place on is, in one pass: each step that was reached knows
+    /// where it began.
+    fn find(&self, value: &[char], from: usize) -> Option<(usize, usize)> {
+        let steps = &self.0;
+        let mut reached: Vec<Option<usize>> = vec![None; steps.len() + 1];
+        let mut found: Option<(usize, usize)> = None;
+        for at in from..=value.len() {
+            if found.is_none() {
+                reached[0].get_or_insert(at);
+            }
+            for (index, _) in steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Any)) {
+                reached[index + 1] = earlier(reached[index], reached[index + 1]);
+            }
+            if let Some(start) = reached[steps.len()]
+                && found.is_none_or(|(first, _)| start <= first)
+            {
+                found = Some((start, at));
+            }
+            if let Some((first, _)) = found {
+                reached.iter_mut().for_each(|start| *start = start.filter(|start| *start <= first));
+            }
+            let Some(c) = value.get(at) else { break };
+            let mut next = vec![None; steps.len() + 1];
+            for (index, step) in steps.iter().enumerate() {
+                let to = match step {
+                    Step::Any if *c != '\n' => index,
+                    Step::One if *c != '\n' => index + 1,
+                    Step::Char(wanted) if wanted == c => index + 1,
+                    _ => continue,
+                };
+                next[to] = earlier(next[to], reached[index]);
+            }
+            reached = next;
+            if found.is_some() && reached.iter().all(Option::is_none) {
+                break;
+            }
+        }
+        found
     }
 
     /// Returns how many characters a match at the beginning has.
@@ -113,4 +151,8 @@ impl Pattern {
         }
         found
     }
+}
+
+fn earlier(one: Option<usize>, other: Option<usize>) -> Option<usize> {
+    [one, other].into_iter().flatten().min()
 }
