@@ -70,7 +70,10 @@ pub(crate) const STRICTER: &[(&str, &str, &str)] = &[
 
 /// What both must refuse.
 pub(crate) const REFUSED: &[(&str, &str)] = &[
-    ("refused-folder-on-link", "FROM REGISTRY/equal/odd:1\nCOPY --parents bin/tool /\n"),
+    (
+        "refused-folder-on-link",
+        "FROM scratch AS b\nCOPY bin /bin/\nFROM REGISTRY/equal/odd:1\nCOPY --from=b / /\n",
+    ),
     ("refused-folder-on-file", "FROM scratch\nCOPY a.txt /x\nCOPY dir /x\n"),
     ("refused-file-on-folder", "FROM scratch\nCOPY dir/ /x/a.txt/\nCOPY a.txt /x/\n"),
     ("refused-below-file", "FROM scratch\nCOPY a.txt /x\nCOPY b.txt /x/y\n"),
