@@ -78,6 +78,6 @@ fn wanted_platform(artifact: &Artifact) -> Result<Option<Platform>> {
             "builder `docker` builds one platform at a time, not {}",
             several.iter().map(|platform| format!("`{platform}`")).collect::<Vec<_>>().join(", ")
         ))
-        .hint("ask for one, or use builder `native`, which makes one index of several")),
+        .hint("ask for each alone and join the images, as core does")),
     }
 }
