@@ -48,6 +48,12 @@ impl Document {
         self.report(Problem::new(span.start, message))
     }
 
+    /// Returns a place of the document as errors show it.
+    #[must_use]
+    pub fn location(&self, span: Span) -> Location {
+        location(&self.file, span.start)
+    }
+
     fn report(&self, problem: Problem) -> Error {
         problem.in_file(&self.file)
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::scalar::{Resolved, Rules};
+
 /// A place in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -94,6 +96,20 @@ impl Node {
         Self::of(Value::Scalar(Scalar { text: text.into(), style }), Span::default())
     }
 
+    /// Returns a list of items; its place is that of the first.
+    #[must_use]
+    pub fn sequence(items: Vec<Self>) -> Self {
+        let span = items.first().map_or_else(Span::default, |item| item.span);
+        Self::of(Value::Sequence(items), span)
+    }
+
+    /// Returns a mapping of keys to values; its place is that of the first key.
+    #[must_use]
+    pub fn mapping(entries: Vec<(Self, Self)>) -> Self {
+        let span = entries.first().map_or_else(Span::default, |(key, _)| key.span);
+        Self::of(Value::Mapping(entries), span)
+    }
+
     pub(crate) fn of(value: Value, span: Span) -> Self {
         Self { value, tag: None, span, alias: false }
     }
@@ -116,6 +132,24 @@ impl Node {
         }
     }
 
+    /// Returns the items of a sequence.
+    #[must_use]
+    pub fn items_mut(&mut self) -> Option<&mut Vec<Self>> {
+        match &mut self.value {
+            Value::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Returns the entries of a mapping.
+    #[must_use]
+    pub fn entries_mut(&mut self) -> Option<&mut Vec<(Self, Self)>> {
+        match &mut self.value {
+            Value::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
     /// Returns the entries of a mapping.
     #[must_use]
     pub fn entries(&self) -> Option<&[(Self, Self)]> {
@@ -134,12 +168,13 @@ impl Node {
     /// Returns the value of the first entry whose key is written so.
     #[must_use]
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
-        match &mut self.value {
-            Value::Mapping(entries) => {
-                entries.iter_mut().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
-            }
-            _ => None,
-        }
+        self.entries_mut()?.iter_mut().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// Whether it says nothing, as in `key:`, for every reader.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.resolved(Rules::Config) == Some(Resolved::Null)
     }
 
     /// Returns what it is, for messages: `a text`, `a list`, `a mapping` …

@@ -167,7 +167,7 @@ impl<'n> Reader<'n> {
 
     fn expected<T>(&self, what: &str) -> Result<T, Wrong> {
         let found = match &self.0.value {
-            Value::Scalar(Scalar { text, .. }) if text.is_empty() => "nothing".to_owned(),
+            _ if self.0.is_null() => "nothing".to_owned(),
             Value::Scalar(Scalar { text, .. }) => format!("`{text}`"),
             _ => self.0.kind().to_owned(),
         };

@@ -1,0 +1,106 @@
+//! What is deployed: `deploy`, with `manifests` for the deployer to render.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use shipway_core::{Deploy, Error, Part, Release, Result, Watch};
+use shipway_yaml::Document;
+
+use super::{Lower, placed};
+use crate::{
+    Notice,
+    skaffold::{
+        model::{self, Choice, DEPLOY_FIELDS, Kubectl, Manifests, Open},
+        unread,
+    },
+};
+
+/// Skaffold's deployers that are no kinds of the catalog yet.
+const LATER: [&str; 4] = ["cloudrun", "docker", "helm", "kpt"];
+
+impl Lower<'_> {
+    pub(super) fn deploys(
+        &mut self,
+        open: Open<model::Deploy>,
+        manifests: Option<Manifests>,
+        release: &str,
+        document: &Document,
+    ) -> Result<()> {
+        let Open { known, choices, span } = open;
+        if let Some(check) = known.status_check.as_ref().filter(|check| !check.value) {
+            return Err(Error::unsupported("a deployment whose health is not watched is not supported yet")
+                .at(document.location(check.span))
+                .hint("take `statusCheck: false` out"));
+        }
+        // A section that says nothing is as none.
+        let manifests = manifests.map(|manifests| json!(manifests)).filter(|said| *said != json!({}));
+        let mut parts = Vec::new();
+        for choice in &choices {
+            let part = self.deployer(choice, document)?;
+            parts.push((part, document.location(choice.span)));
+        }
+        if parts.is_empty() {
+            // Skaffold's own default (schema/defaults, `SetDefaultDeployer`).
+            let written = manifests.is_some() || document.root.get("deploy").is_some();
+            if !written && !self.knows("deployer", "kubectl") {
+                let message = "nothing is deployed: the file does not say what, and Skaffold's default `kubectl` \
+                               is not in the catalog";
+                self.notices.push(Notice::new(document.location(document.root.span), message));
+                return Ok(());
+            }
+            parts.push((Part::new("kubectl"), document.location(span)));
+        }
+        let several = parts.len() > 1;
+        let mut before: Option<String> = None;
+        for (mut part, location) in parts {
+            // What the file says for all deployers goes to each under its own name.
+            let shared = [
+                ("manifests", manifests.clone().or_else(|| default_manifests(&part).filter(|_| !several))),
+                ("kubeContext", known.kube_context.clone().map(Value::from)),
+            ];
+            for (name, value) in shared {
+                if let (Some(value), false) = (value, part.options.contains_key(name)) {
+                    part.options.insert(name.to_owned(), value);
+                }
+            }
+            let made = self.catalog.deployer(&part);
+            let deployer = made.map_err(|error| placed(error, location))?;
+            let name = if several { format!("{release}-{}", part.kind) } else { release.to_owned() };
+            let release = Release::new(&*name).namespace(self.options.namespace.clone());
+            let mut deploy = Deploy::new(release, deployer);
+            // One after the other, as Skaffold's deployers are.
+            deploy.after.extend(before.replace(name));
+            if known.status_check_deadline_seconds > 0 {
+                let usual = Watch::default();
+                deploy.watch =
+                    Watch::new(usual.interval, Duration::from_secs(known.status_check_deadline_seconds));
+            }
+            self.pipeline.deploys.push(deploy);
+        }
+        Ok(())
+    }
+
+    fn deployer(&self, choice: &Choice, document: &Document) -> Result<Part> {
+        let location = document.location(choice.span);
+        match choice.name.as_str() {
+            "kubectl" => Part::with_options("kubectl", &choice.read::<Kubectl>(document)?),
+            other if self.knows("deployer", other) => Ok(Part::new(other).options(choice.options(document)?)),
+            other if LATER.contains(&other) => {
+                Err(Error::unsupported(format!("the deployer `{other}` is not supported yet")).at(location))
+            }
+            _ => {
+                let known = DEPLOY_FIELDS.into_iter().chain(["kubectl"]).chain(LATER);
+                let known = known.chain(unread::fields("/deploy"));
+                Err(choice.unknown(document, known.chain(self.kinds("deployer"))))
+            }
+        }
+    }
+}
+
+/// Skaffold's own default of what is rendered (schema/defaults, `SetDefaultRenderer`), which is for
+/// `kubectl` alone.
+fn default_manifests(part: &Part) -> Option<Value> {
+    let remote = part.options.contains_key("remoteManifests");
+    (part.kind == "kubectl" && !remote)
+        .then(|| Value::Object(Map::from_iter([("rawYaml".to_owned(), json!(["k8s/*.yaml"]))])))
+}

@@ -1,0 +1,93 @@
+//! Fifth stage: the typed configuration becomes a pipeline. Skaffold's words for plug-ins become kinds
+//! of the catalog here, and nowhere else.
+
+mod build;
+mod deploy;
+mod tag;
+mod test;
+
+use std::collections::BTreeMap;
+
+use shipway_core::{Catalog, Error, Location, Pipeline, Result, did_you_mean};
+use shipway_yaml::Document;
+
+use super::{Options, model::Config};
+use crate::Notice;
+
+/// A pipeline that is being made.
+pub(super) struct Lower<'a> {
+    options: &'a Options,
+    catalog: &'a Catalog,
+    pipeline: Pipeline,
+    named: bool,
+    insecure_registries: Vec<String>,
+    /// Where each image is declared.
+    images: BTreeMap<String, Location>,
+    /// The images that others require, and where they say so.
+    required: Vec<(String, Location)>,
+    notices: Vec<Notice>,
+}
+
+impl<'a> Lower<'a> {
+    pub(super) fn new(options: &'a Options, catalog: &'a Catalog) -> Self {
+        Self {
+            options,
+            catalog,
+            pipeline: Pipeline::new(&options.name),
+            named: false,
+            insecure_registries: Vec::new(),
+            images: BTreeMap::new(),
+            required: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// Adds all of a configuration.
+    pub(super) fn add(&mut self, config: Config, document: &Document) -> Result<()> {
+        let Config { name, build, tests, manifests, deploy } = config;
+        // The first configuration with a name gives the pipeline its own.
+        if let (Some(name), false) = (&name, self.named) {
+            self.pipeline.name.clone_from(name);
+            self.named = true;
+        }
+        self.insecure_registries.extend(build.common.insecure_registries.iter().cloned());
+        let first = self.pipeline.builds.len();
+        self.builds(build, document)?;
+        self.tests(tests, first, document)?;
+        // "run", "dev", "deploy" … deploy; these do not.
+        if ["build", "test"].contains(&self.options.command.as_str()) {
+            return Ok(());
+        }
+        let release = name.unwrap_or_else(|| self.options.name.clone());
+        self.deploys(deploy, manifests, &release, document)
+    }
+
+    /// Returns the kinds of a role that the catalog has.
+    fn kinds(&self, role: &str) -> Vec<&'static str> {
+        self.catalog.kinds().remove(role).unwrap_or_default()
+    }
+
+    fn knows(&self, role: &str, kind: &str) -> bool {
+        self.kinds(role).contains(&kind)
+    }
+
+    pub(super) fn finish(self) -> Result<(Pipeline, Vec<String>, Vec<Notice>)> {
+        for (image, location) in &self.required {
+            if !self.images.contains_key(image) {
+                let error = Error::config(format!("`{image}` is required, and nothing builds it"))
+                    .at(location.clone());
+                return Err(match did_you_mean(image, self.images.keys().map(String::as_str)) {
+                    Some(near) => error.hint(format!("did you mean `{near}`?")),
+                    None => error.hint("add an artifact with this image"),
+                });
+            }
+        }
+        self.pipeline.check()?;
+        Ok((self.pipeline, self.insecure_registries, self.notices))
+    }
+}
+
+/// Gives an error a place, if it has none of its own.
+fn placed(error: Error, location: Location) -> Error {
+    if error.report().location.is_some() { error } else { error.at(location) }
+}

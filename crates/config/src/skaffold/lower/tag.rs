@@ -1,0 +1,58 @@
+//! Who names images: `build.tagPolicy`.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use shipway_core::{Error, Part, Result, Tagger};
+use shipway_yaml::Document;
+
+use super::{Lower, placed};
+use crate::skaffold::model::{Choice, CustomTemplate, DateTime, EnvTemplate, GitCommit, Nothing};
+
+/// Skaffold's taggers.
+const TAGGERS: [&str; 6] =
+    ["gitCommit", "sha256", "inputDigest", "dateTime", "envTemplate", "customTemplate"];
+
+impl Lower<'_> {
+    /// Returns the tagger that the file says, or that is said in its place.
+    pub(super) fn tagger(&self, choices: &[Choice], document: &Document) -> Result<Arc<dyn Tagger>> {
+        if let Some(tag) = &self.options.tag {
+            return self.catalog.tagger(&Part::with_options("fixed", &Fixed { tag: tag.as_str() })?);
+        }
+        let [choice, more @ ..] = choices else {
+            // Skaffold's own default (schema/defaults).
+            return self.catalog.tagger(&Part::new("gitCommit")).map_err(|error| {
+                placed(error, document.location(document.root.span))
+                    .note("a file without `build.tagPolicy` names images by commits")
+            });
+        };
+        if let Some(other) = more.first() {
+            let message = format!("`{}` and `{}` are both to name the images", choice.name, other.name);
+            return Err(document.error(other.span, message).hint("keep one of them"));
+        }
+        let part = match choice.name.as_str() {
+            "gitCommit" => typed::<GitCommit>(choice, document),
+            "sha256" | "inputDigest" => typed::<Nothing>(choice, document),
+            "dateTime" => typed::<DateTime>(choice, document),
+            "envTemplate" => typed::<EnvTemplate>(choice, document),
+            "customTemplate" => typed::<CustomTemplate>(choice, document),
+            other if self.knows("tagger", other) => Ok(Part::new(other).options(choice.options(document)?)),
+            _ => Err(choice.unknown(document, TAGGERS.into_iter().chain(self.kinds("tagger")))),
+        }?;
+        self.catalog.tagger(&part).map_err(|error| placed(error, document.location(choice.span)))
+    }
+}
+
+/// Returns the part of a kind whose options are of a form that Skaffold says.
+fn typed<T: serde::de::DeserializeOwned + Serialize>(
+    choice: &Choice,
+    document: &Document,
+) -> Result<Part, Error> {
+    Part::with_options(&*choice.name, &choice.read::<T>(document)?)
+}
+
+/// The options of the tagger `fixed`.
+#[derive(Serialize)]
+struct Fixed<'a> {
+    tag: &'a str,
+}

@@ -1,0 +1,209 @@
+//! Fourth stage: the configuration as types, in the newest version alone.
+//!
+//! What is for a plug-in is either typed here, where Skaffold says its form, and handed over as JSON, or
+//! a key that a kind of the catalog has the name of.
+
+mod open;
+mod plug_in;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, de::IgnoredAny};
+use shipway_core::{Platform, Result};
+use shipway_yaml::{Document, Node, Spanned, Value};
+
+pub(super) use self::{
+    open::{Choice, Open},
+    plug_in::{
+        Custom, CustomTemplate, CustomTest, DateTime, Docker, EnvTemplate, GitCommit, Kubectl, Manifests,
+        Nothing,
+    },
+};
+
+use super::{parse::part, unread};
+
+/// A configuration.
+#[derive(Debug)]
+pub(super) struct Config {
+    pub(super) name: Option<String>,
+    pub(super) build: Build,
+    pub(super) tests: Vec<TestCase>,
+    /// What is rendered, where the file says it.
+    pub(super) manifests: Option<Manifests>,
+    pub(super) deploy: Open<Deploy>,
+}
+
+#[derive(Debug)]
+pub(super) struct Build {
+    pub(super) common: BuildFields,
+    pub(super) tag_policy: Vec<Choice>,
+    pub(super) artifacts: Vec<Open<Artifact>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Top {
+    #[serde(default)]
+    metadata: Metadata,
+    #[serde(default)]
+    test: Vec<TestCase>,
+    manifests: Option<Manifests>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Metadata {
+    name: Option<String>,
+    #[serde(rename = "labels")]
+    _labels: BTreeMap<String, String>,
+    #[serde(rename = "annotations")]
+    _annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct BuildFields {
+    pub(super) insecure_registries: Vec<String>,
+    pub(super) platforms: Vec<Platform>,
+    pub(super) local: Local,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct Local {
+    pub(super) push: Option<bool>,
+    pub(super) use_buildkit: Option<bool>,
+    // Not read, and known.
+    #[serde(rename = "concurrency")]
+    _concurrency: Option<IgnoredAny>,
+    #[serde(rename = "useDockerCLI")]
+    _use_docker_cli: Option<IgnoredAny>,
+    #[serde(rename = "tryImportMissing")]
+    _try_import_missing: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Artifact {
+    pub(super) image: Spanned<String>,
+    pub(super) context: Option<String>,
+    #[serde(default)]
+    pub(super) platforms: Vec<Platform>,
+    #[serde(default)]
+    pub(super) requires: Vec<Required>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Required {
+    pub(super) image: Spanned<String>,
+    pub(super) alias: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct TestCase {
+    pub(super) image: Spanned<String>,
+    pub(super) context: Option<String>,
+    #[serde(default)]
+    pub(super) structure_tests: Vec<String>,
+    #[serde(default)]
+    pub(super) custom: Vec<CustomTest>,
+    #[serde(rename = "structureTestsArgs")]
+    _structure_tests_args: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct Deploy {
+    pub(super) kube_context: Option<String>,
+    pub(super) status_check: Option<Spanned<bool>>,
+    pub(super) status_check_deadline_seconds: u64,
+}
+
+/// What a mapping is made of besides what is read apart and what plug-ins claim.
+const TOP_FIELDS: [&str; 3] = ["metadata", "test", "manifests"];
+const TOP_SECTIONS: [&str; 5] = ["apiVersion", "kind", "build", "deploy", "profiles"];
+const BUILD_FIELDS: [&str; 3] = ["insecureRegistries", "platforms", "local"];
+pub(super) const ARTIFACT_FIELDS: [&str; 4] = ["image", "context", "platforms", "requires"];
+pub(super) const DEPLOY_FIELDS: [&str; 3] = ["kubeContext", "statusCheck", "statusCheckDeadlineSeconds"];
+
+/// A profile, apart from its sections.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Profile {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) activation: Vec<Activation>,
+    #[serde(default)]
+    pub(super) requires_all_activations: bool,
+    #[serde(default)]
+    pub(super) patches: Vec<Patch>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Activation {
+    pub(super) env: Option<Spanned<String>>,
+    pub(super) kube_context: Option<String>,
+    pub(super) command: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Patch {
+    pub(super) op: Option<Spanned<String>>,
+    pub(super) path: Spanned<String>,
+    pub(super) from: Option<Spanned<String>>,
+    #[serde(rename = "value")]
+    _value: Option<IgnoredAny>,
+}
+
+impl Config {
+    /// Reads a configuration of the newest version, without profiles.
+    pub(super) fn read(document: &Document) -> Result<Self> {
+        let open: Open<Top> = Open::read(document, &TOP_FIELDS)?;
+        if let Some(choice) = open.choices.iter().find(|choice| !TOP_SECTIONS.contains(&&*choice.name)) {
+            let known = TOP_SECTIONS.into_iter().chain(TOP_FIELDS).chain(unread::fields(""));
+            return Err(choice.unknown(document, known));
+        }
+        let Top { metadata, test, manifests } = open.known;
+        let section = |name: &str| match document.root.get(name) {
+            Some(node) if !node.is_null() => part(document, node),
+            _ => part(document, &Node::mapping(Vec::new())),
+        };
+        Ok(Self {
+            name: metadata.name.filter(|name| !name.is_empty()),
+            build: Build::read(section("build"))?,
+            tests: test,
+            manifests,
+            deploy: Open::read(&section("deploy"), &DEPLOY_FIELDS)?,
+        })
+    }
+}
+
+impl Build {
+    fn read(mut document: Document) -> Result<Self> {
+        let mut apart = |name| {
+            let taken = crate::path::take(&mut document.root, &[name]);
+            taken.map(|(_, node)| node).filter(|node| !node.is_null())
+        };
+        let (artifacts, tag_policy) = (apart("artifacts"), apart("tagPolicy"));
+        let open: Open<BuildFields> = Open::read(&document, &BUILD_FIELDS)?;
+        if let Some(choice) = open.choices.first() {
+            let known = ["artifacts", "tagPolicy"].into_iter().chain(BUILD_FIELDS);
+            return Err(choice.unknown(&document, known.chain(unread::fields("/build"))));
+        }
+        let tag_policy = match tag_policy {
+            Some(node) => Open::<Nothing>::read(&part(&document, &node), &[])?.choices,
+            None => Vec::new(),
+        };
+        let list = artifacts.map(|node| match node.value {
+            Value::Sequence(items) => Ok(items),
+            _ => Err(document.error(node.span, format!("expected a list, found {}", node.kind()))),
+        });
+        let items = list.transpose()?.unwrap_or_default();
+        let artifacts = items.iter().map(|item| Open::read(&part(&document, item), &ARTIFACT_FIELDS));
+        Ok(Self { common: open.known, tag_policy, artifacts: artifacts.collect::<Result<_>>()? })
+    }
+}

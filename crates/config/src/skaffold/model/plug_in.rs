@@ -1,0 +1,130 @@
+//! The forms that Skaffold says of what is handed over to plug-ins, field for field as it writes them.
+//!
+//! Typed here, a text stays as it is written: as JSON `1.10` would be a number.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! handed_over {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub(in crate::skaffold) struct $name {
+            $(
+                $(#[$field_meta])*
+                #[serde(default, skip_serializing_if = "is_default")]
+                pub(in crate::skaffold) $field: $type,
+            )*
+        }
+    };
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+handed_over! {
+    /// `docker` of an artifact.
+    #[derive(Default)]
+    Docker {
+        dockerfile: Option<String>,
+        target: Option<String>,
+        build_args: BTreeMap<String, Option<String>>,
+        cache_from: Vec<String>,
+        no_cache: bool,
+        pull_parent: bool,
+        network: Option<String>,
+        add_host: Vec<String>,
+        squash: bool,
+        secrets: Vec<Secret>,
+        ssh: Option<String>,
+        cli_flags: Vec<String>,
+    }
+}
+handed_over! {
+    Secret { id: String, src: Option<String>, env: Option<String>, }
+}
+handed_over! {
+    /// `custom` of an artifact.
+    Custom { build_command: String, dependencies: Option<Dependencies>, }
+}
+handed_over! {
+    Dependencies {
+        paths: Vec<String>,
+        ignore: Vec<String>,
+        command: Option<String>,
+        dockerfile: Option<Dockerfile>,
+    }
+}
+handed_over! {
+    Dockerfile { path: String, build_args: BTreeMap<String, Option<String>>, }
+}
+handed_over! {
+    /// One of `custom` of a test.
+    CustomTest { command: String, timeout_seconds: u64, dependencies: Option<TestDependencies>, }
+}
+handed_over! {
+    TestDependencies { paths: Vec<String>, ignore: Vec<String>, command: Option<String>, }
+}
+handed_over! {
+    GitCommit { variant: Option<String>, prefix: Option<String>, ignore_changes: bool, }
+}
+handed_over! {
+    Nothing {}
+}
+handed_over! {
+    DateTime { format: Option<String>, timezone: Option<String>, }
+}
+handed_over! {
+    EnvTemplate { template: String, }
+}
+handed_over! {
+    CustomTemplate { template: String, components: Vec<Component>, }
+}
+handed_over! {
+    Component {
+        name: String,
+        git_commit: Option<GitCommit>,
+        sha256: Option<Nothing>,
+        env_template: Option<EnvTemplate>,
+        date_time: Option<DateTime>,
+        custom_template: Option<serde_json::Value>,
+        input_digest: Option<Nothing>,
+    }
+}
+handed_over! {
+    /// `deploy.kubectl`.
+    #[derive(Default)]
+    Kubectl {
+        flags: Option<KubectlFlags>,
+        default_namespace: Option<String>,
+        remote_manifests: Vec<String>,
+        hooks: Option<serde_json::Value>,
+    }
+}
+handed_over! {
+    KubectlFlags { global: Vec<String>, apply: Vec<String>, delete: Vec<String>, disable_validation: bool, }
+}
+handed_over! {
+    /// `manifests`, for a deployer to render.
+    Manifests {
+        raw_yaml: Vec<String>,
+        kustomize: Option<Kustomize>,
+        helm: Option<serde_json::Value>,
+        kpt: Vec<String>,
+        remote_manifests: Vec<RemoteManifest>,
+        // Not read, and known.
+        hooks: Option<serde_json::Value>,
+        transform: Option<serde_json::Value>,
+        validate: Option<serde_json::Value>,
+        output: Option<String>,
+    }
+}
+handed_over! {
+    Kustomize { paths: Vec<String>, build_args: Vec<String>, }
+}
+handed_over! {
+    RemoteManifest { manifest: String, kube_context: Option<String>, }
+}

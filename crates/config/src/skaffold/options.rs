@@ -1,0 +1,176 @@
+//! What is said beside the file, as Skaffold's flags, its global configuration and its environment.
+
+use std::collections::BTreeMap;
+
+use shipway_core::Tag;
+
+/// How a `skaffold.yaml` is read.
+///
+/// ```
+/// use shipway_config::{Dockerfiles, Options};
+///
+/// let options = Options::default()
+///     .profiles(["production", "-dev"])
+///     .default_repo("registry.example/shop")
+///     .dockerfiles(Dockerfiles::Native);
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The profiles to activate, as after Skaffold's `-p`; with `-` before it one that does not activate
+    /// itself.
+    pub profiles: Vec<String>,
+    /// Whether profiles activate themselves; true by default.
+    pub auto_activation: bool,
+    /// What is done, which profiles may ask for: `run` by default; with `build` and `test` nothing is
+    /// deployed.
+    pub command: String,
+    /// The environment, which profiles may ask for; empty by default.
+    pub env: BTreeMap<String, String>,
+    /// The current Kubernetes context, which profiles may ask for and which says whether the cluster is
+    /// on this machine.
+    pub kube_context: Option<String>,
+    /// The namespace of releases.
+    pub namespace: Option<String>,
+    /// The pipeline's name where the file has none (`metadata.name`); `skaffold` by default.
+    pub name: String,
+    /// The repository below which all images go.
+    pub default_repo: Option<String>,
+    /// Whether the default repository may have folders; where absent that is known of Google's
+    /// registries and held for impossible of others, as by Skaffold.
+    pub multi_level_repo: Option<bool>,
+    /// A tag for all images, in the place of the file's.
+    pub tag: Option<Tag>,
+    /// Whether images go to registries, in the place of the file's (`build.local.push`). Where neither says
+    /// it, they do unless the Kubernetes context is that of a cluster on this machine.
+    pub push: Option<bool>,
+    /// Who builds artifacts of a Dockerfile (`docker`, or no builder at all).
+    pub dockerfiles: Dockerfiles,
+    /// Where the container engine listens; the builder's own default when absent.
+    pub docker_endpoint: Option<String>,
+}
+
+/// Who builds artifacts of a Dockerfile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dockerfiles {
+    /// The builder `docker`: a container engine, as with Skaffold.
+    #[default]
+    Docker,
+    /// The builder `native`, which needs no engine and runs no `RUN`.
+    Native,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            profiles: Vec::new(),
+            auto_activation: true,
+            command: "run".to_owned(),
+            env: BTreeMap::new(),
+            kube_context: None,
+            namespace: None,
+            name: "skaffold".to_owned(),
+            default_repo: None,
+            multi_level_repo: None,
+            tag: None,
+            push: None,
+            dockerfiles: Dockerfiles::default(),
+            docker_endpoint: None,
+        }
+    }
+}
+
+impl Options {
+    /// Sets the profiles to activate.
+    #[must_use]
+    pub fn profiles<T: Into<String>>(mut self, profiles: impl IntoIterator<Item = T>) -> Self {
+        self.profiles = profiles.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether profiles activate themselves.
+    #[must_use]
+    pub fn auto_activation(mut self, auto_activation: bool) -> Self {
+        self.auto_activation = auto_activation;
+        self
+    }
+
+    /// Sets what is done.
+    #[must_use]
+    pub fn command(mut self, command: impl Into<String>) -> Self {
+        self.command = command.into();
+        self
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the current Kubernetes context.
+    #[must_use]
+    pub fn kube_context(mut self, context: impl Into<String>) -> Self {
+        self.kube_context = Some(context.into());
+        self
+    }
+
+    /// Sets the namespace of releases.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Sets the pipeline's name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the repository below which all images go.
+    #[must_use]
+    pub fn default_repo(mut self, repository: impl Into<String>) -> Self {
+        self.default_repo = Some(repository.into());
+        self
+    }
+
+    /// Sets whether the default repository may have folders.
+    #[must_use]
+    pub fn multi_level_repo(mut self, multi_level: bool) -> Self {
+        self.multi_level_repo = Some(multi_level);
+        self
+    }
+
+    /// Sets a tag for all images.
+    #[must_use]
+    pub fn tag(mut self, tag: Tag) -> Self {
+        self.tag = Some(tag);
+        self
+    }
+
+    /// Sets whether images go to registries.
+    #[must_use]
+    pub fn push(mut self, push: bool) -> Self {
+        self.push = Some(push);
+        self
+    }
+
+    /// Sets who builds artifacts of a Dockerfile.
+    #[must_use]
+    pub fn dockerfiles(mut self, dockerfiles: Dockerfiles) -> Self {
+        self.dockerfiles = dockerfiles;
+        self
+    }
+
+    /// Sets where the container engine listens.
+    #[must_use]
+    pub fn docker_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.docker_endpoint = Some(endpoint.into());
+        self
+    }
+}

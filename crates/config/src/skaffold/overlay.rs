@@ -1,0 +1,92 @@
+//! What a profile says laid over the file: Skaffold's rules, which go by the types of its fields
+//! (`pkg/skaffold/schema/profiles.go`), as data.
+
+use shipway_yaml::{Node, Resolved, Rules, Value};
+
+use crate::path::{placed, put};
+
+/// The sections that a profile may have.
+pub(super) const SECTIONS: [&str; 8] =
+    ["build", "test", "manifests", "deploy", "portForward", "resourceSelector", "verify", "customActions"];
+
+/// The mappings whose fields are laid over one by one; any other is replaced as a whole.
+const MERGED: [&str; 8] = [
+    "/build",
+    "/build/hooks",
+    "/manifests",
+    "/manifests/hooks",
+    "/deploy",
+    "/deploy/logs",
+    "/deploy/logs/jsonParse",
+    "/resourceSelector",
+];
+
+/// A mapping with one field, which is replaced as a whole unless it has none.
+const CHOICE: &str = "/build/tagPolicy";
+
+/// Fields of which there is only one: the profile's puts the file's away.
+const ONE_OF: (&str, [&str; 3]) = ("/build", ["local", "googleCloudBuild", "cluster"]);
+
+/// Fields that count also as `false` or an empty list: pointers in Skaffold's types.
+const POINTERS: [&str; 3] = ["/deploy/statusCheck", "/manifests/transform", "/manifests/validate"];
+
+/// Lays a profile over a configuration.
+pub(super) fn overlay(config: &mut Node, profile: &Node) {
+    for section in SECTIONS {
+        let written = profile.entries().into_iter().flatten().find(|(key, _)| key.text() == Some(section));
+        if let Some((key, value)) = written {
+            field(config, section, key, value, "");
+        }
+    }
+}
+
+fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
+    let path = format!("{above}/{name}");
+    if MERGED.contains(&path.as_str())
+        && let Some(entries) = value.entries()
+    {
+        if entries.is_empty() {
+            return;
+        }
+        if config.get(name).is_none_or(|there| there.entries().is_none()) {
+            put(config, &[name], key, placed(Node::mapping(Vec::new()), value));
+        }
+        if let Some(there) = config.get_mut(name) {
+            for (key, value) in entries {
+                if let Some(name) = key.text() {
+                    field(there, name, key, value, &path);
+                }
+            }
+        }
+        return;
+    }
+    if path == CHOICE && value.entries().is_some_and(<[_]>::is_empty) {
+        return;
+    }
+    if is_zero(value) && !POINTERS.contains(&path.as_str()) {
+        return;
+    }
+    let (at, group) = ONE_OF;
+    if above == at
+        && group.contains(&name)
+        && let Some(entries) = config.entries_mut()
+    {
+        entries.retain(|(key, _)| key.text().is_none_or(|key| !group.contains(&key)));
+    }
+    put(config, &[name], key, value.clone());
+}
+
+/// Whether a field is as good as not written: Go cannot tell `false`, 0, an empty text and an empty
+/// list from nothing.
+fn is_zero(value: &Node) -> bool {
+    match &value.value {
+        Value::Scalar(_) => match value.resolved(Rules::Config) {
+            Some(Resolved::Null | Resolved::Bool(false) | Resolved::Integer(0)) => true,
+            Some(Resolved::Float(number)) => number == 0.0,
+            Some(Resolved::Text(text)) => text.is_empty(),
+            _ => false,
+        },
+        Value::Sequence(items) => items.is_empty(),
+        Value::Mapping(_) => false,
+    }
+}

@@ -1,0 +1,108 @@
+//! What a file may say that is not read yet, as data: each field with what is lost by that.
+
+use shipway_core::{Error, Result};
+use shipway_yaml::{Document, Node};
+
+use crate::{
+    Notice,
+    path::{each, steps, take},
+};
+
+/// What a field that is not read does to a run.
+enum Effect {
+    /// The run comes out as the file says; a person is told this.
+    None(&'static str),
+    /// The run would come out otherwise.
+    Changes,
+}
+
+use Effect::{Changes, None as Without};
+
+/// The fields, at their paths in the newest version.
+const UNREAD: [(&str, Effect); 21] = [
+    ("/requires", Changes),
+    ("/verify", Changes),
+    ("/resourceSelector", Changes),
+    ("/portForward", Without("no port is forwarded yet")),
+    ("/customActions", Without("custom actions are not run yet")),
+    ("/build/hooks", Changes),
+    ("/build/googleCloudBuild", Changes),
+    ("/build/cluster", Changes),
+    ("/build/local/concurrency", Without("how much is built at once is for who runs the pipeline to say")),
+    ("/build/local/tryImportMissing", Without("what is in a registry already is found there")),
+    ("/build/local/useDockerCLI", Without("the engine is asked over its API, without a command line")),
+    ("/build/artifacts/*/hooks", Changes),
+    ("/build/artifacts/*/sync", Without("files are not synchronised yet; a run builds the image")),
+    ("/build/artifacts/*/runtimeType", Without("nothing is debugged yet")),
+    ("/test/*/structureTestsArgs", Changes),
+    ("/manifests/hooks", Changes),
+    ("/manifests/transform", Changes),
+    ("/manifests/validate", Changes),
+    ("/manifests/output", Changes),
+    ("/deploy/logs", Without("logs are not followed yet")),
+    ("/deploy/tolerateFailuresUntilDeadline", Changes),
+];
+
+/// Takes the fields that are not read out of a configuration.
+///
+/// # Errors
+/// `Unsupported` at the first field without which the run would come out otherwise; the others are notes.
+pub(super) fn report(document: &mut Document, notices: &mut Vec<Notice>) -> Result<()> {
+    let mut lost = Vec::new();
+    for (path, effect, key) in taken(&mut document.root) {
+        let location = document.location(key.span);
+        match effect {
+            Without(message) => {
+                let message = format!("`{}` has no effect: {message}", name(path));
+                notices.push(Notice::new(location, message));
+            }
+            Changes => lost.push((location, format!("`{}` is not supported yet", name(path)))),
+        }
+    }
+    lost.sort();
+    let mut lost = lost.into_iter();
+    let Some((location, message)) = lost.next() else { return Ok(()) };
+    let error =
+        Error::unsupported(message).at(location).hint("take it out, or activate a profile that does without");
+    Err(lost.fold(error, |error, (location, message)| error.note(format!("{location}: {message}"))))
+}
+
+/// Takes the fields that are not read out of a part of a configuration that is only checked.
+pub(super) fn remove(root: &mut Node) {
+    taken(root);
+}
+
+/// Returns the names of the fields of a mapping that are not read, for messages.
+pub(super) fn fields(path: &str) -> impl Iterator<Item = &'static str> {
+    let below = steps(path);
+    UNREAD.iter().filter_map(move |(field, _)| {
+        let all = steps(field);
+        let (last, parents) = all.split_last()?;
+        (parents == below).then_some(*last)
+    })
+}
+
+fn taken(root: &mut Node) -> Vec<(&'static str, &'static Effect, Node)> {
+    let mut found = Vec::new();
+    for (path, effect) in &UNREAD {
+        let all = steps(path);
+        let Some((last, parents)) = all.split_last() else { continue };
+        let walked: std::result::Result<(), std::convert::Infallible> = each(root, parents, &mut |node| {
+            if let Some((key, value)) = take(node, &[last])
+                && !value.is_null()
+            {
+                found.push((*path, effect, key));
+            }
+            Ok(())
+        });
+        match walked {
+            Ok(()) => {}
+        }
+    }
+    found
+}
+
+/// The path as people write it.
+fn name(path: &str) -> String {
+    steps(path).into_iter().filter(|step| *step != "*").collect::<Vec<_>>().join(".")
+}

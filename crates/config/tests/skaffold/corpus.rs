@@ -1,0 +1,76 @@
+//! Real files beside what Skaffold itself makes of them (`skaffold diagnose --yaml-only`): both become the
+//! same pipeline.
+
+use std::{collections::BTreeMap, env, fs, path::Path};
+
+use shipway_config::{Options, read_skaffold};
+use shipway_core::ErrorKind;
+
+use crate::{
+    recorded::{catalog, show},
+    skip::skip,
+};
+
+/// A file's pipeline as text, without places; or the kind of its error.
+fn read(name: &str, text: &str, options: &Options) -> Result<String, (ErrorKind, String)> {
+    let loaded = read_skaffold(name, text, options, &catalog())
+        .map_err(|error| (error.kind(), error.report().to_string()))?;
+    let shown: String = show(&loaded)
+        .lines()
+        .filter(|line| !line.starts_with("notice ") && !line.starts_with("profiles "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    // Skaffold writes absolute paths, and its defaults out.
+    let shown = shown.replace("$CWD/", "").replace("$CWD", ".").replace("\"./", "\"");
+    Ok(shown
+        .replace(r#""dockerfile":"Dockerfile","#, "")
+        .replace(r#"{"dockerfile":"Dockerfile"}"#, "{}")
+        .replace(r#","dockerfile":"Dockerfile""#, ""))
+}
+
+/// Compares a folder's files; returns how many were the same, and what was refused why.
+fn compare(folder: &Path) -> (usize, BTreeMap<String, usize>) {
+    let (mut same, mut refused) = (0, BTreeMap::new());
+    let mut names: Vec<_> =
+        fs::read_dir(folder.join("effective")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    for effective in names {
+        let stem = effective.file_stem().unwrap().to_str().unwrap();
+        let (file, profile) = stem.split_once('@').unwrap_or((stem, ""));
+        let Ok(text) = fs::read_to_string(folder.join(format!("in/{file}.yaml"))) else { continue };
+        if effective.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let mut options = Options::default().auto_activation(false).name("app");
+        options.profiles.extend((!profile.is_empty()).then(|| profile.replace("--", "/")));
+        let expected = fs::read_to_string(&effective).unwrap();
+        let plain = Options::default().auto_activation(false).name("app");
+        match (read(stem, &text, &options), read(stem, &expected, &plain)) {
+            (Ok(ours), Ok(theirs)) => {
+                assert_eq!(ours, theirs, "{stem}");
+                same += 1;
+            }
+            (Err((ErrorKind::Unsupported, why)), _) => {
+                let why = why.split_once(": ").map_or(why.as_str(), |(_, why)| why);
+                *refused.entry(why.lines().next().unwrap().to_owned()).or_default() += 1;
+            }
+            (ours, theirs) => panic!("{stem}: {ours:?}\n{theirs:?}"),
+        }
+    }
+    (same, refused)
+}
+
+#[test]
+fn real_files_mean_what_skaffold_says() {
+    let Some(corpus) = env::var_os("SHIPWAY_CORPUS") else {
+        skip("real_files_mean_what_skaffold_says", "SHIPWAY_CORPUS");
+        return;
+    };
+    let mut same = 0;
+    for folder in ["skaffold/examples", "skaffold/public"] {
+        let (count, refused) = compare(&Path::new(&corpus).join(folder));
+        println!("{folder}: {count} the same, refused: {refused:#?}");
+        same += count;
+    }
+    assert!(same > 10, "only {same} files were read");
+}

@@ -1,0 +1,271 @@
+//! What the newest version's words become.
+
+use insta::assert_snapshot;
+use shipway_config::{Dockerfiles, Options};
+use shipway_core::Tag;
+
+use crate::recorded::{newest, newest_with, read};
+
+#[test]
+fn artifacts_go_to_the_builders_of_their_keys() {
+    assert_snapshot!(newest("
+build:
+  platforms: [linux/amd64, linux/arm64]
+  insecureRegistries: ['registry.test:5000']
+  local: {push: true, useBuildkit: true}
+  artifacts:
+  - image: registry.test:5000/base
+  - image: web
+    context: web
+    platforms: [linux/arm64]
+    requires: [{image: registry.test:5000/base, alias: BASE}]
+    docker:
+      dockerfile: deploy/Dockerfile
+      target: run
+      buildArgs: {VERSION: 1.10, TOKEN: , DEBUG: true}
+      secrets: [{id: npm, env: NPM_TOKEN}]
+      noCache: yes
+  - image: tool
+    custom:
+      buildCommand: ./build.sh
+      dependencies: {paths: ['**/*.go'], ignore: [vendor]}
+  - image: docs
+    pages: {theme: dark, version: 1.10}
+").unwrap(), @r#"
+    pipeline skaffold
+    build registry.test:5000/base in . into [Registry] registry.test:5000/base
+      by docker {"buildkit":true}
+      named by gitCommit {}
+      for linux/amd64, linux/arm64
+    build web in web into [Registry] web
+      by docker {"buildArgs":{"DEBUG":"true","TOKEN":null,"VERSION":"1.10"},"buildkit":true,"dockerfile":"deploy/Dockerfile","noCache":true,"secrets":[{"env":"NPM_TOKEN","id":"npm"}],"target":"run"}
+      named by gitCommit {}
+      for linux/arm64
+      with registry.test:5000/base as BASE
+    build tool in . into [Registry] tool
+      by custom {"buildCommand":"./build.sh","dependencies":{"ignore":["vendor"],"paths":["**/*.go"]}}
+      named by gitCommit {}
+      for linux/amd64, linux/arm64
+    build docs in . into [Registry] docs
+      by pages {"theme":"dark","version":1.1}
+      named by gitCommit {}
+      for linux/amd64, linux/arm64
+    deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
+    insecure registry.test:5000
+    "#);
+}
+
+#[test]
+fn images_are_named_by_the_tagger_of_the_policy() {
+    let named_by = |policy: &str| {
+        let body = format!("build:\n  artifacts: [{{image: web}}]\n  tagPolicy: {policy}\n");
+        let shown = newest_with(&body, &Options::default().command("build")).unwrap();
+        shown.lines().find_map(|line| line.trim().strip_prefix("named by ")).unwrap().to_owned()
+    };
+    for (policy, expected) in [
+        ("{}", "gitCommit {}"),
+        ("{gitCommit: {}}", "gitCommit {}"),
+        (
+            "{gitCommit: {variant: CommitSha, prefix: v, ignoreChanges: true}}",
+            r#"gitCommit {"ignoreChanges":true,"prefix":"v","variant":"CommitSha"}"#,
+        ),
+        ("{sha256: {}}", "sha256 {}"),
+        ("{inputDigest: {}}", "inputDigest {}"),
+        (
+            "{dateTime: {format: 2006-01-02, timezone: Local}}",
+            r#"dateTime {"format":"2006-01-02","timezone":"Local"}"#,
+        ),
+        ("{envTemplate: {template: '{{.V}}'}}", r#"envTemplate {"template":"{{.V}}"}"#),
+        (
+            "{customTemplate: {template: '{{.A}}', components: [{name: A, gitCommit: {}}, {name: B, sha256: {}}]}}",
+            r#"customTemplate {"components":[{"gitCommit":{},"name":"A"},{"name":"B","sha256":{}}],"template":"{{.A}}"}"#,
+        ),
+        ("{counter: {start: 3}}", r#"counter {"start":3}"#),
+    ] {
+        assert_eq!(named_by(policy), expected, "{policy}");
+    }
+    let options = Options::default().command("build").tag(Tag::parse("v1").unwrap());
+    let shown = newest_with("build: {artifacts: [{image: web}], tagPolicy: {sha256: {}}}", &options).unwrap();
+    assert!(shown.contains(r#"named by fixed {"tag":"v1"}"#), "{shown}");
+}
+
+#[test]
+fn images_go_where_the_file_the_caller_or_the_cluster_says() {
+    for (local, options, expected) in [
+        ("{}", Options::default(), "[Registry]"),
+        ("{push: false}", Options::default(), r#"[Daemon("unix:///var/run/docker.sock")]"#),
+        ("{push: false}", Options::default().push(true), "[Registry]"),
+        ("{}", Options::default().kube_context("minikube"), r#"[Daemon("unix:///var/run/docker.sock")]"#),
+        ("{push: true}", Options::default().kube_context("kind-kind"), "[Registry]"),
+        ("{}", Options::default().kube_context("gke"), "[Registry]"),
+        ("{}", Options::default().push(false).docker_endpoint("tcp://h:1"), r#"[Daemon("tcp://h:1")]"#),
+    ] {
+        let shown = newest_with(&format!("build: {{artifacts: [{{image: web}}], local: {local}}}"), &options)
+            .unwrap();
+        assert!(shown.contains(&format!("build web in . into {expected} web")), "{local}: {shown}");
+    }
+}
+
+#[test]
+fn dockerfiles_can_be_built_without_an_engine() {
+    let options = Options::default().dockerfiles(Dockerfiles::Native).env("TOKEN", "t").command("build");
+    assert_snapshot!(newest_with("
+build:
+  artifacts:
+  - image: base
+  - image: web
+    docker: {dockerfile: Dockerfile.web, target: run, buildArgs: {A: 1, TOKEN: , GONE: }, noCache: true}
+", &options).unwrap(), @r#"
+    pipeline skaffold
+    build base in . into [Registry] base
+      by native {"dockerfile":"Dockerfile"}
+      named by gitCommit {}
+    build web in . into [Registry] web
+      by native {"args":{"A":"1","TOKEN":"t"},"dockerfile":"Dockerfile.web","target":"run"}
+      named by gitCommit {}
+    "#);
+}
+
+#[test]
+fn tests_go_to_the_artifacts_that_they_are_for() {
+    assert_snapshot!(newest("
+build: {artifacts: [{image: web}, {image: api}]}
+test:
+- image: web
+  structureTests: [test/*.yaml]
+  custom:
+  - command: ./smoke.sh
+    timeoutSeconds: 60
+    dependencies: {paths: [smoke.sh]}
+  - command: ./more.sh
+- image: api
+  context: api
+  structureTests: [test/a.yaml, /etc/test.yaml]
+- image: gone
+  structureTests: [a]
+").unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by docker {}
+      named by gitCommit {}
+      tested as command by command {"command":"./smoke.sh","context":".","dependencies":{"paths":["smoke.sh"]},"timeoutSeconds":60}
+      tested as command-2 by command {"command":"./more.sh","context":"."}
+      tested as structure by structure {"files":["test/*.yaml"]}
+    build api in . into [Registry] api
+      by docker {}
+      named by gitCommit {}
+      tested as structure by structure {"files":["api/test/a.yaml","/etc/test.yaml"]}
+    deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
+    notice skaffold.yaml:16:10: `gone` is not built, so that its tests are not run
+    "#);
+}
+
+#[test]
+fn deployers_are_of_the_kinds_that_are_named_and_follow_one_another() {
+    let options = Options::default().namespace("shop");
+    assert_snapshot!(newest_with("
+metadata: {name: shop}
+build: {artifacts: [{image: web}]}
+manifests:
+  rawYaml: [k8s/*.yaml, 1.10]
+  kustomize: {paths: [overlays/prod]}
+deploy:
+  kubeContext: prod
+  statusCheckDeadlineSeconds: 90
+  statusCheck: true
+  kubectl: {defaultNamespace: shop, flags: {apply: [--server-side]}}
+  gitops: {repository: ../env, deployer: {kind: kubectl}}
+", &options).unwrap(), @r#"
+    pipeline shop
+    build web in . into [Registry] web
+      by docker {}
+      named by gitCommit {}
+    deploy shop-kubectl by kubectl {"defaultNamespace":"shop","flags":{"apply":["--server-side"]},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]}}
+      watched for 90s
+      in namespace shop
+    deploy shop-gitops by gitops {"deployer":{"kind":"kubectl"},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]},"repository":"../env"}
+      watched for 90s
+      after shop-kubectl
+      in namespace shop
+    "#);
+    assert_snapshot!(newest("build: {artifacts: [{image: web}]}\ndeploy: {gitops: {repository: ../env}}").unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by docker {}
+      named by gitCommit {}
+    deploy skaffold by gitops {"repository":"../env"}
+    "#);
+}
+
+#[test]
+fn several_configurations_make_one_pipeline() {
+    assert_snapshot!(read("
+apiVersion: skaffold/v4beta14
+kind: Config
+metadata: {name: one}
+build: {artifacts: [{image: web}]}
+manifests: {rawYaml: [one.yaml]}
+---
+# nothing
+---
+apiVersion: skaffold/v1beta11
+kind: Config
+build: {artifacts: [{image: api}]}
+deploy: {kubectl: {manifests: [two.yaml]}}
+", &Options::default()).unwrap(), @r#"
+    pipeline one
+    build web in . into [Registry] web
+      by docker {}
+      named by gitCommit {}
+    build api in . into [Registry] api
+      by docker {}
+      named by gitCommit {}
+    deploy one by kubectl {"manifests":{"rawYaml":["one.yaml"]}}
+    deploy skaffold by kubectl {"manifests":{"rawYaml":["two.yaml"]}}
+    "#);
+}
+
+#[test]
+fn anchors_and_merges_are_read() {
+    let shown = newest_with(
+        "
+.args: &args {buildArgs: {A: '1'}}
+build:
+  artifacts:
+  - image: web
+    docker: {<<: *args, target: run}
+",
+        &Options::default().command("build"),
+    )
+    .unwrap();
+    assert!(shown.contains(r#"by docker {"buildArgs":{"A":"1"},"target":"run"}"#), "{shown}");
+}
+
+#[test]
+fn what_is_not_read_and_changes_nothing_is_said() {
+    assert_snapshot!(newest("
+build:
+  local: {concurrency: 0, useDockerCLI: true, tryImportMissing: true}
+  artifacts:
+  - image: web
+    runtimeType: go
+    sync: {manual: [{src: 'src/**', dest: .}]}
+portForward: [{resourceType: service, resourceName: web, port: 80}]
+customActions: [{name: a, containers: []}]
+deploy: {logs: {prefix: auto}}
+").unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by docker {}
+      named by gitCommit {}
+    deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
+    notice skaffold.yaml:5:11: `build.local.concurrency` has no effect: how much is built at once is for who runs the pipeline to say
+    notice skaffold.yaml:5:27: `build.local.useDockerCLI` has no effect: the engine is asked over its API, without a command line
+    notice skaffold.yaml:5:47: `build.local.tryImportMissing` has no effect: what is in a registry already is found there
+    notice skaffold.yaml:8:5: `build.artifacts.runtimeType` has no effect: nothing is debugged yet
+    notice skaffold.yaml:9:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
+    notice skaffold.yaml:10:1: `portForward` has no effect: no port is forwarded yet
+    notice skaffold.yaml:11:1: `customActions` has no effect: custom actions are not run yet
+    notice skaffold.yaml:12:10: `deploy.logs` has no effect: logs are not followed yet
+    "#);
+}

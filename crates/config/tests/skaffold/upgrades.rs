@@ -1,0 +1,83 @@
+//! What the steps between the versions change.
+
+use insta::assert_snapshot;
+use shipway_config::Options;
+
+use crate::recorded::{error, read};
+
+fn old(body: &str, options: &Options) -> shipway_core::Result<String> {
+    read(&format!("apiVersion: skaffold/v1beta11\nkind: Config\n{body}"), options)
+}
+
+#[test]
+fn what_kubectl_deploys_is_rendered_apart() {
+    assert_snapshot!(old("
+build: {artifacts: [{image: web}]}
+deploy: {kubectl: {manifests: [a.yaml, b.yaml], flags: {global: [-v]}}}
+profiles:
+- name: p
+  deploy: {kubectl: {manifests: [c.yaml]}}
+  patches:
+  - {op: add, path: /deploy/kubectl/manifests/1, value: d.yaml}
+", &Options::default().profiles(["p"])).unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by docker {}
+      named by gitCommit {}
+    deploy skaffold by kubectl {"manifests":{"rawYaml":["c.yaml","d.yaml"]}}
+    profiles p
+    "#);
+}
+
+#[test]
+fn what_kustomize_deploys_is_rendered_by_it_and_deployed_by_kubectl() {
+    let old =
+        |body: &str| old(&format!("build: {{artifacts: []}}\n{body}"), &Options::default().profiles(["p"]));
+    assert_snapshot!(old("deploy: {kustomize: {}}\nprofiles: [{name: p}]").unwrap(), @r#"
+    pipeline skaffold
+    deploy skaffold by kubectl {"manifests":{"kustomize":{"paths":["."]}}}
+    profiles p
+    "#);
+    assert_snapshot!(old("
+deploy: {kustomize: {path: over, flags: {apply: [-a]}}, kubectl: {flags: {apply: [-b]}}}
+profiles:
+- name: p
+  patches: [{path: /deploy/kustomize/path, value: under}]
+").unwrap(), @r#"
+    pipeline skaffold
+    deploy skaffold by kubectl {"flags":{"apply":["-b","-a"]},"manifests":{"kustomize":{"paths":["under"]}}}
+    profiles p
+    "#);
+}
+
+#[test]
+fn errors_after_an_upgrade_are_at_the_users_own_lines() {
+    let refused = |body: &str| error(old(body, &Options::default()));
+    assert_snapshot!(refused("
+deploy:
+  kubectl:
+    manifests: {a: b}
+"), @"skaffold.yaml:6:16: expected a list, found a mapping");
+    assert_snapshot!(refused("
+deploy:
+  kustomize:
+    path: over
+    flag: []
+"), @r"
+    skaffold.yaml:7:5: there is no field `flag` here
+      hint: did you mean `flags`?
+    ");
+    assert_snapshot!(refused("deploy: {helm: {releases: []}}"), @r"
+    skaffold.yaml:3:10: `deploy.helm` of versions before skaffold/v3alpha1 is not supported yet
+      hint: `skaffold fix` writes the file in the newest version
+    ");
+    assert_snapshot!(refused("build: {artifacts: [{image: a, jibMaven: {module: m, profile: p}}]}"), @"skaffold.yaml:3:32: the builder `jib` is not supported yet");
+    assert_snapshot!(refused("build: {artifacts: [{image: a, kaniko: {flags: [-v]}}]}"), @r"
+    skaffold.yaml:3:41: `kaniko.flags` is gone since skaffold/v2beta9, which has a field for each
+      hint: `skaffold fix` writes the file in the newest version
+    ");
+    assert_snapshot!(refused("profiles: [{name: p, patches: [{path: /deploy/helm/releases/0/name, value: x}]}]"), @r"
+    skaffold.yaml:3:39: `deploy.helm` of versions before skaffold/v3alpha1 is not supported yet
+      hint: `skaffold fix` writes the file in the newest version
+    ");
+}
