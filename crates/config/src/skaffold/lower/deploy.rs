@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use shipway_core::{Deploy, Error, Part, Release, Result, Watch};
+use shipway_core::{Deploy, Error, Need, Part, Release, Result, Watch};
 use shipway_yaml::Document;
 
 use super::{Lower, placed};
@@ -69,7 +69,7 @@ impl Lower<'_> {
             let release = Release::new(&*name).namespace(self.options.namespace.clone());
             let mut deploy = Deploy::new(release, deployer);
             // One after the other, as Skaffold's deployers are.
-            deploy.after.extend(before.replace(name));
+            deploy.after.extend(before.replace(name).map(Need::release));
             if known.status_check_deadline_seconds > 0 {
                 let usual = Watch::default();
                 deploy.watch =
