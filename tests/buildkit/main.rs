@@ -22,14 +22,9 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn images_equal_those_of_buildkit() {
     let Some(bed) = Bed::find("images_equal_those_of_buildkit").await else { return };
-    let (mut problems, mut used, mut unknown) = (Vec::new(), BTreeSet::new(), 0);
+    let (mut problems, mut used) = (Vec::new(), BTreeSet::new());
     for case in CASES {
         for line in compare(&bed, case).await {
-            // Only a buildkitd that was built with the tag `dfparents` knows this flag.
-            if line.starts_with("buildkitd refuses it") && line.ends_with("unknown flag: --parents") {
-                unknown += 1;
-                continue;
-            }
             let known =
                 |(name, start, _): &&(&str, &str, &str)| *name == case.name && line.starts_with(start);
             match DIFFERENCES.iter().position(|difference| known(&difference)) {
@@ -40,11 +35,8 @@ async fn images_equal_those_of_buildkit() {
     }
     let unused = DIFFERENCES.iter().enumerate().filter(|(at, _)| !used.contains(at));
     problems.extend(unused.map(|(_, (name, line, _))| format!("{name}: no longer differs in `{line}`")));
-    let compared = CASES.len() - unknown;
-    println!(
-        "{compared} Dockerfiles compared, {} differences listed, {unknown} not known",
-        DIFFERENCES.len()
-    );
+    let compared = CASES.len();
+    println!("{compared} Dockerfiles compared, {} differences listed", DIFFERENCES.len());
     assert!(compared >= 40, "too few Dockerfiles");
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }

@@ -12,8 +12,11 @@ use crate::{
     tools::{on_path, quietly},
 };
 
-/// Changes with `bed/buildkit/go.mod`; the cache keeps a folder for each.
+/// Changes with `bed/buildkit/go.mod`; the cache keeps a folder for each version and choice of parts.
 const VERSION: &str = "0.25.2";
+
+/// `COPY --parents`, which is of the Dockerfile frontend `labs` and not in buildkitd's own by default.
+const PARTS: &str = "dfparents";
 
 const GO_MOD: &str = include_str!("../../bed/buildkit/go.mod");
 const GO_SUM: &str = include_str!("../../bed/buildkit/go.sum");
@@ -33,7 +36,7 @@ import (
 
 /// Returns buildkitd.
 pub(super) fn buildkitd(cache: &Cache) -> Result<PathBuf> {
-    cache.tool(&format!("buildkit-{VERSION}"), "buildkitd", build)
+    cache.tool(&format!("buildkit-{VERSION}-{PARTS}"), "buildkitd", build)
 }
 
 fn build(folder: &Path) -> Result<()> {
@@ -49,7 +52,8 @@ fn build(folder: &Path) -> Result<()> {
     let bin = folder.join("bin");
     fs::create_dir(&bin).map_err(|error| format!("`{}`: {error}", bin.display()))?;
     let mut go = Command::new(on_path("go").ok_or("`go` is not on the path")?);
-    go.args(["build", "-trimpath", "-ldflags=-s -w", "-o"]).arg(format!("{}/", bin.display()));
+    go.args(["build", "-trimpath", "-tags", PARTS, "-ldflags=-s -w", "-o"])
+        .arg(format!("{}/", bin.display()));
     go.args(["github.com/moby/buildkit/cmd/buildctl", "github.com/moby/buildkit/cmd/buildkitd"]);
     quietly(go.env("CGO_ENABLED", "0").current_dir(&module))
 }
