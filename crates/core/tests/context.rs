@@ -435,3 +435,21 @@ async fn of_a_kubeconfig_only_the_credentials_are_hidden() {
     let shown = cx.masked("apiVersion: v1, kind: Config, current-context: production, a-bearer-token");
     assert_eq!(shown, "apiVersion: v1, kind: Config, current-context: production, ***");
 }
+
+#[tokio::test]
+async fn what_is_asked_once_is_asked_once_in_a_run_and_again_after_an_error() {
+    let bench = bench();
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let ask = async |answer: Result<u64>| {
+        asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        answer
+    };
+    let failed = bench.cx.once("a", ask(Err(shipway_core::Error::config("no")))).await;
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Config);
+    let (one, other) = tokio::join!(bench.cx.once("a", ask(Ok(1))), bench.cx.once("a", ask(Ok(2))));
+    assert_eq!((*one.unwrap(), *other.unwrap()), (1, 1));
+    assert_eq!(*bench.cx.once("b", ask(Ok(3))).await.unwrap(), 3);
+    let text = bench.cx.once("a", async { Ok("another type") }).await;
+    assert_eq!((*text.unwrap(), asked.into_inner()), ("another type", 3));
+}

@@ -10,6 +10,7 @@ mod images;
 mod known;
 mod kubeconfig;
 mod mask;
+mod once;
 mod printed;
 mod process;
 mod world;
@@ -258,6 +259,22 @@ impl Context {
     /// Emits a line that something printed.
     pub fn output(&self, stream: Stream, line: &str) {
         self.emit(EventKind::Output { stream, line: line.trim_end_matches('\r').to_owned() });
+    }
+
+    /// Returns what the first task of this run to ask under this key got; the others wait for it.
+    ///
+    /// For what is the same for all tasks of a run and costs something to find out, such as a repository's
+    /// status. The key is within the answer's type, so a plug-in with a type of its own meets no other's
+    /// keys. An error is not kept: whoever asks next, asks again.
+    ///
+    /// # Errors
+    /// What `ask` says.
+    pub async fn once<T: Send + Sync + 'static>(
+        &self,
+        key: &str,
+        ask: impl Future<Output = Result<T>> + Send,
+    ) -> Result<Arc<T>> {
+        self.0.run.found().get(key, ask).await
     }
 
     /// Runs blocking work on a thread of its own, with this context.

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 
 use super::{
     Cancel, Clock, Context, Credentials, Disk, Files, FixedCredentials, HostDisk, HostFiles, HostProcesses,
-    Images, Inner, Processes, SystemClock, known::KnownHashes, mask::Masks,
+    Images, Inner, Processes, SystemClock, known::KnownHashes, mask::Masks, once::Once,
 };
 use crate::{
     Error, Result,
@@ -161,6 +161,7 @@ struct Shared {
     id: String,
     masks: Masks,
     known_hashes: KnownHashes,
+    found: Once,
     next: Mutex<u64>,
 }
 
@@ -172,6 +173,7 @@ impl RunContext {
             id: id.into(),
             masks: Masks::default(),
             known_hashes: KnownHashes::default(),
+            found: Once::default(),
             next: Mutex::new(0),
         }))
     }
@@ -198,6 +200,10 @@ impl RunContext {
 
     pub(super) fn known_hashes(&self) -> &KnownHashes {
         &self.0.known_hashes
+    }
+
+    pub(super) fn found(&self) -> &Once {
+        &self.0.found
     }
 
     /// Emits an event, with every secret hidden and in sequence.
