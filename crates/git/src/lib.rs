@@ -1,0 +1,17 @@
+//! Reads git repositories in place, without a git program: the commit, the tree of a folder, the name
+//! that `git describe` gives, and what `git status` would list.
+//!
+//! Nothing here runs a program, not even one that the repository's own configuration names (a clean
+//! filter, a file system monitor, a hook), and nothing reads the environment, the home folder or the
+//! configuration of the user or the machine: what of these counts, the embedder hands over through the
+//! context.
+
+mod failure;
+mod global;
+mod repository;
+mod status;
+
+pub use self::{
+    repository::{ObjectId, Repository},
+    status::Status,
+};

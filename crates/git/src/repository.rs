@@ -1,0 +1,214 @@
+//! A repository that lies on disk: its head, its trees and how git names them.
+
+use std::{
+    fmt,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use gix::{
+    bstr::{BString, ByteSlice},
+    commit::describe::SelectRef,
+    config::Source,
+    discover::upwards,
+    open, sec,
+};
+use shipway_core::{Context, Error, ErrorKind, Result};
+
+use crate::{failure::failed, global};
+
+/// The name of an object: 40 hexadecimal digits in lower case.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectId(pub(crate) gix::ObjectId);
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectId({self})")
+    }
+}
+
+/// A repository with a worktree, opened for reading; clones share it.
+///
+/// All methods block, so call them inside [`Context::blocking`].
+#[derive(Clone)]
+pub struct Repository {
+    pub(crate) inner: gix::ThreadSafeRepository,
+    worktree: PathBuf,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository").field("worktree", &self.worktree).finish_non_exhaustive()
+    }
+}
+
+impl Repository {
+    /// Opens the repository whose worktree the folder lies in, as git finds it: upwards, within one file
+    /// system.
+    ///
+    /// Who owns it does not matter, as nothing of it is ever run. Of the configuration, its own counts,
+    /// and of the user's, `core.excludesFile`, when the context's environment says where that is (`HOME`,
+    /// `XDG_CONFIG_HOME`).
+    ///
+    /// # Errors
+    /// `Config` when the folder is in no repository, or in one without a worktree; `NotFound` when there is
+    /// no such folder; `BadOutput` when the repository cannot be read.
+    pub fn discover(cx: &Context, folder: &Path) -> Result<Self> {
+        let folder = real(&cx.path(folder))?;
+        let search = upwards::Options {
+            trust: upwards::TrustPolicy::Assume(sec::Trust::Full),
+            ..upwards::Options::default()
+        };
+        let inner = gix::ThreadSafeRepository::discover_opts(
+            &folder,
+            search,
+            sec::trust::Mapping { full: options(cx)?, reduced: options(cx)? },
+        )
+        .map_err(|error| {
+            let missing = error.classify().is_not_found();
+            let kind = if missing { ErrorKind::Config } else { ErrorKind::BadOutput };
+            failed(kind, "open the git repository of", &folder, error)
+                .hint("put the folder into a git repository, or choose a tagger that needs none")
+        })?;
+        let worktree = inner.to_thread_local().workdir().map(Path::to_owned);
+        let Some(worktree) = worktree else {
+            return Err(Error::config(format!(
+                "the git repository of `{}` has no worktree",
+                folder.display()
+            ))
+            .hint("clone it, and work in the clone"));
+        };
+        Ok(Self { inner, worktree: real(&worktree)? })
+    }
+
+    /// Returns the worktree's folder, without links.
+    #[must_use]
+    pub fn worktree(&self) -> &Path {
+        &self.worktree
+    }
+
+    /// Returns the folder's path below the worktree, with `/` between its steps; empty for the worktree
+    /// itself.
+    ///
+    /// # Errors
+    /// `Config` when it is not below the worktree; `NotFound` when there is no such folder.
+    pub fn path_below(&self, cx: &Context, folder: &Path) -> Result<Vec<u8>> {
+        let folder = real(&cx.path(folder))?;
+        let below = folder.strip_prefix(&self.worktree).map_err(|_| {
+            Error::config(format!("`{}` is not below `{}`", folder.display(), self.worktree.display()))
+        })?;
+        Ok(below.as_os_str().as_bytes().to_vec())
+    }
+
+    /// Returns the commit that is checked out.
+    ///
+    /// # Errors
+    /// `Config` when there is no commit yet; `BadOutput` when it cannot be read.
+    pub fn head(&self) -> Result<ObjectId> {
+        let repository = self.inner.to_thread_local();
+        let head = repository.head().map_err(|error| self.unreadable("the head", error))?;
+        if head.is_unborn() {
+            return Err(Error::config(format!("`{}` has no commit yet", self.worktree.display()))
+                .hint("commit something, or choose a tagger that needs no commit"));
+        }
+        let commit = repository.head_commit().map_err(|error| self.unreadable("the head", error))?;
+        Ok(ObjectId(commit.id))
+    }
+
+    /// Returns the name of the branch that is checked out, without `refs/heads/`; none for a detached
+    /// head.
+    ///
+    /// # Errors
+    /// `BadOutput` when it cannot be read.
+    pub fn branch(&self) -> Result<Option<String>> {
+        let repository = self.inner.to_thread_local();
+        let name = repository.head_name().map_err(|error| self.unreadable("the head", error))?;
+        Ok(name.map(|name| name.shorten().to_str_lossy().into_owned()))
+    }
+
+    /// Returns the tree of a folder of a commit, by its [path](Self::path_below).
+    ///
+    /// # Errors
+    /// `Config` when the commit has no such folder; `BadOutput` when it cannot be read.
+    pub fn tree(&self, commit: ObjectId, path: &[u8]) -> Result<ObjectId> {
+        let repository = self.inner.to_thread_local();
+        let tree = repository.find_commit(commit.0).and_then(|commit| commit.tree());
+        let tree = tree.map_err(|error| self.unreadable("a tree", error))?;
+        if path.is_empty() {
+            return Ok(ObjectId(tree.id));
+        }
+        let steps = path.split(|byte| *byte == b'/');
+        let entry = tree.lookup_entry(steps).map_err(|error| self.unreadable("a tree", error))?;
+        match entry {
+            Some(entry) if entry.mode().is_tree() => Ok(ObjectId(entry.object_id())),
+            _ => Err(Error::config(format!(
+                "commit `{commit}` of `{}` has no folder `{}`",
+                self.worktree.display(),
+                path.as_bstr()
+            ))
+            .hint("commit the folder, or choose another variant")),
+        }
+    }
+
+    /// Returns the shortest form of a name that git would print: `core.abbrev` digits, or more where
+    /// those would mean several objects.
+    ///
+    /// # Errors
+    /// `BadOutput` when the objects cannot be read.
+    pub fn abbreviate(&self, id: ObjectId) -> Result<String> {
+        let repository = self.inner.to_thread_local();
+        let short = repository
+            .find_object(id.0)
+            .and_then(|object| object.id().shorten())
+            .map_err(|error| self.unreadable("an object", error))?;
+        Ok(short.to_string())
+    }
+
+    /// Returns what `git describe --tags --always` says of a commit: its tag; else the nearest tag with
+    /// the count of commits since and the abbreviated name; else the abbreviated name.
+    ///
+    /// # Errors
+    /// `BadOutput` when the history cannot be read.
+    pub fn describe(&self, commit: ObjectId) -> Result<String> {
+        let mut repository = self.inner.to_thread_local();
+        // Ancestors are read several times.
+        repository.object_cache_size_if_unset(4 * 1024 * 1024);
+        let commit = repository.find_commit(commit.0).map_err(|error| self.unreadable("a commit", error))?;
+        let name = commit
+            .describe()
+            .names(SelectRef::AllTags)
+            .format()
+            .map_err(|error| self.unreadable("the history", error))?;
+        Ok(name.to_string())
+    }
+
+    pub(crate) fn unreadable(&self, what: &str, error: gix::Error) -> Error {
+        failed(ErrorKind::BadOutput, &format!("read {what} of"), &self.worktree, error)
+    }
+}
+
+fn real(path: &Path) -> Result<PathBuf> {
+    gix::path::realpath(path).map_err(|error| failed(ErrorKind::NotFound, "find", path, error))
+}
+
+fn options(cx: &Context) -> Result<open::Options> {
+    let mut permissions = open::Permissions::isolated();
+    permissions.config.includes = true;
+    let excludes = global::excludes_file(cx)?;
+    let excludes = excludes.map(|path| {
+        let mut setting = BString::from("core.excludesFile=");
+        setting.extend_from_slice(path.as_os_str().as_bytes());
+        setting
+    });
+    Ok(open::Options::default()
+        .permissions(permissions)
+        // What may name a program to run, such as a clean filter, counts only where we say it ourselves.
+        .filter_config_section(|section| section.source == Source::Api)
+        .config_overrides(excludes))
+}

@@ -1,0 +1,91 @@
+//! Sprig's functions (sprig 3.3), those whose answer follows from their arguments alone.
+
+mod arguments;
+mod lists;
+mod numbers;
+mod paths;
+mod patterns;
+mod strings;
+mod values;
+
+use std::sync::Arc;
+
+use gotmpl::{FuncMap, TemplateError, Value};
+
+use self::arguments::Arguments;
+
+/// The answer of a function, or what is wrong with its arguments.
+type Answer = Result<Value, String>;
+
+/// A function: its name, how many arguments it takes at least and at most, and what it does.
+pub(crate) struct Function {
+    name: &'static str,
+    least: usize,
+    most: usize,
+    call: fn(&Arguments) -> Answer,
+}
+
+/// As many as there are.
+const ANY: usize = usize::MAX;
+
+/// What no function's answer may be larger than.
+const MAX_TEXT: usize = 1024 * 1024;
+const MAX_ITEMS: usize = 100_000;
+
+const fn function(name: &'static str, least: usize, most: usize, call: fn(&Arguments) -> Answer) -> Function {
+    Function { name, least, most, call }
+}
+
+fn all() -> impl Iterator<Item = &'static Function> {
+    let lists = [strings::ALL, values::ALL, numbers::ALL, lists::ALL, patterns::ALL, paths::ALL];
+    lists.into_iter().flatten()
+}
+
+/// Returns the function of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    all().find(|function| function.name == name)
+}
+
+/// Returns the names of all functions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    all().map(|function| function.name)
+}
+
+/// Returns why a function that sprig has is not here.
+pub(crate) fn refused(name: &str) -> Option<&'static str> {
+    match name {
+        "env" | "expandenv" => Some("a variable of the environment is `{{.NAME}}`"),
+        "cmd" | "getHostByName" => Some("a template runs no programs and asks no network"),
+        "now" | "date" | "dateInZone" | "date_in_zone" | "ago" | "htmlDate" | "htmlDateInZone" => {
+            Some("a template has no clock; the `dateTime` tagger has")
+        }
+        "uuidv4" | "shuffle" | "randInt" | "randAlpha" | "randAlphaNum" | "randAscii" | "randNumeric"
+        | "randBytes" => {
+            Some("a template gives the same text for the same values, so nothing in it is random")
+        }
+        _ => None,
+    }
+}
+
+/// Returns all functions as the engine takes them.
+pub(crate) fn functions() -> FuncMap {
+    let wrap = |function: &'static Function| -> gotmpl::ValueFunc {
+        Arc::new(move |values: &[Value]| {
+            let Function { name, least, most, call } = function;
+            if !(*least..=*most).contains(&values.len()) {
+                let count = values.len();
+                return Err(TemplateError::Exec(format!("`{name}` does not take {count} arguments")));
+            }
+            call(&Arguments(values)).map_err(|why| TemplateError::Exec(format!("`{name}`: {why}")))
+        })
+    };
+    all().map(|function| (function.name.to_owned(), wrap(function))).collect()
+}
+
+fn text(text: impl Into<String>) -> Answer {
+    Ok(Value::from(text.into()))
+}
+
+fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Value {
+    Value::from(items.into_iter().map(Into::into).collect::<Vec<Value>>())
+}

@@ -1,0 +1,109 @@
+package main
+
+// One template a line; ␤ stands for the end of a line.
+const templates = `
+{{.FOO}}
+v{{.FOO}}-{{ .N }}
+{{.MISSING}}
+{{ .FOO.BAR }}
+{{ $.FOO }}
+{{ $x := .FOO }}{{ $x }}{{ $x = "z" }}{{ $x }}
+{{ $x }}
+{{ if .EMPTY }}a{{ else if .FOO }}b{{ else }}c{{ end }}
+{{ with .FOO }}{{ . }}{{ end }}{{ with .EMPTY }}x{{ else }}none{{ end }}
+{{ range splitList "/" .BRANCH }}[{{ . }}]{{ end }}
+{{ range $i, $e := list "a" "b" }}{{ $i }}={{ $e }};{{ end }}
+{{ range 3 }}{{ . }}{{ end }}
+{{ range list }}x{{ else }}empty{{ end }}
+{{ range list 1 2 3 }}{{ if eq . 2 }}{{ continue }}{{ end }}{{ . }}{{ end }}
+{{ range list 1 2 3 }}{{ if eq . 2 }}{{ break }}{{ end }}{{ . }}{{ end }}
+{{/* a comment */}}x
+{{- .FOO -}}  y
+a  {{- "b" }}
+{{ define "t" }}<{{ . }}>{{ end }}{{ template "t" .FOO }}
+{{ block "b" .FOO }}({{ . }}){{ end }}
+{{ template "none" }}
+{{ .FOO | printf "%s-%5s|%-5s|%q" "a" "b" "c" }}
+{{ printf "%d %05d %x %X %o %b %c %U %e %.2f %t %v" 1 42 255 255 8 5 65 65 1.5 2.345 true .FOO }}
+{{ printf "%s" 1 }}
+{{ print "a" 1 2 "b" }}|{{ println "x" }}
+{{ len .FOO }} {{ index (list "a" "b") 1 }} {{ index (dict "k" "v") "k" }}
+{{ index (list "a") 5 }}
+{{ eq .FOO "bar" }} {{ ne .FOO "bar" }} {{ lt 1 2 }} {{ le 2 2 }} {{ gt 1 2 }} {{ ge 2 2 }} {{ eq .FOO "a" "bar" }}
+{{ eq 1 "1" }}
+{{ and .FOO .EMPTY }}|{{ or .EMPTY .FOO }}|{{ not .EMPTY }}
+{{ and true false }} {{ or false true }}
+{{ html "<a>" }} {{ js "it's" }} {{ urlquery "a b&c" }}
+{{ nosuchfunction .FOO }}
+{{ .FOO
+{{ end }}
+{{ if }}
+{{ "unclosed }}
+{{ 1 + 2 }}
+{{}}
+{{ default "x" .EMPTY }} {{ default "x" .FOO }} {{ .EMPTY | default "y" }} {{ default 5 0 }} {{ default "a" }}
+{{ empty .EMPTY }} {{ empty .FOO }} {{ empty 0 }} {{ empty false }} {{ empty (list) }} {{ empty (list 1) }}
+{{ coalesce .EMPTY "" .FOO "z" }} {{ coalesce 0 1 2 }} {{ coalesce "" }}
+{{ all .FOO "a" }} {{ all .FOO "" }} {{ any "" .FOO }} {{ any "" "" }} {{ all }}
+{{ ternary "yes" "no" true }} {{ ternary "yes" "no" (eq .FOO "x") }} {{ true | ternary 1 2 }}
+{{ ternary "yes" "no" "true" }}
+{{ fail "because" }}
+[{{ trim .SPACES }}] [{{ trimAll "$" "$5.00$" }}] [{{ trimSuffix "-" "a-" }}] [{{ trimPrefix "v" "v1" }}] [{{ trimall "ab" "abcba" }}]
+{{ upper .BRANCH }} {{ lower .BRANCH }} {{ title "hello wörld a_b c-d e.f" }} {{ untitle "Hello World" }} {{ swapcase "aB cD" }}
+{{ upper .UNI }} {{ lower .UNI }} {{ title .UNI }} {{ upper 5 }}
+{{ upper "straße" }} {{ lower "İ" | len }}
+{{ repeat 3 "ab" }} {{ repeat 0 "ab" }}|{{ "x" | repeat 2 }}
+{{ substr 0 3 .BRANCH }} {{ substr 3 -1 .BRANCH }} {{ substr -1 3 .BRANCH }} {{ substr 2 100 .FOO }}
+{{ substr 5 2 .BRANCH }}
+{{ nospace .SPACES }} {{ trunc 5 .BRANCH }} {{ trunc -5 .BRANCH }} {{ trunc 100 .FOO }} {{ trunc 0 .FOO }}| {{ trunc -100 .FOO }}
+{{ abbrev 8 .BRANCH }} {{ abbrev 3 .BRANCH }} {{ abbrev 100 .BRANCH }} {{ abbrevboth 5 10 "1234 5678 9123 4567" }} {{ abbrevboth 0 6 "abcdefghij" }} {{ abbrevboth 12 10 "1234 5678 9123 4567" }}
+{{ initials "First Try of it" }} {{ contains "eat" .BRANCH }} {{ hasPrefix "feat" .BRANCH }} {{ hasSuffix "x" .BRANCH }}
+{{ quote .FOO 5 "a\"b" }} {{ squote .FOO 1 }} {{ quote .LINES }} {{ quote "é\u0001" }} {{ quote nil "a" }}
+{{ cat "a" 1 .FOO true }} {{ cat "a" nil "b" }} {{ cat }}|
+{{ indent 2 .LINES }}|{{ nindent 2 .FOO }}|{{ indent 0 .FOO }}
+{{ replace "/" "-" .BRANCH }} {{ .BRANCH | replace "_" "." }} {{ replace "" "." "ab" }}
+{{ plural "one" "many" 1 }} {{ plural "one" "many" 2 }} {{ len .FOO | plural "one" "many" }}
+{{ regexMatch "^f" .BRANCH }} {{ regexMatch "^[0-9]+$" .N }} {{ regexMatch "[" "a" }}
+{{ regexFind "[A-Z][a-z]+" .BRANCH }} {{ regexFind "9" .BRANCH }}| {{ regexFindAll "[a-z]+" .BRANCH -1 }} {{ regexFindAll "[a-z]+" .BRANCH 2 }} {{ regexFindAll "a" .BRANCH 0 }}
+{{ regexReplaceAll "[^a-zA-Z0-9.-]" .BRANCH "-" }} {{ regexReplaceAll "a(x*)b" "-ab-axxb-" "${1}W" }} {{ regexReplaceAll "a(x*)b" "-ab-axxb-" "$1W" }} {{ regexReplaceAllLiteral "a(x*)b" "-ab-axxb-" "${1}" }}
+{{ regexReplaceAll "(?P<n>[a-z]+)" "abc 1" "<$n>" }} {{ regexReplaceAll "a" "banana" "$$" }}
+{{ regexSplit "z+" "pizza" -1 }} {{ regexSplit "a" "banana" 2 }} {{ regexQuoteMeta "1.2.3" }} {{ regexSplit "," "a,b" 0 }}
+{{ regexReplaceAll "(" "a" "b" }}
+{{ mustRegexFind "(" "a" }} 
+{{ mustRegexReplaceAll "[/_]" .BRANCH "-" | lower }} {{ mustRegexMatch "^f" .BRANCH }}
+{{ (split "/" .BRANCH)._0 }} {{ (split "/" .BRANCH)._1 }} {{ (splitn "-" 2 "a-b-c")._1 }}
+{{ (split "/" .BRANCH)._5 }}
+{{ splitList "/" .BRANCH }} {{ splitList "" "abc" }} {{ splitList "x" "" }} {{ join "-" (list 1 "a" true) }} {{ join "," "abc" }} {{ list "c" "a" "b" | sortAlpha }} {{ sortAlpha "x" }}
+{{ toString 5 }} {{ toString .FOO }} {{ toStrings (list 1 2 "x") }} {{ kindOf .FOO }} {{ kindOf 1 }} {{ kindOf (list) }} {{ kindIs "string" .FOO }}
+{{ add 1 2 3 }} {{ add1 5 }} {{ sub 5 3 }} {{ div 7 2 }} {{ mod 7 3 }} {{ mul 2 3 4 }} {{ max 1 5 3 }} {{ min 4 2 9 }} {{ biggest 1 2 }} {{ add }} {{ div -7 2 }} {{ mod -7 3 }}
+{{ add "1" "2" }} {{ int "7" }} {{ int64 "8" }} {{ int "x" }} {{ atoi .N }} {{ atoi "x" }} {{ int 3.7 }} {{ add 1.9 1 }} {{ int true }} {{ int "" }}
+{{ div 1 0 }}
+{{ mod 1 0 }}
+{{ until 4 }} {{ untilStep 0 10 3 }} {{ untilStep 5 0 -2 }} {{ until -3 }} {{ untilStep 3 3 1 }} {{ seq 3 }} {{ seq 2 4 }} {{ seq 0 2 10 }} {{ seq 3 1 }} {{ seq 0 -2 -5 }}
+{{ list 1 2 3 }} {{ first (list 1 2) }} {{ last (list 1 2) }} {{ rest (list 1 2 3) }} {{ initial (list 1 2 3) }} {{ tuple "a" "b" }}
+{{ append (list 1) 2 }} {{ prepend (list 1) 2 }} {{ push (list 1) 2 }} {{ concat (list 1) (list 2 3) }} {{ reverse (list 1 2 3) }} {{ uniq (list 1 2 1) }} {{ without (list 1 2 3) 2 }} {{ has 2 (list 1 2) }} {{ has 5 (list 1 2) }} {{ compact (list 0 1 "" "a") }}
+{{ slice (list 1 2 3 4) 1 3 }} {{ slice (list 1 2 3) 1 }} {{ slice (list 1 2) }}
+{{ slice "abc" 0 1 }}
+{{ first "abc" }}
+{{ chunk 2 (list 1 2 3) }}
+{{ dict "a" 1 "b" 2 }} {{ get (dict "a" 1) "a" }} {{ get (dict "a" 1) "z" }}| {{ hasKey (dict "a" 1) "a" }} {{ (dict "k" "v").k }} {{ keys (dict "a" 1) }} {{ values (dict "a" 1) }} {{ pick (dict "a" 1 "b" 2) "a" }} {{ omit (dict "a" 1 "b" 2) "a" }} {{ dict "odd" }}
+{{ dig "a" "b" "none" (dict "a" (dict "b" "deep")) }} {{ dig "a" "c" "none" (dict "a" (dict "b" "deep")) }}
+{{ b64enc .BRANCH }} {{ b64enc "a" }} {{ b64enc "ab" }} {{ b64dec "YWJj" }} {{ b64dec "YQ==" }} {{ b64enc "" }}|
+{{ sha256sum .FOO }} {{ sha256sum .FOO | trunc 12 }} {{ adler32sum .FOO }}
+{{ base .IMAGE_NAME }} {{ dir .IMAGE_NAME }} {{ ext "a/b.tar.gz" }} {{ clean "a//b/../c/." }} {{ isAbs "/a" }} {{ isAbs "a" }} {{ base "" }} {{ base "/" }} {{ dir "a" }} {{ clean "" }} {{ clean "/../a" }} {{ ext "a" }} {{ dir "/a" }} {{ base "a/b/" }} {{ clean "../../a" }}
+{{ deepEqual (list 1) (list 1) }} {{ deepEqual "a" "b" }}
+{{ hello }}
+{{ upper }}
+{{ upper "a" "b" }}
+{{ trunc "a" "b" }}
+{{ (list 1 2) | len }} {{ .FOO | upper | lower | quote }}
+{{ printf "%s-%s" (.BRANCH | replace "/" "-" | lower | trunc 20 | trimSuffix "-") .N }}
+{{ if and (ne .FOO "") (hasPrefix "feature/" .BRANCH) }}{{ .BRANCH | trimPrefix "feature/" | lower }}{{ end }}
+{{ "a\tb" }} {{ 'a' }} {{ 0x10 }} {{ 1e3 }} {{ 1_000 }} {{ 1.5 }} {{ true }} {{ nil }}
+{{ nil | default "x" }}
+{{ (index . "FOO") }} {{ index . "MISSING" }}|
+{{ hasKey . "FOO" }}
+{{ .FOO }}{{ .MISSING | default "x" }}
+{{ len . }}
+{{ camelcase "http_server" }} {{ snakecase "FirstName" }} {{ kebabcase "FirstName" }}
+`
