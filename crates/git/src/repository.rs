@@ -57,8 +57,8 @@ impl Repository {
     /// `XDG_CONFIG_HOME`).
     ///
     /// # Errors
-    /// `Config` when the folder is in no repository, or in one without a worktree; `NotFound` when there is
-    /// no such folder; `BadOutput` when the repository cannot be read.
+    /// `Config` when the folder is not there, in no repository, or in one without a worktree; `BadOutput`
+    /// when the repository cannot be read.
     pub fn discover(cx: &Context, folder: &Path) -> Result<Self> {
         let folder = real(&cx.path(folder))?;
         let search = upwards::Options {
@@ -97,7 +97,7 @@ impl Repository {
     /// itself.
     ///
     /// # Errors
-    /// `Config` when it is not below the worktree; `NotFound` when there is no such folder.
+    /// `Config` when it is not below the worktree.
     pub fn path_below(&self, cx: &Context, folder: &Path) -> Result<Vec<u8>> {
         let folder = real(&cx.path(folder))?;
         let below = folder.strip_prefix(&self.worktree).map_err(|_| {
@@ -194,7 +194,7 @@ impl Repository {
 }
 
 fn real(path: &Path) -> Result<PathBuf> {
-    gix::path::realpath(path).map_err(|error| failed(ErrorKind::NotFound, "find", path, error))
+    gix::path::realpath(path).map_err(|error| failed(ErrorKind::Config, "find", path, error))
 }
 
 fn options(cx: &Context) -> Result<open::Options> {
