@@ -1,17 +1,20 @@
-//! Reads git repositories in place, without a git program: the commit, the tree of a folder, the name
-//! that `git describe` gives, and what `git status` would list.
+//! Git repositories in place, without a git program: the commit, the tree of a folder, the name that `git
+//! describe` gives, what `git status` would list; and commits onto branches that others commit to as well.
 //!
 //! Nothing here runs a program, not even one that the repository's own configuration names (a clean
 //! filter, a file system monitor, a hook), and nothing reads the environment, the home folder or the
 //! configuration of the user or the machine: what of these counts, the embedder hands over through the
 //! context.
 
+mod branch;
+mod commit;
 mod failure;
 mod global;
 mod repository;
 mod status;
 
 pub use self::{
+    commit::{Author, NewCommit},
     repository::{ObjectId, Repository},
     status::Status,
 };

@@ -17,6 +17,9 @@ use shipway_core::{Context, Error, ErrorKind, Result};
 
 use crate::{failure::failed, global};
 
+/// Ten writers of one branch come after one another; git's own 100 ms are for two.
+const LOCK_TIMEOUT: &str = "core.filesRefLockTimeout=2000";
+
 /// The name of an object: 40 hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(pub(crate) gix::ObjectId);
@@ -33,18 +36,18 @@ impl fmt::Debug for ObjectId {
     }
 }
 
-/// A repository with a worktree, opened for reading; clones share it.
+/// A repository on this machine's disk; clones share it.
 ///
 /// All methods block, so call them inside [`Context::blocking`].
 #[derive(Clone)]
 pub struct Repository {
     pub(crate) inner: gix::ThreadSafeRepository,
-    worktree: PathBuf,
+    folder: PathBuf,
 }
 
 impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Repository").field("worktree", &self.worktree).finish_non_exhaustive()
+        f.debug_struct("Repository").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
@@ -71,9 +74,7 @@ impl Repository {
             sec::trust::Mapping { full: options(cx)?, reduced: options(cx)? },
         )
         .map_err(|error| {
-            let missing = error.classify().is_not_found();
-            let kind = if missing { ErrorKind::Config } else { ErrorKind::BadOutput };
-            failed(kind, "open the git repository of", &folder, error)
+            failed(kind(&error), "open the git repository of", &folder, error)
                 .hint("put the folder into a git repository, or choose a tagger that needs none")
         })?;
         let worktree = inner.to_thread_local().workdir().map(Path::to_owned);
@@ -84,13 +85,27 @@ impl Repository {
             ))
             .hint("clone it, and work in the clone"));
         };
-        Ok(Self { inner, worktree: real(&worktree)? })
+        Ok(Self { inner, folder: real(&worktree)? })
     }
 
-    /// Returns the worktree's folder, without links.
+    /// Opens the repository in exactly this folder: a worktree's, or that of a repository without one.
+    ///
+    /// # Errors
+    /// `Config` when there is none; `BadOutput` when it cannot be read.
+    pub fn open(cx: &Context, folder: &Path) -> Result<Self> {
+        let folder = real(&cx.path(folder))?;
+        let inner = gix::ThreadSafeRepository::open_opts(&folder, options(cx)?.with(sec::Trust::Full));
+        let inner = inner.map_err(|error| {
+            failed(kind(&error), "open the git repository in", &folder, error)
+                .hint("name the folder of a repository, as `git clone` or `git init --bare` makes it")
+        })?;
+        Ok(Self { inner, folder })
+    }
+
+    /// Returns the worktree's folder, or else the repository's own, without links.
     #[must_use]
-    pub fn worktree(&self) -> &Path {
-        &self.worktree
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Returns the folder's path below the worktree, with `/` between its steps; empty for the worktree
@@ -100,8 +115,8 @@ impl Repository {
     /// `Config` when it is not below the worktree.
     pub fn path_below(&self, cx: &Context, folder: &Path) -> Result<Vec<u8>> {
         let folder = real(&cx.path(folder))?;
-        let below = folder.strip_prefix(&self.worktree).map_err(|_| {
-            Error::config(format!("`{}` is not below `{}`", folder.display(), self.worktree.display()))
+        let below = folder.strip_prefix(&self.folder).map_err(|_| {
+            Error::config(format!("`{}` is not below `{}`", folder.display(), self.folder.display()))
         })?;
         Ok(below.as_os_str().as_bytes().to_vec())
     }
@@ -114,7 +129,7 @@ impl Repository {
         let repository = self.inner.to_thread_local();
         let head = repository.head().map_err(|error| self.unreadable("the head", error))?;
         if head.is_unborn() {
-            return Err(Error::config(format!("`{}` has no commit yet", self.worktree.display()))
+            return Err(Error::config(format!("`{}` has no commit yet", self.folder.display()))
                 .hint("commit something, or choose a tagger that needs no commit"));
         }
         let commit = repository.head_commit().map_err(|error| self.unreadable("the head", error))?;
@@ -149,7 +164,7 @@ impl Repository {
             Some(entry) if entry.mode().is_tree() => Ok(ObjectId(entry.object_id())),
             _ => Err(Error::config(format!(
                 "commit `{commit}` of `{}` has no folder `{}`",
-                self.worktree.display(),
+                self.folder.display(),
                 path.as_bstr()
             ))
             .hint("commit the folder, or choose another variant")),
@@ -189,8 +204,12 @@ impl Repository {
     }
 
     pub(crate) fn unreadable(&self, what: &str, error: gix::Error) -> Error {
-        failed(ErrorKind::BadOutput, &format!("read {what} of"), &self.worktree, error)
+        failed(ErrorKind::BadOutput, &format!("read {what} of"), &self.folder, error)
     }
+}
+
+fn kind(error: &gix::Error) -> ErrorKind {
+    if error.classify().is_not_found() { ErrorKind::Config } else { ErrorKind::BadOutput }
 }
 
 fn real(path: &Path) -> Result<PathBuf> {
@@ -210,5 +229,5 @@ fn options(cx: &Context) -> Result<open::Options> {
         .permissions(permissions)
         // What may name a program to run, such as a clean filter, counts only where we say it ourselves.
         .filter_config_section(|section| section.source == Source::Api)
-        .config_overrides(excludes))
+        .config_overrides(excludes.into_iter().chain([LOCK_TIMEOUT.into()])))
 }

@@ -166,7 +166,7 @@ impl Tagger for GitCommit {
 
 impl GitCommit {
     async fn name(&self, cx: &Context, repository: &Repository, path: &[u8]) -> Result<String> {
-        let key = repository.worktree().to_string_lossy();
+        let key = repository.folder().to_string_lossy();
         let ours = repository.clone();
         let head = cx.once(&key, cx.blocking(move |_| ours.head().map(Head))).await?.0;
         let (ours, path, variant) = (repository.clone(), path.to_owned(), self.0.variant);
@@ -204,7 +204,7 @@ async fn changes(
     path: &[u8],
     folder: &Path,
 ) -> Result<Option<Fingerprint>> {
-    let key = repository.worktree().to_string_lossy();
+    let key = repository.folder().to_string_lossy();
     let ours = repository.clone();
     let status = cx.once::<Status>(&key, cx.blocking(move |cx| ours.status(cx))).await?;
     let below = if path.is_empty() { 0 } else { path.len() + 1 };

@@ -113,11 +113,7 @@ impl State {
             };
             let ours = Repository::discover(&cx, &folder);
             let inside = self.line(&folder, &["rev-parse", "--show-toplevel"]);
-            compare(
-                "worktree",
-                inside.clone(),
-                clone(&ours).map(|ours| ours.worktree().display().to_string()),
-            );
+            compare("worktree", inside.clone(), clone(&ours).map(|ours| ours.folder().display().to_string()));
             let (Some(worktree), Ok(ours)) = (inside, ours) else { continue };
             let commit = ours.head();
             if whole.insert(worktree) {

@@ -1,0 +1,168 @@
+//! Commits that are made without a worktree: objects are written, then a branch moves to them.
+
+use std::collections::BTreeMap;
+
+use gix::{
+    ObjectId as Id,
+    actor::Signature,
+    bstr::{BString, ByteSlice},
+    date::Time,
+    objs::{Commit, tree::EntryKind},
+    validate::path::component,
+};
+use shipway_core::{Error, ErrorKind, Result, Timestamp};
+
+use crate::{ObjectId, Repository, failure::failed};
+
+/// Who made a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Author {
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}
+
+impl Author {
+    /// Returns the author of this name and address.
+    pub fn new(name: impl Into<String>, email: impl Into<String>) -> Self {
+        Self { name: name.into(), email: email.into() }
+    }
+}
+
+/// What a commit says, and what it changes of its parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewCommit {
+    /// Who made it.
+    pub author: Author,
+    /// When.
+    pub at: Timestamp,
+    /// What it says.
+    pub message: String,
+    /// Files by their paths, with `/` between the steps: the new content; none takes the file away.
+    ///
+    /// A file that was executable stays so, a new one is not. What a folder's name or a link was in becomes
+    /// a folder.
+    pub files: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+impl NewCommit {
+    /// Returns a commit that changes nothing.
+    pub fn new(author: Author, at: Timestamp, message: impl Into<String>) -> Self {
+        Self { author, at, message: message.into(), files: BTreeMap::new() }
+    }
+
+    /// Sets the files.
+    #[must_use]
+    pub fn files(mut self, files: impl IntoIterator<Item = (String, Option<Vec<u8>>)>) -> Self {
+        self.files = files.into_iter().collect();
+        self
+    }
+
+    fn signature(&self) -> Result<Signature> {
+        let Author { name, email } = &self.author;
+        for text in [name, email] {
+            // They end a name in git's own format.
+            if text.contains(['<', '>', '\n', '\0']) {
+                return Err(Error::config(format!("`{text}` cannot be an author's name or address")));
+            }
+        }
+        let seconds = i64::try_from(self.at.0 / 1000).unwrap_or(i64::MAX);
+        Ok(Signature {
+            name: BString::from(name.trim()),
+            email: BString::from(email.trim()),
+            time: Time::new(seconds, 0),
+        })
+    }
+}
+
+impl Repository {
+    /// Writes a commit on top of another, or the first one of a history, and returns its name. No branch
+    /// moves, no hook is run and no worktree changes.
+    ///
+    /// # Errors
+    /// `Config` when a path, the author or the message is none that git takes, on whatever system it is
+    /// checked out; `BadOutput` when the parent cannot be read; `Unavailable` when nothing can be written.
+    pub fn commit(&self, parent: Option<ObjectId>, new: &NewCommit) -> Result<ObjectId> {
+        let signature = new.signature()?;
+        if new.message.contains('\0') {
+            return Err(Error::config("a commit's message has a NUL in it"));
+        }
+        for path in new.files.keys() {
+            check_path(path)?;
+        }
+        let repository = self.inner.to_thread_local();
+        let tree = match parent {
+            Some(parent) => {
+                repository.find_commit(parent.0).and_then(|commit| commit.tree_id()).map(gix::Id::detach)
+            }
+            None => Ok(Id::empty_tree(repository.object_hash())),
+        };
+        let tree = tree.map_err(|error| self.unreadable("a commit", error))?;
+        let unwritable = |error| failed(ErrorKind::Unavailable, "write to", self.folder(), error);
+        let mut editor = repository.edit_tree(tree).map_err(|error| self.unreadable("a tree", error))?;
+        let before = repository.find_tree(tree).map_err(|error| self.unreadable("a tree", error))?;
+        for (path, content) in &new.files {
+            let Some(content) = content else {
+                editor.remove(path.as_str()).map_err(|error| self.unreadable("a tree", error))?;
+                continue;
+            };
+            let old = before.lookup_entry_by_path(path).map_err(|error| self.unreadable("a tree", error))?;
+            let kind = match old {
+                Some(old) if old.mode().kind() == EntryKind::BlobExecutable => EntryKind::BlobExecutable,
+                _ => EntryKind::Blob,
+            };
+            let blob = repository.write_blob(content).map_err(unwritable)?;
+            editor.upsert(path.as_str(), kind, blob).map_err(|error| self.unreadable("a tree", error))?;
+        }
+        let commit = Commit {
+            tree: editor.write().map_err(unwritable)?.detach(),
+            parents: parent.into_iter().map(|parent| parent.0).collect(),
+            author: signature.clone(),
+            committer: signature,
+            encoding: None,
+            message: BString::from(new.message.as_str()),
+            extra_headers: Vec::new(),
+        };
+        repository.write_object(&commit).map(|id| ObjectId(id.detach())).map_err(unwritable)
+    }
+
+    /// Returns the content of a file of a commit, of at most `limit` bytes; none when there is no file.
+    ///
+    /// # Errors
+    /// `Config` when it is larger; `BadOutput` when it cannot be read.
+    pub fn file(&self, commit: ObjectId, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let repository = self.inner.to_thread_local();
+        let entry = repository.find_commit(commit.0).and_then(|commit| commit.tree()).and_then(|tree| {
+            tree.lookup_entry_by_path(path).map(|entry| entry.map(gix::object::tree::Entry::detach))
+        });
+        let entry = entry.map_err(|error| self.unreadable("a commit", error))?;
+        let Some(entry) = entry.filter(|entry| entry.mode.is_blob()) else { return Ok(None) };
+        let size =
+            repository.find_header(entry.oid).map_err(|error| self.unreadable("a file", error))?.size();
+        if size > limit {
+            return Err(Error::config(format!("`{path}` of commit `{commit}` has more than {limit} bytes")));
+        }
+        let mut blob = repository.find_blob(entry.oid).map_err(|error| self.unreadable("a file", error))?;
+        Ok(Some(blob.take_data()))
+    }
+}
+
+/// Refuses what some system takes for something else than a file below the worktree (git's own
+/// `verify_path` with `core.protectHFS` and `core.protectNTFS`).
+fn check_path(path: &str) -> Result<()> {
+    let steps =
+        path.split('/').map(|step| component(step.as_bytes().as_bstr(), None, component::Options::default()));
+    for step in steps {
+        step.map_err(|error| {
+            Error::config(format!("`{path}` cannot be a path in a repository: {error}"))
+                .hint("write a path below the repository's folder, with `/` between its steps")
+        })?;
+    }
+    if path.contains('\0') || path.len() > 4096 {
+        return Err(Error::config("a path in a repository has a NUL in it, or more than 4096 bytes"));
+    }
+    Ok(())
+}
