@@ -228,6 +228,45 @@ async fn an_upload_is_given_up_when_whoever_pushes_is_dropped() {
     }
 }
 
+/// The registry cannot mount, and begins an upload instead, when nobody is there for it any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_began_in_place_of_a_mount_is_given_up_too() {
+    let (asked, deleted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (asking, deleting) = (Arc::clone(&asked), Arc::clone(&deleted));
+    let (go, wait) = std::sync::mpsc::channel();
+    let wait = std::sync::Mutex::new(wait);
+    let (registry, _folder) = registry_with(|builder| {
+        builder.faults(move |request| {
+            if request.method == "POST" {
+                asking.fetch_add(1, Ordering::SeqCst);
+                wait.lock().expect("not poisoned").recv().expect("told to go on");
+            }
+            deleting.fetch_add(usize::from(request.method == "DELETE"), Ordering::SeqCst);
+            None
+        })
+    })
+    .await;
+    let repository = |path: &str| {
+        Client::new().repository(&context(), &format!("{}/{path}", registry.host())).expect("a repository")
+    };
+    let (source, target) = (repository("base"), repository("web"));
+    let pushing =
+        tokio::spawn(async move { target.copy_blob(&descriptor(LAYER, b"missing"), &source).await });
+    let until = async |count: &AtomicUsize| {
+        let wait = async {
+            while count.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), wait).await.expect("in time");
+    };
+    until(&asked).await;
+    pushing.abort();
+    assert!(pushing.await.expect_err("aborted").is_cancelled());
+    go.send(()).expect("the registry waits");
+    until(&deleted).await;
+}
+
 /// A reader of some bytes and then an error.
 fn breaking(bytes: &'static [u8], how: &'static str) -> shipway_oci::BlobReader {
     struct End(Option<std::io::Error>);

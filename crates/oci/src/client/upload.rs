@@ -39,15 +39,14 @@ impl Upload {
     /// waits for it.
     pub(super) async fn begin(repository: &RemoteRepository) -> Result<Self> {
         let (exchange, url) = (repository.exchange.clone(), repository.url("blobs/uploads/")?);
-        // On a task of its own, which sees an answer that whoever pushes is not there for any more.
-        let begun = tokio::spawn(async move {
+        to_its_end(async move {
             let response = exchange.send(&post(url.clone())).await?;
             if response.status() != StatusCode::ACCEPTED {
                 return Err(refused(&exchange.host, "begin an upload", response).await);
             }
             Self::of(&exchange, &url, &response)
-        });
-        begun.await.unwrap_or_else(|error| Err(Error::internal("beginning an upload panicked").source(error)))
+        })
+        .await
     }
 
     /// Asks for a blob of another repository of the registry (OCI distribution-spec, "Mounting a blob from
@@ -57,19 +56,23 @@ impl Upload {
         digest: &Digest,
         from: &str,
     ) -> Result<Option<Self>> {
-        let exchange = &repository.exchange;
         let mut url = repository.url("blobs/uploads/")?;
         url.query_pairs_mut().append_pair("mount", digest.as_str()).append_pair("from", from);
         let call = post(url.clone()).scope(format!("repository:{from}:pull"));
-        let response = exchange.send(&call).await?;
-        match response.status() {
-            StatusCode::CREATED => {
-                super::push::check_digest(repository, digest, &response)?;
-                Ok(None)
+        let (repository, digest) = (repository.clone(), digest.clone());
+        to_its_end(async move {
+            let exchange = &repository.exchange;
+            let response = exchange.send(&call).await?;
+            match response.status() {
+                StatusCode::CREATED => {
+                    super::push::check_digest(&repository, &digest, &response)?;
+                    Ok(None)
+                }
+                StatusCode::ACCEPTED => Self::of(exchange, &url, &response).map(Some),
+                _ => Err(refused(&exchange.host, "mount a blob", response).await),
             }
-            StatusCode::ACCEPTED => Self::of(exchange, &url, &response).map(Some),
-            _ => Err(refused(&exchange.host, "mount a blob", response).await),
-        }
+        })
+        .await
     }
 
     fn of(exchange: &Exchange, url: &Url, response: &Response) -> Result<Self> {
@@ -112,6 +115,15 @@ impl Upload {
         give_up(self.exchange.clone(), self.place.clone()).await;
         self.open = false;
     }
+}
+
+/// Asks for an upload on a task of its own, which sees an answer that whoever pushes is not there for any
+/// more.
+async fn to_its_end<T: Send + 'static>(
+    asking: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let begun = tokio::spawn(asking).await;
+    begun.unwrap_or_else(|error| Err(Error::internal("beginning an upload panicked").source(error)))
 }
 
 /// Returns how much an answer says that came. `0-0` says nothing: everybody writes it for nothing too.
