@@ -154,6 +154,15 @@ impl Driver {
         observe::plan(pipeline, observed)
     }
 
+    /// Makes the plan that removes the releases of a pipeline, each after those that came after it; pure. Images,
+    /// tags and what steps did stay.
+    ///
+    /// # Errors
+    /// `Config` when the pipeline is wrong.
+    pub fn plan_removal(pipeline: &Pipeline) -> Result<Plan> {
+        observe::plan_removal(pipeline)
+    }
+
     /// Carries out a plan.
     ///
     /// That a task fails is part of the report, not an error; [`Report::into_result`] makes it one.

@@ -133,6 +133,24 @@ pub(super) fn lower(pipeline: &Pipeline, uses_tag: &BTreeSet<String>) -> Result<
     Ok(tasks)
 }
 
+/// Returns the tasks that remove the releases of a pipeline: each after those that came after it.
+pub(super) fn lower_removal(pipeline: &Pipeline) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for deploy in &pipeline.deploys {
+        let name = deploy.release.name.as_str();
+        let later = pipeline.deploys.iter().filter(|other| other.after.contains(&Need::release(name)));
+        let needs = later.map(|other| id("apply", &format!("{}/remove", other.release.name))).collect();
+        let limits = &deploy.deployer.capabilities().limits;
+        Lower { part: name, limits, deploy, tasks: &mut tasks }.change(
+            "/remove",
+            Aim::Remove,
+            needs,
+            When::Succeeded,
+        );
+    }
+    tasks
+}
+
 /// How long the runner may take to copy a volume back and remove it.
 const CLOSING: Duration = Duration::from_secs(600);
 
@@ -366,8 +384,9 @@ impl Lower<'_> {
             needs.push(self.add("gate", &name, action, vec![diff], When::Succeeded));
         }
         let apply = self.add("apply", &name, Action::Apply, needs, When::Succeeded);
-        let health = (aim != Aim::Settle)
-            .then(|| self.add("health", &name, Action::Health, vec![apply.clone()], When::Succeeded));
+        let watched = !matches!(aim, Aim::Settle | Aim::Remove);
+        let health =
+            watched.then(|| self.add("health", &name, Action::Health, vec![apply.clone()], When::Succeeded));
         (apply, health)
     }
 }

@@ -211,11 +211,7 @@ pub(super) fn plan(pipeline: &Pipeline, observed: &Observed) -> Result<Plan> {
     let uses_tag: BTreeSet<String> =
         observed.builds.iter().filter(|(_, seen)| seen.uses_tag).map(|(name, _)| name.clone()).collect();
     let mut tasks = lower_pipeline(pipeline, &uses_tag)?;
-    // Also refuses circles.
-    let schedule = Schedule::new(&tasks, 1)?;
-    let places: BTreeMap<&TaskId, usize> =
-        schedule.order().iter().enumerate().map(|(at, id)| (id, at)).collect();
-    tasks.sort_by_key(|task| places.get(&task.id).copied());
+    sort(&mut tasks)?;
     for task in &mut tasks {
         let (Action::Build { .. }, Some(seen)) = (&task.action, observed.builds.get(&task.part)) else {
             continue;
@@ -228,4 +224,21 @@ pub(super) fn plan(pipeline: &Pipeline, observed: &Observed) -> Result<Plan> {
         };
     }
     Ok(Plan::new(pipeline.name.as_str()).tasks(tasks))
+}
+
+/// Makes the plan that removes what was released: pure.
+pub(super) fn plan_removal(pipeline: &Pipeline) -> Result<Plan> {
+    pipeline.check()?;
+    let mut tasks = lower::lower_removal(pipeline);
+    sort(&mut tasks)?;
+    Ok(Plan::new(pipeline.name.as_str()).tasks(tasks))
+}
+
+/// Puts each task after those that it needs; also refuses circles.
+fn sort(tasks: &mut [Task]) -> Result<()> {
+    let schedule = Schedule::new(tasks, 1)?;
+    let places: BTreeMap<&TaskId, usize> =
+        schedule.order().iter().enumerate().map(|(at, id)| (id, at)).collect();
+    tasks.sort_by_key(|task| places.get(&task.id).copied());
+    Ok(())
 }

@@ -336,6 +336,10 @@ impl Work {
                 _ => return Err(Error::internal(format!("`{}` was not rendered", task.part))),
             },
             Aim::Settle => Desired::Settled(self.deployment(&id("apply", &task.part))?),
+            Aim::Remove => match deploy.deployer.history(cx, &task.part).await?.into_iter().next() {
+                Some(live) => Desired::Absent(live),
+                None => return Ok(Output::Nothing),
+            },
             Aim::Restore => {
                 let failed = self.deployment(&id("apply", &task.part)).ok().map(|failed| failed.revision);
                 let history = deploy.deployer.history(cx, &task.part).await?;

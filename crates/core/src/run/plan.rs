@@ -119,6 +119,8 @@ pub enum Aim {
     Settle,
     /// The newest earlier deployment runs again.
     Restore,
+    /// Nothing of the release is left.
+    Remove,
 }
 
 value! {

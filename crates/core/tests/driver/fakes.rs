@@ -175,6 +175,7 @@ impl Tester for FakeTester {
 pub(crate) struct FakeDeployer {
     pub(crate) history: Arc<Mutex<Vec<Deployment>>>,
     pub(crate) settled: Arc<Mutex<Vec<String>>>,
+    pub(crate) removed: Arc<Mutex<Vec<String>>>,
     pub(crate) broken: Arc<Mutex<bool>>,
     /// Claims neither to settle nor to restore.
     pub(crate) plain: bool,
@@ -233,6 +234,11 @@ impl Deployer for FakeDeployer {
         let manifests = match &changes.desired {
             Desired::Released { manifests, .. } => manifests.clone(),
             Desired::Restored(earlier) => earlier.manifests.clone(),
+            Desired::Absent(deployment) => {
+                self.removed.lock().unwrap().push(deployment.manifests.release.name.clone());
+                self.history.lock().unwrap().clear();
+                return Ok(deployment.clone());
+            }
             Desired::Settled(deployment) => {
                 self.settled.lock().unwrap().push(deployment.revision.clone());
                 return Ok(deployment.clone());

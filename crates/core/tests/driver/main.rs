@@ -364,3 +364,33 @@ async fn the_report_is_a_timeline_for_people() {
     run 1 of `shop` failed: 12 tasks, 0 reused, 1.23s
     ");
 }
+
+#[tokio::test]
+async fn releases_are_removed_in_the_other_order_and_what_is_not_there_is_left() {
+    let bench = bench();
+    let (shop, db) = (FakeDeployer::default(), FakeDeployer::default());
+    let removed = Arc::clone(&shop.removed);
+    let db = FakeDeployer { removed: Arc::clone(&removed), ..db };
+    let of = |name: &str, deployer: &FakeDeployer| {
+        let mut deploy = deploy(deployer);
+        deploy.release = shipway_core::Release::new(name);
+        deploy
+    };
+    let pipeline = Pipeline::new("all")
+        .build(build("web", bench.builder(Quirk::None)))
+        .deploy(of("db", &db))
+        .deploy(of("shop", &shop).after([Need::release("db")]));
+    bench.run(&pipeline).await.into_result().unwrap();
+    let plan = Driver::plan_removal(&pipeline).unwrap();
+    assert_eq!(
+        plan.to_string(),
+        "diff:shop/remove   runs\napply:shop/remove  runs\ndiff:db/remove     runs\napply:db/remove    runs\n"
+    );
+    let removal = async || {
+        bench.driver.execute(&pipeline, &plan, &bench.cancel).await.unwrap().into_result().unwrap();
+    };
+    removal().await;
+    assert_eq!(*removed.lock().unwrap(), ["shop", "db"]);
+    removal().await;
+    assert_eq!(removed.lock().unwrap().len(), 2);
+}
