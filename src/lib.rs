@@ -5,6 +5,7 @@ pub use shipway_core::*;
 
 pub use shipway_builders as builders;
 pub use shipway_cluster as cluster;
+pub use shipway_config as config;
 pub use shipway_deployers as deployers;
 pub use shipway_docker as docker;
 pub use shipway_oci as oci;
@@ -17,7 +18,9 @@ pub use shipway_testers as testers;
 /// ```
 /// let kinds = shipway::catalog().kinds();
 /// assert_eq!(kinds["builder"], ["custom", "docker", "native"]);
-/// assert_eq!(kinds["tagger"], ["fixed", "inputDigest"]);
+/// assert_eq!(kinds["tagger"], [
+///     "customTemplate", "dateTime", "envTemplate", "fixed", "gitCommit", "inputDigest", "sha256"
+/// ]);
 /// assert_eq!(kinds["tester"], ["command", "structure"]);
 /// assert_eq!(kinds["deployer"], ["memory"]);
 /// assert_eq!(kinds["runner"], ["docker", "host"]);
@@ -28,8 +31,13 @@ pub fn catalog() -> Catalog {
         .with_builder::<builders::NativeConfig>()
         .with_builder::<builders::DockerConfig>()
         .with_builder::<builders::CustomConfig>()
+        .with_tagger::<taggers::CustomTemplateConfig>()
+        .with_tagger::<taggers::DateTimeConfig>()
+        .with_tagger::<taggers::EnvTemplateConfig>()
         .with_tagger::<taggers::FixedConfig>()
+        .with_tagger::<taggers::GitCommitConfig>()
         .with_tagger::<taggers::InputDigestConfig>()
+        .with_tagger::<taggers::Sha256Config>()
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()
         .with_deployer::<deployers::MemoryConfig>()
