@@ -62,7 +62,9 @@ impl Repository {
     }
 
     /// Commits onto a branch, as often as others are quicker: `make` says, from the commit that the branch
-    /// is at, what the next is to be.
+    /// is at, what the next is to be, or nothing when there is nothing to do.
+    ///
+    /// Returns the commit that the branch is at then.
     ///
     /// # Errors
     /// What `make` says, and [`Self::commit`] and [`Self::move_branch`] but for `Conflict`; `Cancelled` or
@@ -71,21 +73,22 @@ impl Repository {
         &self,
         cx: &Context,
         branch: &str,
-        mut make: impl FnMut(Option<ObjectId>) -> Result<NewCommit>,
-    ) -> Result<ObjectId> {
+        mut make: impl FnMut(Option<ObjectId>) -> Result<Option<NewCommit>>,
+    ) -> Result<Option<ObjectId>> {
         loop {
             cx.check_stopped()?;
             let parent = self.branch_commit(branch)?;
-            let commit = self.commit(parent, &make(parent)?)?;
+            let Some(new) = make(parent)? else { return Ok(parent) };
+            let commit = self.commit(parent, &new)?;
             match self.move_branch(branch, parent, commit) {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
-                moved => return moved.map(|()| commit),
+                moved => return moved.map(|()| Some(commit)),
             }
         }
     }
 }
 
-fn full_name(branch: &str) -> Result<FullName> {
+pub(crate) fn full_name(branch: &str) -> Result<FullName> {
     let name = format!("refs/heads/{branch}");
     match FullName::try_from(name) {
         // A name that a program could take for an option.

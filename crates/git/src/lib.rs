@@ -1,5 +1,6 @@
 //! Git repositories in place, without a git program: the commit, the tree of a folder, the name that `git
-//! describe` gives, what `git status` would list; and commits onto branches that others commit to as well.
+//! describe` gives, what `git status` would list; and commits onto branches that others commit to as well,
+//! here and over HTTP.
 //!
 //! Nothing here runs a program, not even one that the repository's own configuration names (a clean
 //! filter, a file system monitor, a hook), and nothing reads the environment, the home folder or the
@@ -10,11 +11,13 @@ mod branch;
 mod commit;
 mod failure;
 mod global;
+mod remote;
 mod repository;
 mod status;
 
 pub use self::{
     commit::{Author, NewCommit},
+    remote::Remote,
     repository::{ObjectId, Repository},
     status::Status,
 };

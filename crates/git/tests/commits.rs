@@ -119,7 +119,7 @@ fn what_git_committed_is_gone_on_from() {
     let change = new("two", &[("bin/run", Some("2")), ("was-a-file/now", Some("3"))]);
     ours.commit_onto(&bench.cx, "candidate", |parent| {
         assert!(parent.is_some());
-        Ok(change.clone())
+        Ok(Some(change.clone()))
     })
     .unwrap();
     assert_eq!(bench.bare(&["fsck", "--strict"]), "");
@@ -155,7 +155,11 @@ fn ten_writers_give_ten_commits_beside_git_itself() {
             scope.spawn(move || {
                 let path = format!("service-{number}");
                 let change = new(&path, &[(path.as_str(), Some("1"))]);
-                bench.open().commit_onto(&bench.cx, "candidate", |_| Ok(change.clone())).unwrap()
+                bench
+                    .open()
+                    .commit_onto(&bench.cx, "candidate", |_| Ok(Some(change.clone())))
+                    .unwrap()
+                    .unwrap()
             })
         });
         let ours: Vec<_> = ours.collect();
@@ -267,16 +271,16 @@ fn a_worktree_is_not_left_behind_and_no_hook_is_run() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let ours = bench.open();
-    ours.commit_onto(&bench.cx, "production", |_| Ok(new("one", &[("a", Some("1"))]))).unwrap();
+    ours.commit_onto(&bench.cx, "production", |_| Ok(Some(new("one", &[("a", Some("1"))])))).unwrap();
     assert!(!ran.exists());
     bench.bare(&["branch", "other", "production"]);
     assert!(ran.exists(), "git runs none of these hooks");
 
     bench.git(&["clone", "-q", "env.git", "work"]);
     let work = Repository::open(&bench.cx, Path::new("work")).unwrap();
-    let refused = work.commit_onto(&bench.cx, "production", |_| Ok(new("two", &[])));
+    let refused = work.commit_onto(&bench.cx, "production", |_| Ok(Some(new("two", &[]))));
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Config);
-    work.commit_onto(&bench.cx, "candidate", |_| Ok(new("two", &[("a", Some("2"))]))).unwrap();
+    work.commit_onto(&bench.cx, "candidate", |_| Ok(Some(new("two", &[("a", Some("2"))])))).unwrap();
     assert_eq!(bench.git(&["-C", "work", "status", "--porcelain"]), "");
 }
 
@@ -284,15 +288,15 @@ fn a_worktree_is_not_left_behind_and_no_hook_is_run() {
 fn a_lock_that_is_left_behind_and_a_task_that_must_stop_end_it() {
     let bench = Bench::new();
     let ours = bench.open();
-    let one = ours.commit_onto(&bench.cx, "candidate", |_| Ok(new("one", &[]))).unwrap();
+    let one = ours.commit_onto(&bench.cx, "candidate", |_| Ok(Some(new("one", &[])))).unwrap();
     fs::write(bench.path("env.git/refs/heads/candidate.lock"), "").unwrap();
-    let error = ours.commit_onto(&bench.cx, "candidate", |_| Ok(new("two", &[]))).unwrap_err();
+    let error = ours.commit_onto(&bench.cx, "candidate", |_| Ok(Some(new("two", &[])))).unwrap_err();
     assert!(error.kind() == ErrorKind::Unavailable && error.may_retry(), "{error}");
     fs::remove_file(bench.path("env.git/refs/heads/candidate.lock")).unwrap();
     bench.cx.cancel().escalate(Stage::Forced, CancelReason::Asked);
-    let error = ours.commit_onto(&bench.cx, "candidate", |_| Ok(new("two", &[]))).unwrap_err();
+    let error = ours.commit_onto(&bench.cx, "candidate", |_| Ok(Some(new("two", &[])))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    assert_eq!(ours.branch_commit("candidate").unwrap(), Some(one));
+    assert_eq!(ours.branch_commit("candidate").unwrap(), one);
 }
 
 #[test]
