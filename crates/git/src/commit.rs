@@ -32,6 +32,19 @@ impl Author {
 }
 
 /// What a commit says, and what it changes of its parent.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use shipway_core::{Cancel, RunContext, World};
+/// use shipway_git::{Author, NewCommit, Repository};
+///
+/// let cx = RunContext::new(World::host("/"), "run").context(None, None, Cancel::new());
+/// let manifests = [("web.yaml".to_owned(), Some(b"kind: Service".to_vec())), ("old.yaml".to_owned(), None)];
+/// let new = NewCommit::new(Author::new("ci", "ci@example.com"), cx.clock().now(), "web 1.2.3").files(manifests);
+/// let environment = Repository::open(&cx, Path::new("environment.git"))?;
+/// environment.commit_onto(&cx, "candidate", |_parent| Ok(Some(new.clone())))?;
+/// # Ok::<(), shipway_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewCommit {

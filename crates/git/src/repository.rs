@@ -39,6 +39,19 @@ impl fmt::Debug for ObjectId {
 /// A repository on this machine's disk; clones share it.
 ///
 /// All methods block, so call them inside [`Context::blocking`].
+///
+/// ```no_run
+/// use std::path::Path;
+/// use shipway_core::{Cancel, RunContext, World};
+/// use shipway_git::Repository;
+///
+/// let cx = RunContext::new(World::host("/sources"), "run").context(None, None, Cancel::new());
+/// let repository = Repository::discover(&cx, Path::new("web"))?;
+/// let below = repository.path_below(&cx, Path::new("web"))?;
+/// let dirty = repository.status(&cx)?.below(&below).next().is_some();
+/// println!("{} dirty: {dirty}", repository.describe(repository.head()?)?);
+/// # Ok::<(), shipway_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Repository {
     pub(crate) inner: gix::ThreadSafeRepository,

@@ -35,6 +35,15 @@ const PUSH: &str = "git-receive-pack";
 ///
 /// The login is the one that the context's credentials have for exactly its host. No hook of ours is run, no
 /// submodule is followed, and a redirect is an error.
+///
+/// ```
+/// use shipway_git::Remote;
+///
+/// let remote = Remote::new("https://git.example.com/team/environment.git", false)?;
+/// assert!(Remote::new("http://git.example.com/team/environment.git", false).is_err());
+/// assert!(Remote::new("ext::sh -c id", true).is_err());
+/// # Ok::<(), shipway_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Remote {
     url: Url,
