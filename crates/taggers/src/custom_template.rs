@@ -101,6 +101,18 @@ impl PluginConfig for CustomTemplateConfig {
 /// [`gitCommit`](GitCommit), [`dateTime`](DateTime), [`sha256`](Sha256) and
 /// [`inputDigest`](InputDigest) as they are by default, unless a component has that name. Only those are
 /// asked that the template calls, and an error of one is an error.
+///
+/// ```
+/// use std::{collections::BTreeMap, sync::Arc};
+/// use shipway_core::Tagger;
+/// use shipway_taggers::{CustomTemplate, DateTime};
+///
+/// let day: Arc<dyn Tagger> = Arc::new(DateTime::new("2006-01-02", "UTC"));
+/// let components = BTreeMap::from([("DAY".to_owned(), day)]);
+/// let tagger = CustomTemplate::parse("{{.DAY}}-{{.INPUT_DIGEST | trunc 12}}", components)?;
+/// assert!(tagger.needs_fingerprint());
+/// # Ok::<(), shipway_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CustomTemplate {
     text: String,

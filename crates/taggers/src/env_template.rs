@@ -35,6 +35,14 @@ impl PluginConfig for EnvTemplateConfig {
 /// Gives an image what a Go template makes of the context's environment.
 ///
 /// `IMAGE_NAME` is the artifact's name. A variable that is not in the environment is an error.
+///
+/// ```
+/// use shipway_taggers::EnvTemplate;
+///
+/// let tagger = EnvTemplate::parse(r#"{{.BRANCH | replace "/" "-" | lower}}-{{.BUILD_ID}}"#)?;
+/// assert!(EnvTemplate::parse("{{.BRANCH").is_err());
+/// # Ok::<(), shipway_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct EnvTemplate {
     text: String,

@@ -110,6 +110,17 @@ impl PluginConfig for GitCommitConfig {
 /// count, as in Skaffold.
 ///
 /// All artifacts of a run see one commit and one status, those of when the first was tagged.
+///
+/// ```
+/// use shipway_core::Part;
+/// use shipway_taggers::{GitCommit, Variant, catalog};
+///
+/// let by_hand = GitCommit::new(Variant::TreeSha);
+/// # let options = serde_json::json!({ "variant": "TreeSha", "prefix": "v" });
+/// # let options = options.as_object().expect("an object").clone();
+/// let of_a_file = catalog().tagger(&Part::new("gitCommit").options(options))?;
+/// # Ok::<(), shipway_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct GitCommit(GitCommitConfig);
 
@@ -166,7 +177,7 @@ impl Tagger for GitCommit {
 
 impl GitCommit {
     async fn name(&self, cx: &Context, repository: &Repository, path: &[u8]) -> Result<String> {
-        let key = repository.folder().to_string_lossy();
+        let key = key(repository);
         let ours = repository.clone();
         let head = cx.once(&key, cx.blocking(move |_| ours.head().map(Head))).await?.0;
         let (ours, path, variant) = (repository.clone(), path.to_owned(), self.0.variant);
@@ -189,6 +200,12 @@ impl GitCommit {
     }
 }
 
+/// Returns what stands for a repository among what a run found out; every path has one of its own, also one
+/// that is not UTF-8.
+fn key(repository: &Repository) -> String {
+    format!("{:?}", repository.folder())
+}
+
 /// Makes a name one that a tag can hold, as Skaffold does: `_` for each character that it cannot, and for
 /// each `-` and `.` in front.
 fn plain(name: &str) -> String {
@@ -204,7 +221,7 @@ async fn changes(
     path: &[u8],
     folder: &Path,
 ) -> Result<Option<Fingerprint>> {
-    let key = repository.folder().to_string_lossy();
+    let key = key(repository);
     let ours = repository.clone();
     let status = cx.once::<Status>(&key, cx.blocking(move |cx| ours.status(cx))).await?;
     let below = if path.is_empty() { 0 } else { path.len() + 1 };
