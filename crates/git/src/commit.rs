@@ -54,10 +54,11 @@ pub struct NewCommit {
     pub at: Timestamp,
     /// What it says.
     pub message: String,
-    /// Files by their paths, with `/` between the steps: the new content; none takes the file away.
+    /// Files by their paths, with `/` between the steps: the new content; none takes a file away, or a whole
+    /// folder.
     ///
-    /// A file that was executable stays so, a new one is not. What a folder's name or a link was in becomes
-    /// a folder.
+    /// A file that was executable stays so, a new one is not. A file that is in the way of a path becomes a
+    /// folder.
     pub files: BTreeMap<String, Option<Vec<u8>>>,
 }
 
@@ -105,6 +106,10 @@ impl Repository {
         }
         for path in new.files.keys() {
             check_path(path)?;
+            let mut folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+            if let Some(file) = folders.find(|folder| matches!(new.files.get(*folder), Some(Some(_)))) {
+                return Err(Error::config(format!("`{file}` cannot be a file and hold `{path}`")));
+            }
         }
         let repository = self.inner.to_thread_local();
         let tree = match parent {

@@ -1,42 +1,51 @@
-//! The one setting of the user's own configuration that changes what git says: which files it ignores
+//! The one setting of a configuration that names a file which changes what git says: what it ignores
 //! everywhere.
 
 use std::path::{Path, PathBuf};
 
 use gix::bstr::ByteSlice;
-use shipway_core::{Context, ErrorKind, Result};
+use shipway_core::{Context, EntryKind, ErrorKind, Result};
 
 /// A configuration that is larger is not one that a person wrote.
 const MAX_CONFIG: usize = 1024 * 1024;
 
-/// Returns the file that git would read ignore rules from for each of the user's repositories, by the
-/// environment that the embedder handed over (gitignore(5), git-config(1) on `core.excludesFile`).
-pub(crate) fn excludes_file(cx: &Context) -> Result<Option<PathBuf>> {
+/// Returns the file that git would read ignore rules from beside those of the sources (gitignore(5),
+/// git-config(1) on `core.excludesFile`): what the repository's own configuration names, or else the user's,
+/// which lies where the environment that the embedder handed over says. None when there is no such file.
+pub(crate) fn excludes_file(cx: &Context, own: Option<String>, worktree: &Path) -> Result<Option<PathBuf>> {
     let home = cx.env("HOME").map(PathBuf::from);
     let xdg = cx.env("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let xdg = xdg.or_else(|| home.as_ref().map(|home| home.join(".config"))).map(|path| path.join("git"));
-    let mut found = xdg.as_ref().map(|folder| folder.join("ignore"));
-    // The later counts.
+    let usual = xdg.as_ref().map(|folder| folder.join("ignore"));
+    let mut named = own;
     let configs =
-        [xdg.map(|folder| folder.join("config")), home.as_ref().map(|home| home.join(".gitconfig"))];
+        [home.as_ref().map(|home| home.join(".gitconfig")), xdg.map(|folder| folder.join("config"))];
     for config in configs.into_iter().flatten() {
-        if let Some(value) = setting(cx, &config)? {
-            found = match (value.strip_prefix("~/"), &home) {
-                (Some(below), Some(home)) => Some(home.join(below)),
-                _ => Some(PathBuf::from(value)),
-            };
+        if named.is_none() {
+            named = setting(cx, &cx.path(&config))?;
         }
     }
-    Ok(found.map(|path| cx.path(&path)))
+    let named = named.map(|value| match (value.strip_prefix("~/"), &home) {
+        (Some(below), Some(home)) => home.join(below),
+        // Git runs in the worktree.
+        _ => worktree.join(value),
+    });
+    let Some(path) = named.or(usual).and_then(|path| regular(cx, &cx.path(&path))) else { return Ok(None) };
+    Ok(Some(path.0.join(path.1)))
+}
+
+/// Returns the folder and the name of a regular file, which people also link to from where git looks for it.
+fn regular(cx: &Context, path: &Path) -> Option<(PathBuf, String)> {
+    let real = gix::path::realpath(path).ok()?;
+    let (folder, name) = (real.parent()?.to_owned(), real.file_name()?.to_str()?.to_owned());
+    let entry = cx.files().entry(cx, &folder, &name).ok()??;
+    (entry.kind == EntryKind::File).then_some((folder, name))
 }
 
 /// Returns `core.excludesFile` of a configuration, if that is there and can be read.
 fn setting(cx: &Context, config: &Path) -> Result<Option<String>> {
-    let (Some(folder), Some(name)) = (config.parent(), config.file_name().and_then(|name| name.to_str()))
-    else {
-        return Ok(None);
-    };
-    let content = match cx.files().open(cx, folder, name).and_then(|file| file.read(MAX_CONFIG)) {
+    let Some((folder, name)) = regular(cx, config) else { return Ok(None) };
+    let content = match cx.files().open(cx, &folder, &name).and_then(|file| file.read(MAX_CONFIG)) {
         Ok(content) => content,
         Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Timeout) => return Err(error),
         // As git, which warns: an unreadable configuration of the user is none.

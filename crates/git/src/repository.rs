@@ -77,15 +77,14 @@ impl Repository {
     /// when the repository cannot be read.
     pub fn discover(cx: &Context, folder: &Path) -> Result<Self> {
         let folder = real(&cx.path(folder))?;
-        let search = upwards::Options {
-            trust: upwards::TrustPolicy::Assume(sec::Trust::Full),
-            ..upwards::Options::default()
-        };
-        let inner = gix::ThreadSafeRepository::discover_opts(
-            &folder,
-            search,
-            sec::trust::Mapping { full: options(cx)?, reduced: options(cx)? },
-        )
+        let inner = opened(cx, |options| {
+            let search = upwards::Options {
+                trust: upwards::TrustPolicy::Assume(sec::Trust::Full),
+                ..upwards::Options::default()
+            };
+            let options = sec::trust::Mapping { full: options.clone(), reduced: options };
+            gix::ThreadSafeRepository::discover_opts(&folder, search, options)
+        })?
         .map_err(|error| {
             failed(kind(&error), "open the git repository of", &folder, error)
                 .hint("put the folder into a git repository, or choose a tagger that needs none")
@@ -107,8 +106,10 @@ impl Repository {
     /// `Config` when there is none; `BadOutput` when it cannot be read.
     pub fn open(cx: &Context, folder: &Path) -> Result<Self> {
         let folder = real(&cx.path(folder))?;
-        let inner = gix::ThreadSafeRepository::open_opts(&folder, options(cx)?.with(sec::Trust::Full));
-        let inner = inner.map_err(|error| {
+        let open = |options: open::Options| {
+            gix::ThreadSafeRepository::open_opts(&folder, options.with(sec::Trust::Full))
+        };
+        let inner = opened(cx, open)?.map_err(|error| {
             failed(kind(&error), "open the git repository in", &folder, error)
                 .hint("name the folder of a repository, as `git clone` or `git init --bare` makes it")
         })?;
@@ -229,18 +230,36 @@ fn real(path: &Path) -> Result<PathBuf> {
     gix::path::realpath(path).map_err(|error| failed(ErrorKind::Config, "find", path, error))
 }
 
-fn options(cx: &Context) -> Result<open::Options> {
+/// Opens a repository as we read all of them.
+fn opened(
+    cx: &Context,
+    open: impl Fn(open::Options) -> gix::Result<gix::ThreadSafeRepository>,
+) -> Result<gix::Result<gix::ThreadSafeRepository>> {
+    let first = match open(options(None)) {
+        Ok(first) => first,
+        failed => return Ok(failed),
+    };
+    let repository = first.to_thread_local();
+    let own = repository.config_snapshot().string("core.excludesFile");
+    let own = own.map(|value| value.to_str_lossy().into_owned());
+    let worktree = repository.workdir().unwrap_or(repository.git_dir());
+    Ok(match global::excludes_file(cx, own, worktree)? {
+        Some(excludes) => open(options(Some(&excludes))),
+        None => Ok(first),
+    })
+}
+
+fn options(excludes: Option<&Path>) -> open::Options {
     let mut permissions = open::Permissions::isolated();
     permissions.config.includes = true;
-    let excludes = global::excludes_file(cx)?;
     let excludes = excludes.map(|path| {
         let mut setting = BString::from("core.excludesFile=");
         setting.extend_from_slice(path.as_os_str().as_bytes());
         setting
     });
-    Ok(open::Options::default()
+    open::Options::default()
         .permissions(permissions)
         // What may name a program to run, such as a clean filter, counts only where we say it ourselves.
         .filter_config_section(|section| section.source == Source::Api)
-        .config_overrides(excludes.into_iter().chain([LOCK_TIMEOUT.into()])))
+        .config_overrides(excludes.into_iter().chain([LOCK_TIMEOUT.into()]))
 }

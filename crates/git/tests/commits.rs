@@ -94,6 +94,10 @@ fn git_finds_what_was_committed_and_nothing_wrong_with_it() {
     assert_eq!(bench.bare(&["show", "candidate:a.yaml"]), "3");
     assert_eq!(bench.bare(&["rev-parse", "teams/a/production"]), one.to_string());
 
+    let three = new("three", &[("a.yaml", None), ("a.yaml/now", Some("4")), ("deep", Some("5"))]);
+    let three = ours.commit(Some(one), &three).unwrap();
+    assert_eq!(bench.bare(&["ls-tree", "-r", "--name-only", &three.to_string()]), "a.yaml/now\ndeep");
+
     let file = |commit, path| {
         ours.file(commit, path, 10).unwrap().map(|content| String::from_utf8(content).unwrap())
     };
@@ -229,6 +233,8 @@ fn what_is_no_path_no_name_and_no_branch_is_refused() {
         assert_eq!(error.kind(), ErrorKind::Config, "{path}: {error}");
         assert!(ours.commit(None, &new("a", &[(path, None)])).is_err(), "{path}");
     }
+    let both = ours.commit(None, &new("a", &[("a", Some("1")), ("a/b/c", Some("1"))]));
+    assert_eq!(both.unwrap_err().kind(), ErrorKind::Config);
     for (name, email) in [("a\nb", "e"), ("a <b>", "e"), ("a", "e>"), ("a\0", "e")] {
         let commit = NewCommit::new(Author::new(name, email), Timestamp(0), "a");
         assert_eq!(ours.commit(None, &commit).unwrap_err().kind(), ErrorKind::Config);
