@@ -66,8 +66,19 @@ impl Repository {
             .tree_index_track_renames(TrackRenames::Disabled)
             .index_worktree_submodules(Submodule::AsConfigured { check_dirty: true })
             .should_interrupt_owned(Arc::clone(&stop));
+        // Comparing the index with the commit reads every tree; as git does, we skip it where the index says
+        // that it is that tree (gitformat-index, "Cache tree").
+        let head = repository.head_tree_id_or_empty().map_err(unreadable)?;
+        let index = repository.index_or_empty().map_err(unreadable)?;
+        let staged = !index.tree().is_some_and(|tree| tree.num_entries.is_some() && tree.id == head.detach());
+        let items: Box<dyn Iterator<Item = gix::Result<Item>>> = if staged {
+            Box::new(platform.into_iter(None).map_err(unreadable)?)
+        } else {
+            let items = platform.into_index_worktree_iter(Vec::new()).map_err(unreadable)?;
+            Box::new(items.map(|item| item.map(Item::from)))
+        };
         let mut paths = BTreeSet::new();
-        for item in platform.into_iter(None).map_err(unreadable)? {
+        for item in items {
             if let Err(stopped) = cx.check_stopped() {
                 stop.store(true, Ordering::Relaxed);
                 return Err(stopped);
