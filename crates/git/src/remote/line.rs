@@ -53,8 +53,8 @@ pub(super) fn flush(out: &mut Vec<u8>) {
 /// Returns what a server said, for people: without what a terminal would take for a command.
 pub(super) fn said(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    let shown = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    shown.take(500).collect()
+    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
+    shown.trim().to_owned()
 }
 
 #[cfg(test)]
