@@ -185,7 +185,7 @@ deploy:
       in namespace shop
     deploy shop-gitops by gitops {"deployer":{"kind":"kubectl"},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]},"repository":"../env"}
       watched for 90s
-      after shop-kubectl
+      after release `shop-kubectl`
       in namespace shop
     "#);
     assert_snapshot!(newest("build: {artifacts: [{image: web}]}\ndeploy: {gitops: {repository: ../env}}").unwrap(), @r#"

@@ -102,7 +102,7 @@ deploy: {gitops: {repository: env}}
       watched for 60s
     deploy skaffold-gitops by gitops {"kubeContext":"one","manifests":{"kustomize":{"paths":["b"]},"rawYaml":["a.yaml"]},"repository":"env"}
       watched for 60s
-      after skaffold-kubectl
+      after release `skaffold-kubectl`
     profiles p
     "#);
 }
