@@ -42,7 +42,8 @@ pub struct Loaded {
     pub notices: Vec<Notice>,
 }
 
-/// Reads a `skaffold.yaml` of version `skaffold/v4beta14` or `skaffold/v1beta11`.
+/// Reads a `skaffold.yaml` of the versions from [`Version::OLDEST`] to [`Version::NEWEST`]. A field that a
+/// version did not have yet is read as in the newest.
 ///
 /// `file` is its name, for messages. Paths in it are below the root of the world that runs the pipeline,
 /// as Skaffold takes them from the current folder. Each `deploy.KIND` and each artifact's builder is of the kind
@@ -96,7 +97,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// `Config`, with file, line and column, for what does not have the form of its version and for what a
-/// plug-in refuses; `Unsupported` likewise for another version and for a field that is not read yet and
+/// plug-in refuses; `Unsupported` likewise for an older version and for a field that is not read yet and
 /// without which the run would come out otherwise.
 pub fn read_skaffold(
     file: impl AsRef<Path>,

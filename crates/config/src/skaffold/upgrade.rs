@@ -89,8 +89,17 @@ fn rewrite(op: &Op, patch: &mut Node, shown: &Document) -> Result<()> {
                     set_text(patch, field, new);
                 }
             }
-            Op::List { at } if field == "path" => {
-                if leads(&steps(at), &given)
+            Op::List { at } => {
+                let at = steps(at);
+                if !leads(&at, &given) {
+                    continue;
+                }
+                if given.len() > at.len() {
+                    let (list, rest) = given.split_at(at.len());
+                    let item = list.iter().chain(&["0"]).chain(rest);
+                    let new = item.map(|step| format!("/{step}")).collect();
+                    set_text(patch, field, new);
+                } else if field == "path"
                     && let Some(value) = patch.get_mut("value")
                 {
                     *value = Node::sequence(vec![value.clone()]);
@@ -99,7 +108,7 @@ fn rewrite(op: &Op, patch: &mut Node, shown: &Document) -> Result<()> {
             Op::Refuse { at, why } if leads(&steps(at), &given) => {
                 return Err(refused(patch.get(field).unwrap_or(patch), why, shown));
             }
-            Op::List { .. } | Op::Drop { .. } | Op::Refuse { .. } | Op::Apply(_) => {}
+            Op::Drop { .. } | Op::Refuse { .. } | Op::Apply(_) => {}
         }
     }
     Ok(())

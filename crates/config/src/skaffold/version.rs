@@ -23,8 +23,8 @@ impl Version {
     /// The newest version that was published, to which others are upgraded.
     pub const NEWEST: Self = Self::beta(4, 14);
 
-    /// The versions that are read as they are written.
-    pub(super) const READ: [Self; 2] = [Self::beta(1, 11), Self::NEWEST];
+    /// The oldest version that is read.
+    pub const OLDEST: Self = Self::beta(1, 11);
 
     pub(super) const fn alpha(major: u32, minor: u32) -> Self {
         Self { major, stage: Stage::Alpha, minor }
@@ -61,13 +61,10 @@ impl Version {
                 Err(Error::config(format!("`{version}` is newer than all that is known here"))
                     .hint(format!("the newest is `{}`", Self::NEWEST)))
             }
-            _ if Self::READ.contains(&version) => Ok(version),
-            _ => {
-                let read: Vec<String> = Self::READ.iter().map(ToString::to_string).collect();
-                Err(Error::unsupported(format!("`{version}` is not supported yet"))
-                    .note(format!("these are: {}", read.join(", ")))
-                    .hint("`skaffold fix` writes the file in the newest version"))
-            }
+            _ if version >= Self::OLDEST => Ok(version),
+            _ => Err(Error::unsupported(format!("`{version}` is not supported yet"))
+                .note(format!("the oldest version that is read is `{}`", Self::OLDEST))
+                .hint("`skaffold fix` writes the file in the newest version")),
         }
     }
 }
@@ -90,8 +87,8 @@ impl FromStr for Version {
         let version = parse().filter(|version| *version > Self::NEWEST || version.published());
         version.ok_or_else(|| {
             let error = Error::config(format!("`{text}` is no version of skaffold.yaml"));
-            let read = Self::READ.map(|version| version.to_string());
-            match did_you_mean(text, read.iter().map(String::as_str)) {
+            let usual = [Self::NEWEST.to_string()];
+            match did_you_mean(text, usual.iter().map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("the newest is `{}`", Self::NEWEST)),
             }
@@ -132,9 +129,9 @@ mod tests {
     fn what_is_not_read_is_said() {
         for (text, expected) in [
             (
-                "skaffold/v2beta29",
-                "`skaffold/v2beta29` is not supported yet\n  note: these are: skaffold/v1beta11, skaffold/v4beta14\n  \
-                 hint: `skaffold fix` writes the file in the newest version",
+                "skaffold/v1alpha2",
+                "`skaffold/v1alpha2` is not supported yet\n  note: the oldest version that is read is \
+                 `skaffold/v1beta11`\n  hint: `skaffold fix` writes the file in the newest version",
             ),
             (
                 "skaffold/v5beta1",
@@ -148,7 +145,7 @@ mod tests {
             (
                 "skaffold/v1beta18",
                 "`skaffold/v1beta18` is no version of skaffold.yaml\n  hint: did you mean \
-                                   `skaffold/v1beta11`?",
+                                   `skaffold/v4beta14`?",
             ),
             (
                 "skaffold/v2",
@@ -159,6 +156,7 @@ mod tests {
             assert_eq!(error.report().to_string(), expected);
         }
         assert!(Version::of_file("skaffold/v1beta11").is_ok());
+        assert!(Version::of_file("skaffold/v2beta29").is_ok());
         assert!("skaffold/v01beta11".parse::<Version>().is_err());
     }
 }

@@ -51,6 +51,28 @@ profiles:
 }
 
 #[test]
+fn a_secret_and_what_is_taken_from_a_cluster_became_lists() {
+    let text = "
+apiVersion: skaffold/v2beta16
+kind: Config
+build: {artifacts: [{image: web, docker: {secret: {id: npm, src: token, dst: /x}}}]}
+deploy: {kubeContext: c, kubectl: {remoteManifests: ['deployment/web']}}
+profiles:
+- name: p
+  patches: [{path: /build/artifacts/0/docker/secret/src, value: other}]
+";
+    assert_snapshot!(read(text, &Options::default().profiles(["p"])).unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by docker {"secrets":[{"id":"npm","src":"other"}]}
+      named by gitCommit {}
+    deploy skaffold by kubectl {"kubeContext":"c","manifests":{"remoteManifests":[{"kubeContext":"c","manifest":"deployment/web"}]}}
+    profiles p
+    notice skaffold.yaml:4:73: `docker.secret.dst` has no effect since skaffold/v2beta17
+    "#);
+}
+
+#[test]
 fn errors_after_an_upgrade_are_at_the_users_own_lines() {
     let refused = |body: &str| error(old(body, &Options::default()));
     assert_snapshot!(refused("

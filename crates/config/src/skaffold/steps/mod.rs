@@ -5,6 +5,7 @@
 
 mod jib;
 mod kustomize;
+mod remote;
 
 use shipway_core::Result;
 use shipway_yaml::{Document, Node};
@@ -34,7 +35,7 @@ pub(super) enum Op {
 }
 
 /// The steps since the oldest version that is read.
-pub(super) const STEPS: [Step; 7] = [
+pub(super) const STEPS: [Step; 10] = [
     Step { into: Version::beta(1, 14), ops: &[Op::Apply(jib::maven), Op::Apply(jib::gradle)] },
     Step {
         into: Version::alpha(2, 2),
@@ -57,15 +58,11 @@ pub(super) const STEPS: [Step; 7] = [
         ],
     },
     Step {
-        into: Version::beta(2, 4),
-        ops: &[Op::Move {
-            from: "/deploy/helm/releases/*/values",
-            to: "/deploy/helm/releases/*/artifactOverrides",
-        }],
-    },
-    Step {
         into: Version::beta(2, 5),
-        ops: &[Op::Move { from: "/build/cluster/pullSecret", to: "/build/cluster/pullSecretPath" }],
+        ops: &[
+            Op::Move { from: "/build/cluster/pullSecret", to: "/build/cluster/pullSecretPath" },
+            Op::Move { from: "/build/artifacts/*/buildpack", to: "/build/artifacts/*/buildpacks" },
+        ],
     },
     Step {
         into: Version::beta(2, 9),
@@ -73,6 +70,24 @@ pub(super) const STEPS: [Step; 7] = [
             at: "/build/artifacts/*/kaniko/flags",
             why: "`kaniko.flags` is gone since skaffold/v2beta9, which has a field for each",
         }],
+    },
+    Step {
+        into: Version::beta(2, 17),
+        ops: &[Op::Drop {
+            at: "/build/artifacts/*/docker/secret/dst",
+            note: "`docker.secret.dst` has no effect since skaffold/v2beta17",
+        }],
+    },
+    Step {
+        into: Version::beta(2, 23),
+        ops: &[
+            Op::Move { from: "/build/artifacts/*/docker/secret", to: "/build/artifacts/*/docker/secrets" },
+            Op::List { at: "/build/artifacts/*/docker/secrets" },
+        ],
+    },
+    Step {
+        into: Version::beta(2, 28),
+        ops: &[Op::Move { from: "/build/artifacts/*/ko/platforms", to: "/build/artifacts/*/platforms" }],
     },
     Step {
         into: Version::alpha(3, 1),
@@ -86,8 +101,13 @@ pub(super) const STEPS: [Step; 7] = [
                 at: "/deploy/helm",
                 why: "`deploy.helm` of versions before skaffold/v3alpha1 is not supported yet",
             },
+            Op::Refuse {
+                at: "/deploy/kpt",
+                why: "`deploy.kpt` of versions before skaffold/v3alpha1 is not supported",
+            },
         ],
     },
+    Step { into: Version::beta(4, 1), ops: &[Op::Apply(remote::into_manifests)] },
 ];
 
 #[cfg(test)]

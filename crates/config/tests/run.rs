@@ -1,0 +1,62 @@
+//! The samples run: from the file as it stands, through a plan, to an image in a registry.
+
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "the tests write sources")]
+
+use std::{fs, path::Path, sync::Arc};
+
+use shipway_builders::NativeConfig;
+use shipway_config::{Dockerfiles, Options, read_skaffold};
+use shipway_core::{Cancel, Catalog, Driver, HostDisk, RunOutcome, Store, Tag, Verdict, World};
+use shipway_oci::{Registry, Stores};
+use shipway_taggers::{FixedConfig, InputDigestConfig};
+
+fn catalog() -> Catalog {
+    Catalog::new()
+        .with_builder::<NativeConfig>()
+        .with_tagger::<FixedConfig>()
+        .with_tagger::<InputDigestConfig>()
+}
+
+/// What the samples' artifact is made of.
+fn sources(context: &Path) {
+    fs::create_dir_all(context.join("src")).unwrap();
+    fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY src /src\nCMD [\"node\", \"/src/index.js\"]\n")
+        .unwrap();
+    fs::write(context.join("src/index.js"), "console.log('hello')\n").unwrap();
+}
+
+#[tokio::test]
+async fn the_samples_load_plan_and_build() {
+    for (name, text, context, profiles) in [
+        ("skaffold-datetime.yaml", include_str!("skaffold/samples/skaffold-datetime.yaml"), "", &[][..]),
+        (
+            "skaffold-profiles.yaml",
+            include_str!("skaffold/samples/skaffold-profiles.yaml"),
+            "backend",
+            &["production"][..],
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        sources(&folder.path().join("work").join(context));
+        let registry =
+            Registry::builder(folder.path().join("registry"), Arc::new(HostDisk)).start().await.unwrap();
+        let options = Options::default()
+            .default_repo(registry.address().to_string())
+            .dockerfiles(Dockerfiles::Native)
+            .tag(Tag::parse("v1").unwrap())
+            .profiles(profiles.iter().copied());
+        let loaded = read_skaffold(name, text, &options, &catalog()).unwrap();
+        let world = World::host(folder.path().join("work")).images(Stores::new());
+        let driver = Driver::new(world);
+        let observed = driver.observe(&loaded.pipeline, &Cancel::new()).await.unwrap();
+        let plan = Driver::plan(&loaded.pipeline, &observed).unwrap();
+        assert!(plan.tasks.iter().any(|task| matches!(task.verdict, Verdict::Run { .. })), "{plan:?}");
+        let report = driver.execute(&loaded.pipeline, &plan, &Cancel::new()).await.unwrap();
+        assert_eq!(report.outcome, RunOutcome::Succeeded, "{report}");
+        let image = report.image("gcr.io/terrycho-personal/node-example").unwrap();
+        let expected = format!("{}/gcr_io_terrycho-personal_node-example", registry.address());
+        assert_eq!((image.repository.as_str(), &image.store), (expected.as_str(), &Store::Registry));
+        assert_eq!(image.tag.as_ref().map(Tag::as_str), Some("v1"));
+        registry.shutdown().await;
+    }
+}
