@@ -1,12 +1,15 @@
 //! Edits in place: a scalar's text is replaced where it stands, and every other byte stays.
 
+use std::path::Path;
+
+use granit_parser::Event;
 use shipway_core::{Error, Result};
 
 use crate::{
     Rules,
     document::Document,
     node::{Node, Scalar, Style, Value},
-    parse,
+    parse::{events, style},
     scalar::Resolved,
 };
 
@@ -93,42 +96,35 @@ impl<'a> Edit<'a> {
         Document::new(self.file, node.clone()).error(node.span, why)
     }
 
-    /// Reads both texts and compares the trees.
+    /// Reads both texts and compares what they hold; what an alias stands for follows its anchor.
     fn compare(&self, edited: &str) -> Result<()> {
-        let (before, after) = (parse(self.file, self.text)?, parse(self.file, edited)?);
-        let mut changes = self.changes.iter();
-        let same = before.len() == after.len()
-            && before.iter().zip(&after).all(|(a, b)| same(&a.root, &b.root, &mut changes));
-        if same && changes.next().is_none() {
-            return Ok(());
-        }
-        Err(Error::internal(format!("an edit of `{}` would change more than it should", self.file)))
-    }
-}
-
-/// Whether two trees are the same but for the changes, which come in the order of the text.
-fn same<'c>(before: &Node, after: &Node, changes: &mut (impl Iterator<Item = &'c Change> + Clone)) -> bool {
-    match (&before.value, &after.value) {
-        // What an alias stands for follows what the anchor names.
-        _ if before.alias => after.alias,
-        (Value::Scalar(a), Value::Scalar(b)) => {
-            let next = changes.clone().next();
-            match next.filter(|change| change.node.span == before.span) {
-                Some(change) => {
+        let mut changes = self.changes.iter().peekable();
+        let mut after = events(edited);
+        let more = || Error::internal(format!("an edit of `{}` would change more than it should", self.file));
+        for before in events(self.text) {
+            let (before, span) = before.map_err(|problem| problem.in_file(Path::new(self.file)))?;
+            let (after, _) = after.next().and_then(Result::ok).ok_or_else(more)?;
+            let same = match (&before, &after, changes.peek()) {
+                (
+                    Event::Scalar(_, _, anchor, tag),
+                    Event::Scalar(text, kind, anchor_after, tag_after),
+                    Some(change),
+                ) if change.node.span == span => {
+                    let scalar = Scalar { text: text.as_ref().into(), style: style(*kind) };
+                    let meant = scalar.resolve(Rules::Config) == Resolved::Text(change.text.clone());
                     changes.next();
-                    b.resolve(Rules::Config) == Resolved::Text(change.text.clone()) && !after.alias
+                    meant && anchor == anchor_after && tag == tag_after
                 }
-                None => before.tag == after.tag && a == b,
+                _ => before == after,
+            };
+            if !same {
+                return Err(more());
             }
         }
-        (Value::Sequence(a), Value::Sequence(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b, changes))
+        if after.next().is_some() || changes.next().is_some() {
+            return Err(more());
         }
-        (Value::Mapping(a), Value::Mapping(b)) => {
-            a.len() == b.len()
-                && a.iter().zip(b).all(|(a, b)| same(&a.0, &b.0, changes) && same(&a.1, &b.1, changes))
-        }
-        _ => false,
+        Ok(())
     }
 }
 

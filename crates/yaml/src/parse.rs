@@ -57,6 +57,16 @@ pub fn parse_within(file: impl Into<PathBuf>, text: &str, limits: &Limits) -> Re
     Ok(roots.into_iter().map(|root| Document::new(file.as_path() as &Path, root)).collect())
 }
 
+/// Returns what a text holds, one after the other, without a tree.
+pub(crate) fn events(text: &str) -> impl Iterator<Item = Result<(Event<'_>, Span), Problem>> {
+    let mut options = Options::default();
+    options.emit_comments = false;
+    Parser::new_from_str_with_options(text, options).map(|next| match next {
+        Ok((event, span)) => Ok((event, Span::new(mark(&span.start), mark(&span.end)))),
+        Err(error) => Err(Problem::new(mark(error.marker()), format!("this is no YAML: {}", error.info()))),
+    })
+}
+
 struct Reader<'a> {
     text: &'a str,
     limits: &'a Limits,
@@ -94,15 +104,10 @@ impl<'a> Reader<'a> {
     }
 
     fn roots(mut self) -> Result<Vec<Node>, Problem> {
-        let mut options = Options::default();
-        options.emit_comments = false;
         let mut roots = Vec::new();
         let mut open: Vec<Open> = Vec::new();
-        for next in Parser::new_from_str_with_options(self.text, options) {
-            let (event, span) = next.map_err(|error| {
-                Problem::new(mark(error.marker()), format!("this is no YAML: {}", error.info()))
-            })?;
-            let span = Span::new(mark(&span.start), mark(&span.end));
+        for next in events(self.text) {
+            let (event, span) = next?;
             let (node, anchor, size) = match event {
                 Event::Scalar(text, kind, anchor, tag) => {
                     let node =
@@ -202,7 +207,7 @@ fn weight(node: &Node) -> usize {
     1 + texts / 32
 }
 
-fn style(style: ScalarStyle) -> Style {
+pub(crate) fn style(style: ScalarStyle) -> Style {
     match style {
         ScalarStyle::SingleQuoted => Style::SingleQuoted,
         ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
