@@ -52,47 +52,15 @@ pub struct Loaded {
 ///
 /// ```
 /// use shipway_config::{Options, read_skaffold};
-/// # use shipway_core::*;
-/// # #[derive(Debug, serde::Deserialize)] struct Pages { theme: String }
-/// # #[derive(Debug)] struct Builds;
-/// # #[async_trait::async_trait]
-/// # impl Builder for Builds {
-/// #     fn capabilities(&self) -> Capabilities { Capabilities::new() }
-/// #     async fn inputs(&self, _: &Context, _: &Artifact) -> Result<Inputs> { Ok(Inputs::new()) }
-/// #     async fn build(&self, _: &Context, _: &BuildRequest) -> Result<Image> { Err(Error::internal("")) }
-/// # }
-/// # impl PluginConfig for Pages {
-/// #     const KIND: &'static str = "pages";
-/// #     type Plugin = Builds;
-/// #     fn into_plugin(self, _: &Catalog) -> Result<Builds> { Ok(Builds) }
-/// # }
+/// # fn load(text: &str, catalog: &shipway_core::Catalog) -> shipway_core::Result<()> {
 ///
-/// // `pages` is a builder of somebody's own.
-/// let text = "
-/// apiVersion: skaffold/v4beta14
-/// kind: Config
-/// build:
-///   artifacts:
-///   - image: shop/pages
-///     pages: {theme: dark}
-/// ";
-/// let options = Options::default().command("build").tag(Tag::parse("v1")?).default_repo("registry.example/team");
-/// # #[derive(Debug, serde::Deserialize)] struct Fixed { tag: Tag }
-/// # #[derive(Debug)] struct Tags;
-/// # #[async_trait::async_trait]
-/// # impl Tagger for Tags {
-/// #     fn needs_fingerprint(&self) -> bool { false }
-/// #     async fn tag(&self, _: &Context, _: &TagRequest) -> Result<Tag> { Tag::parse("v1") }
+/// let options = Options::default().profiles(["production"]).default_repo("registry.example/team");
+/// let loaded = read_skaffold("skaffold.yaml", text, &options, catalog)?;
+/// let said: Vec<String> = loaded.notices.iter().map(ToString::to_string).collect();
+/// let pipeline = loaded.pipeline;
+/// # let _ = (said, pipeline);
+/// # Ok(())
 /// # }
-/// # impl PluginConfig for Fixed {
-/// #     const KIND: &'static str = "fixed";
-/// #     type Plugin = Tags;
-/// #     fn into_plugin(self, _: &Catalog) -> Result<Tags> { Ok(Tags) }
-/// # }
-/// # let catalog = Catalog::new().with_builder::<Pages>().with_tagger::<Fixed>();
-/// let loaded = read_skaffold("skaffold.yaml", text, &options, &catalog)?;
-/// assert_eq!(loaded.pipeline.builds[0].repository, "registry.example/team/shop_pages");
-/// # Ok::<(), Error>(())
 /// ```
 ///
 /// # Errors

@@ -23,8 +23,8 @@ pub struct Options {
     pub profiles: Vec<String>,
     /// Whether profiles activate themselves; true by default.
     pub auto_activation: bool,
-    /// What is done, which profiles may ask for: `run` by default; with `build` and `test` nothing is
-    /// deployed.
+    /// What is done, which profiles may ask for: `run` by default; `build` tests and deploys nothing, and
+    /// `test` deploys nothing.
     pub command: String,
     /// The environment, which profiles may ask for; empty by default.
     pub env: BTreeMap<String, String>,

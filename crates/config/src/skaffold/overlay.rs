@@ -63,7 +63,7 @@ fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
     if path == CHOICE && value.entries().is_some_and(<[_]>::is_empty) {
         return;
     }
-    if is_zero(value) && !POINTERS.contains(&path.as_str()) {
+    if value.is_null() || is_zero(value) && !POINTERS.contains(&path.as_str()) {
         return;
     }
     let (at, group) = ONE_OF;
@@ -81,7 +81,7 @@ fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
 fn is_zero(value: &Node) -> bool {
     match &value.value {
         Value::Scalar(_) => match value.resolved(Rules::Config) {
-            Some(Resolved::Null | Resolved::Bool(false) | Resolved::Integer(0)) => true,
+            Some(Resolved::Bool(false) | Resolved::Integer(0)) => true,
             Some(Resolved::Float(number)) => number == 0.0,
             Some(Resolved::Text(text)) => text.is_empty(),
             _ => false,

@@ -1,9 +1,10 @@
 //! A profile's patches: JSON patches as `krishicks/yaml-patch` applies them, one after the other.
 
-use shipway_core::Result;
+use shipway_core::{Error, Result, did_you_mean};
 use shipway_yaml::{Document, Node, Rules, Spanned};
 
-use super::model::Patch;
+use super::{model::Patch, parse::part};
+use crate::path::{put, take};
 
 /// Applies a patch with its value to a configuration.
 pub(super) fn apply(root: &mut Node, patch: &Patch, value: Option<&Node>, shown: &Document) -> Result<()> {
@@ -58,7 +59,7 @@ pub(super) fn apply(root: &mut Node, patch: &Patch, value: Option<&Node>, shown:
             let span = patch.op.as_ref().map_or(path.span, |op| op.span);
             let known = ["add", "remove", "replace", "move", "copy", "test"];
             let error = shown.error(span, format!("there is no patch operation `{op}`"));
-            Err(match shipway_core::did_you_mean(op, known) {
+            Err(match did_you_mean(op, known) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("these are known: {}", known.join(", "))),
             })
@@ -67,10 +68,10 @@ pub(super) fn apply(root: &mut Node, patch: &Patch, value: Option<&Node>, shown:
 }
 
 fn json(node: &Node, shown: &Document) -> Result<serde_json::Value> {
-    super::parse::part(shown, node).to_json(Rules::Config)
+    part(shown, node).to_json(Rules::Config)
 }
 
-fn nothing(path: &Spanned<String>, shown: &Document) -> shipway_core::Error {
+fn nothing(path: &Spanned<String>, shown: &Document) -> Error {
     shown
         .error(path.span, format!("there is nothing at `{}`", path.value))
         .note("a profile's patches apply to the file with what the profile itself says laid over it")
@@ -163,7 +164,7 @@ impl Place<'_> {
     /// Puts a value in the place of what is there.
     fn set(self, value: &Node) -> bool {
         if self.parent.entries().is_some() {
-            crate::path::put(self.parent, &[self.step], value, value.clone());
+            put(self.parent, &[self.step], value, value.clone());
             return true;
         }
         let index = self.index();
@@ -189,7 +190,7 @@ impl Place<'_> {
                 }
                 None => false,
             },
-            None => crate::path::take(self.parent, &[self.step]).is_some(),
+            None => take(self.parent, &[self.step]).is_some(),
         }
     }
 }

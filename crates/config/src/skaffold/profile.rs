@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use regex::Regex;
-use shipway_core::Result;
+use shipway_core::{Error, Result, did_you_mean};
 use shipway_yaml::{Document, Node};
 
 use super::{
     Options,
-    model::{Activation, Profile},
-    overlay::overlay,
+    model::{Activation, Config, Profile},
+    overlay::{SECTIONS, overlay},
     parse::part,
     patch, unread,
 };
+use crate::path::take;
 
 /// A file's profiles, each with the part of the tree that it is.
 pub(super) struct Profiles {
@@ -22,7 +23,8 @@ pub(super) struct Profiles {
 impl Profiles {
     /// Takes the profiles out of a configuration, and reads all, active or not.
     pub(super) fn take(document: &mut Document) -> Result<Self> {
-        let Some((_, list)) = crate::path::take(&mut document.root, &["profiles"]) else {
+        let taken = take(&mut document.root, &["profiles"]);
+        let Some((_, list)) = taken.filter(|(_, list)| !list.is_null()) else {
             return Ok(Self { all: Vec::new() });
         };
         let Some(items) = list.items() else {
@@ -98,8 +100,8 @@ pub(super) fn check_names(profiles: &[Profiles], options: &Options) -> Result<()
     for name in &options.profiles {
         let name = name.strip_prefix('-').unwrap_or(name);
         if !names.contains(name) {
-            let error = shipway_core::Error::config(format!("there is no profile `{name}`"));
-            return Err(match shipway_core::did_you_mean(name, names.iter().copied()) {
+            let error = Error::config(format!("there is no profile `{name}`"));
+            return Err(match did_you_mean(name, names.iter().copied()) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None if names.is_empty() => error.hint("the file has no profiles"),
                 None => {
@@ -116,9 +118,10 @@ pub(super) fn check_names(profiles: &[Profiles], options: &Options) -> Result<()
 fn activated(profile: &Profile, options: &Options, shown: &Document) -> Result<Option<bool>> {
     let mut by_context = None;
     for activation in &profile.activation {
+        let context = !activation.kube_context.is_empty();
         match (triggered(activation, options, shown)?, profile.requires_all_activations) {
-            (true, false) => return Ok(Some(activation.kube_context.is_some())),
-            (true, true) => by_context = Some(by_context == Some(true) || activation.kube_context.is_some()),
+            (true, false) => return Ok(Some(context)),
+            (true, true) => by_context = Some(by_context == Some(true) || context),
             (false, true) => return Ok(None),
             (false, false) => {}
         }
@@ -128,12 +131,11 @@ fn activated(profile: &Profile, options: &Options, shown: &Document) -> Result<O
 
 /// Whether all that an activation asks for is so; what it does not ask for counts for nothing.
 fn triggered(activation: &Activation, options: &Options, shown: &Document) -> Result<bool> {
-    let command = activation.command.as_ref().is_none_or(|wanted| matches(wanted, &options.command));
-    let context = activation
-        .kube_context
-        .as_ref()
-        .is_none_or(|wanted| matches(wanted, options.kube_context.as_deref().unwrap_or_default()));
-    let env = match &activation.env {
+    let Activation { command, kube_context, env } = activation;
+    let command = command.is_empty() || matches(command, &options.command);
+    let current = options.kube_context.as_deref().unwrap_or_default();
+    let context = kube_context.is_empty() || matches(kube_context, current);
+    let env = match env.as_ref().filter(|pair| !pair.value.is_empty()) {
         None => true,
         Some(pair) => {
             let Some((name, wanted)) = pair.value.split_once('=') else {
@@ -185,13 +187,12 @@ impl Profile {
         let mut root = document.root.clone();
         let mut sections = Vec::new();
         if let Some(entries) = root.entries_mut() {
-            let is_section =
-                |key: &Node| key.text().is_some_and(|key| super::overlay::SECTIONS.contains(&key));
+            let is_section = |key: &Node| key.text().is_some_and(|key| SECTIONS.contains(&key));
             (sections, *entries) = std::mem::take(entries).into_iter().partition(|(key, _)| is_section(key));
         }
         let mut body = part(document, &Node::mapping(sections));
         unread::remove(&mut body.root);
-        super::model::Config::read(&body)?;
+        Config::read(&body)?;
         part(document, &root).read()
     }
 }

@@ -2,7 +2,7 @@
 //! move, so that what is found wrong later is shown where the user wrote it.
 
 use shipway_core::{Error, Result};
-use shipway_yaml::{Document, Node};
+use shipway_yaml::{Document, Node, Style};
 
 use super::{
     parse::Source,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Notice,
-    path::{each, put, steps, take},
+    path::{each, placed, put, steps, take},
 };
 
 /// Brings a configuration to the newest version, with all its profiles and their patches.
@@ -116,8 +116,7 @@ fn rewrite(op: &Op, patch: &mut Node, shown: &Document) -> Result<()> {
 
 fn set_text(patch: &mut Node, field: &str, text: String) {
     if let Some(node) = patch.get_mut(field) {
-        let style = shipway_yaml::Style::Plain;
-        *node = crate::path::placed(Node::scalar(text, style), node);
+        *node = placed(Node::scalar(text, Style::Plain), node);
     }
 }
 

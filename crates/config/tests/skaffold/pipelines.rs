@@ -161,6 +161,16 @@ test:
 }
 
 #[test]
+fn a_command_does_its_part_of_the_file() {
+    let body = "build: {artifacts: [{image: web}]}\ntest: [{image: web, structureTests: [a]}]";
+    for (command, tests, deploys) in [("build", 0, 0), ("test", 1, 0), ("run", 1, 1), ("dev", 1, 1)] {
+        let shown = newest_with(body, &Options::default().command(command)).unwrap();
+        let lines = |start: &str| shown.lines().filter(|line| line.trim().starts_with(start)).count();
+        assert_eq!((lines("tested as"), lines("deploy")), (tests, deploys), "{command}: {shown}");
+    }
+}
+
+#[test]
 fn deployers_are_of_the_kinds_that_are_named_and_follow_one_another() {
     let options = Options::default().namespace("shop");
     assert_snapshot!(newest_with("

@@ -43,6 +43,7 @@ fn profiles_are_active_by_their_conditions_and_by_name() {
             "a",
         ),
         ("- {name: a, requiresAllActivations: true}\n", none(), ""),
+        ("- {name: a, activation: [{command: run, env: '', kubeContext: ''}]}\n", none(), "a"),
     ] {
         assert_eq!(active(profiles, &options), expected, "{profiles} {options:?}");
     }
@@ -105,6 +106,17 @@ deploy: {gitops: {repository: env}}
       after release `skaffold-kubectl`
     profiles p
     "#);
+}
+
+#[test]
+fn only_pointers_can_be_set_to_nothing() {
+    let shown = with(BASE, "deploy: {statusCheck: }\nbuild: {platforms: , local: {}}").unwrap();
+    assert!(shown.contains("for linux/amd64") && !shown.contains("buildkit"), "{shown}");
+    let refused = error(with(BASE, "deploy: {statusCheck: false}"));
+    assert!(
+        refused.starts_with("skaffold.yaml:14:25: a deployment whose health is not watched"),
+        "{refused}"
+    );
 }
 
 #[test]

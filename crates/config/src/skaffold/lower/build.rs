@@ -6,7 +6,7 @@ use serde_json::json;
 use shipway_core::{Artifact, Build, Builder, Error, Part, Result, Store};
 use shipway_yaml::Document;
 
-use super::{Lower, placed};
+use super::{Lower, located};
 use crate::skaffold::{
     Dockerfiles, image_name,
     local_cluster::is_local,
@@ -30,7 +30,7 @@ impl Lower<'_> {
             let image = &artifact.image;
             let repository = self
                 .repository(&image.value)
-                .map_err(|error| placed(error, document.location(image.span)))?;
+                .map_err(|error| located(error, document.location(image.span)))?;
             let location = document.location(image.span);
             if let Some(first) = self.images.insert(image.value.clone(), location) {
                 let error =
@@ -95,7 +95,7 @@ impl Lower<'_> {
             }
         };
         let made = part.and_then(|part| self.catalog.builder(&part));
-        made.map_err(|error| placed(error, document.location(span)))
+        made.map_err(|error| located(error, document.location(span)))
     }
 
     fn chosen(&self, choice: &Choice, local: &Local, document: &Document) -> Result<Part> {

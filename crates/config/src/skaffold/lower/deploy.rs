@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use shipway_core::{Deploy, Error, Need, Part, Release, Result, Watch};
 use shipway_yaml::Document;
 
-use super::{Lower, placed};
+use super::{Lower, located};
 use crate::{
     Notice,
     skaffold::{
@@ -64,7 +64,7 @@ impl Lower<'_> {
                 }
             }
             let made = self.catalog.deployer(&part);
-            let deployer = made.map_err(|error| placed(error, location))?;
+            let deployer = made.map_err(|error| located(error, location))?;
             let name = if several { format!("{release}-{}", part.kind) } else { release.to_owned() };
             let release = Release::new(&*name).namespace(self.options.namespace.clone());
             let mut deploy = Deploy::new(release, deployer);

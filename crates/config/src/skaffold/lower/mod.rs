@@ -53,8 +53,9 @@ impl<'a> Lower<'a> {
         self.insecure_registries.extend(build.common.insecure_registries.iter().cloned());
         let first = self.pipeline.builds.len();
         self.builds(build, document)?;
-        self.tests(tests, first, document)?;
-        // "run", "dev", "deploy" … deploy; these do not.
+        if self.options.command != "build" {
+            self.tests(tests, first, document)?;
+        }
         if ["build", "test"].contains(&self.options.command.as_str()) {
             return Ok(());
         }
@@ -88,6 +89,6 @@ impl<'a> Lower<'a> {
 }
 
 /// Gives an error a place, if it has none of its own.
-fn placed(error: Error, location: Location) -> Error {
+fn located(error: Error, location: Location) -> Error {
     if error.report().location.is_some() { error } else { error.at(location) }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use shipway_core::{Error, Part, Result, Tagger};
 use shipway_yaml::Document;
 
-use super::{Lower, placed};
+use super::{Lower, located};
 use crate::skaffold::model::{Choice, CustomTemplate, DateTime, EnvTemplate, GitCommit, Nothing};
 
 /// Skaffold's taggers.
@@ -22,7 +22,7 @@ impl Lower<'_> {
         let [choice, more @ ..] = choices else {
             // Skaffold's own default (schema/defaults).
             return self.catalog.tagger(&Part::new("gitCommit")).map_err(|error| {
-                placed(error, document.location(document.root.span))
+                located(error, document.location(document.root.span))
                     .note("a file without `build.tagPolicy` names images by commits")
             });
         };
@@ -39,7 +39,7 @@ impl Lower<'_> {
             other if self.knows("tagger", other) => Ok(Part::new(other).options(choice.options(document)?)),
             _ => Err(choice.unknown(document, TAGGERS.into_iter().chain(self.kinds("tagger")))),
         }?;
-        self.catalog.tagger(&part).map_err(|error| placed(error, document.location(choice.span)))
+        self.catalog.tagger(&part).map_err(|error| located(error, document.location(choice.span)))
     }
 }
 

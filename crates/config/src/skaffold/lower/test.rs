@@ -6,7 +6,7 @@ use serde_json::json;
 use shipway_core::{Part, Result};
 use shipway_yaml::Document;
 
-use super::{Lower, placed};
+use super::{Lower, located};
 use crate::{Notice, skaffold::model::TestCase};
 
 impl Lower<'_> {
@@ -25,7 +25,7 @@ impl Lower<'_> {
             };
             for part in parts {
                 let made = self.catalog.tester(&part);
-                let tester = made.map_err(|error| placed(error, location.clone()))?;
+                let tester = made.map_err(|error| located(error, location.clone()))?;
                 let of_kind = |name: &&String| name.split('-').next() == Some(&part.kind);
                 let before = build.testers.keys().filter(of_kind).count();
                 let name = if before == 0 { part.kind } else { format!("{}-{}", part.kind, before + 1) };

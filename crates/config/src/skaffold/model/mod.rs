@@ -145,8 +145,10 @@ pub(super) struct Profile {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Activation {
     pub(super) env: Option<Spanned<String>>,
-    pub(super) kube_context: Option<String>,
-    pub(super) command: Option<String>,
+    #[serde(default)]
+    pub(super) kube_context: String,
+    #[serde(default)]
+    pub(super) command: String,
 }
 
 #[derive(Debug, Deserialize)]
