@@ -11,7 +11,8 @@ use super::{
     model::{Activation, Config, Profile},
     overlay::{SECTIONS, overlay},
     parse::part,
-    patch, unread,
+    patch::Patches,
+    unread,
 };
 use crate::path::take;
 
@@ -49,6 +50,7 @@ impl Profiles {
     /// Lays the active profiles over the configuration, and returns their names in that order.
     pub(super) fn apply(&self, document: &mut Document, options: &Options) -> Result<Vec<String>> {
         let mut names = Vec::new();
+        let mut patches = Patches::new();
         let mut by_context = None;
         for (profile, node, context) in self.active(options, document)? {
             if context {
@@ -59,7 +61,7 @@ impl Profiles {
             for (number, patch) in profile.patches.iter().enumerate() {
                 let written = node.get("patches").and_then(Node::items).and_then(|items| items.get(number));
                 let value = written.and_then(|patch| patch.get("value"));
-                patch::apply(&mut document.root, patch, value, &shown)?;
+                patches.apply(&mut document.root, patch, value, &shown)?;
             }
             names.push(profile.name.value.clone());
         }

@@ -185,6 +185,20 @@ fn a_patch_that_does_not_fit_is_refused_at_its_place() {
 }
 
 #[test]
+fn copies_of_copies_end() {
+    let bomb = |patch: &dyn Fn(usize) -> String| {
+        let patches: String = (0..200).map(|number| format!("- {}\n", patch(number))).collect();
+        let error = error(with(BASE, &format!("patches:\n{patches}")));
+        assert!(error.contains("patches put in more than 250000 nodes, or 128 in each other"), "{error}");
+    };
+    bomb(&|number| format!("{{op: copy, from: /build, path: /build/x{number}}}"));
+    bomb(&|_| "{op: copy, from: /build, path: /build/x}".to_owned());
+    let long = "/x".repeat(200);
+    let error = error(with(BASE, &format!("patches:\n- {{op: add, path: {long}, value: 1}}")));
+    assert!(error.contains("there is nothing at `/x/x"), "{error}");
+}
+
+#[test]
 fn what_a_patch_puts_in_is_shown_where_the_patch_is() {
     let error =
         error(with(BASE, "patches:\n- {op: add, path: /build/artifacts/0/docker, value: {dockerfil: x}}"));
