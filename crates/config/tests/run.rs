@@ -1,20 +1,25 @@
-//! The samples run: from the file as it stands, through a plan, to an image in a registry.
+//! The samples run: from the file as it stands, through a plan, to an image in a registry. And the kinds that
+//! there are read what they are handed.
 
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "the tests write sources")]
 
 use std::{fs, path::Path, sync::Arc};
 
-use shipway_builders::NativeConfig;
+use shipway_builders::{DockerConfig, NativeConfig};
 use shipway_config::{Dockerfiles, Options, read_skaffold};
 use shipway_core::{Cancel, Catalog, Driver, HostDisk, RunOutcome, Store, Tag, Verdict, World};
 use shipway_oci::{Registry, Stores};
 use shipway_taggers::{FixedConfig, InputDigestConfig};
+use shipway_testers::{CommandTestConfig, StructureConfig};
 
 fn catalog() -> Catalog {
     Catalog::new()
         .with_builder::<NativeConfig>()
+        .with_builder::<DockerConfig>()
         .with_tagger::<FixedConfig>()
         .with_tagger::<InputDigestConfig>()
+        .with_tester::<CommandTestConfig>()
+        .with_tester::<StructureConfig>()
 }
 
 /// What the samples' artifact is made of.
@@ -59,4 +64,43 @@ async fn the_samples_load_plan_and_build() {
         assert_eq!(image.tag.as_ref().map(Tag::as_str), Some("v1"));
         registry.shutdown().await;
     }
+}
+
+/// Every field that Skaffold's words have and a kind reads.
+#[test]
+fn the_kinds_read_what_they_are_handed() {
+    let text = "
+apiVersion: skaffold/v4beta14
+kind: Config
+build:
+  tagPolicy: {inputDigest: {}}
+  local: {useBuildkit: true}
+  artifacts:
+  - image: web
+    docker:
+      dockerfile: D
+      target: run
+      buildArgs: {A: 1.10, B: , C: true}
+      cacheFrom: [cache]
+      noCache: true
+      pullParent: true
+      network: host
+      addHost: ['a:127.0.0.1']
+      squash: false
+      secrets: [{id: a, src: token}, {id: b, env: B}]
+      ssh: default
+test:
+- image: web
+  context: web
+  structureTests: ['*.yaml']
+  custom: [{command: ./test, timeoutSeconds: 3, dependencies: {paths: [test], ignore: [a]}}, {command: b}]
+";
+    let loaded = read_skaffold("skaffold.yaml", text, &Options::default(), &catalog()).unwrap();
+    let build = &loaded.pipeline.builds[0];
+    assert_eq!(build.testers.keys().collect::<Vec<_>>(), ["command", "command-2", "structure"]);
+    let builder = format!("{:?}", build.builder);
+    assert!(builder.contains("1.10") && builder.contains("buildkit: Some(true)"), "{builder}");
+    let native = Options::default().dockerfiles(Dockerfiles::Native);
+    let body = "{apiVersion: skaffold/v4beta14, kind: Config, build: {artifacts: [{image: web, docker: {target: a, buildArgs: {A: 1}}}], tagPolicy: {inputDigest: {}}}}";
+    assert!(read_skaffold("skaffold.yaml", body, &native, &catalog()).is_ok());
 }

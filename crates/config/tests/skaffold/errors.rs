@@ -102,7 +102,7 @@ fn values_that_do_not_fit() {
       note: the first is at skaffold.yaml:3:29
       hint: give one another image
     ");
-    assert_snapshot!(refused("build: {artifacts: [{image: web, platforms: [linux]}]}"), @"skaffold.yaml:3:46: `linux` is not a platform");
+    assert_snapshot!(refused("build: {artifacts: [{image: web, platforms: [a/b/c/d]}]}"), @"skaffold.yaml:3:46: `a/b/c/d` is not a platform");
     assert_snapshot!(refused("build: {artifacts: [{image: web, requires: [{image: bse}]}, {image: base}]}"), @r"
     skaffold.yaml:3:53: `bse` is required, and nothing builds it
       hint: did you mean `base`?
