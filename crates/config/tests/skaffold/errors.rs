@@ -163,6 +163,14 @@ verify: []
     skaffold.yaml:3:13: `manifests.transform` is not supported yet
       hint: take it out, or activate a profile that does without
     ");
+    assert_snapshot!(refused("build: {artifacts: [{image: web, docker: {buildArgs: {A: '{{.B}}', C: d}}}]}"), @r"
+    skaffold.yaml:3:58: a template in `build.artifacts.docker.buildArgs` is not supported yet
+      hint: take it out, or activate a profile that does without
+    ");
+    assert_snapshot!(refused("test: [{image: web, custom: [{command: 'echo {{.B}}'}]}]"), @r"
+    skaffold.yaml:3:40: a template in `test.custom.command` is not supported yet
+      hint: take it out, or activate a profile that does without
+    ");
     let native = Options::default().dockerfiles(Dockerfiles::Native);
     let body = "build: {artifacts: [{image: web, docker: {squash: true}}]}";
     assert_snapshot!(crate::recorded::error(newest_with(body, &native)), @r"

@@ -123,6 +123,7 @@ build:
     build web in . into [Registry] web
       by native {"args":{"A":"1","TOKEN":"t"},"dockerfile":"Dockerfile.web","target":"run"}
       named by gitCommit {}
+    notice skaffold.yaml:8:5: `docker.noCache` has no effect: no engine with a cache builds this
     "#);
 }
 

@@ -3,15 +3,18 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use serde_json::json;
-use shipway_core::{Artifact, Build, Builder, Error, Part, Result, Store};
+use shipway_core::{Artifact, Build, Builder, Error, Location, Part, Result, Store};
 use shipway_yaml::Document;
 
 use super::{Lower, located};
-use crate::skaffold::{
-    Dockerfiles, image_name,
-    local_cluster::is_local,
-    model::{self, ARTIFACT_FIELDS, Choice, Custom, Docker, Local, Open},
-    unread,
+use crate::{
+    Notice,
+    skaffold::{
+        Dockerfiles, image_name,
+        local_cluster::is_local,
+        model::{self, ARTIFACT_FIELDS, Choice, Custom, Docker, Local, Open},
+        unread,
+    },
 };
 
 /// Skaffold's builders that are no kinds of the catalog yet.
@@ -81,13 +84,13 @@ impl Lower<'_> {
     }
 
     fn builder(
-        &self,
+        &mut self,
         open: &Open<model::Artifact>,
         local: &Local,
         document: &Document,
     ) -> Result<Arc<dyn Builder>> {
         let (span, part) = match open.choices.as_slice() {
-            [] => (open.span, self.dockerfile(Docker::default(), local)),
+            [] => (open.span, self.dockerfile(Docker::default(), local, document.location(open.span))),
             [choice] => (choice.span, self.chosen(choice, local, document)),
             [first, second, ..] => {
                 let message = format!("`{}` and `{}` are both to build the image", first.name, second.name);
@@ -98,9 +101,9 @@ impl Lower<'_> {
         made.map_err(|error| located(error, document.location(span)))
     }
 
-    fn chosen(&self, choice: &Choice, local: &Local, document: &Document) -> Result<Part> {
+    fn chosen(&mut self, choice: &Choice, local: &Local, document: &Document) -> Result<Part> {
         match choice.name.as_str() {
-            "docker" => self.dockerfile(choice.read(document)?, local),
+            "docker" => self.dockerfile(choice.read(document)?, local, document.location(choice.span)),
             "custom" => Part::with_options("custom", &choice.read::<Custom>(document)?),
             other if self.knows("builder", other) => Ok(Part::new(other).options(choice.options(document)?)),
             other if LATER.contains(&other) => {
@@ -115,7 +118,7 @@ impl Lower<'_> {
     }
 
     /// Returns the builder of a Dockerfile.
-    fn dockerfile(&self, docker: Docker, local: &Local) -> Result<Part> {
+    fn dockerfile(&mut self, docker: Docker, local: &Local, location: Location) -> Result<Part> {
         match self.options.dockerfiles {
             Dockerfiles::Docker => {
                 let mut part = Part::with_options("docker", &docker)?;
@@ -128,15 +131,21 @@ impl Lower<'_> {
                 }
                 Ok(part)
             }
-            Dockerfiles::Native => self.native(docker),
+            Dockerfiles::Native => self.native(docker, location),
         }
     }
 
-    /// What says how an engine builds is nothing to a builder that is none; what says what is built is refused.
-    fn native(&self, docker: Docker) -> Result<Part> {
-        let Docker {
-            dockerfile, target, build_args, secrets, ssh, squash, cli_flags, add_host, network, ..
-        } = docker;
+    /// Returns the builder of a Dockerfile without an engine: what says what is built and needs one is refused,
+    /// and what says how fast is nothing to it.
+    fn native(&mut self, docker: Docker, location: Location) -> Result<Part> {
+        let Docker { dockerfile, target, build_args, cache_from, no_cache, pull_parent, .. } = docker;
+        let Docker { secrets, ssh, squash, cli_flags, add_host, network, .. } = docker;
+        let caches =
+            [("cacheFrom", !cache_from.is_empty()), ("noCache", no_cache), ("pullParent", pull_parent)];
+        for (name, _) in caches.into_iter().filter(|(_, given)| *given) {
+            let message = format!("`docker.{name}` has no effect: no engine with a cache builds this");
+            self.notices.push(Notice::new(location.clone(), message));
+        }
         let engine = [
             ("secrets", !secrets.is_empty()),
             ("ssh", ssh.is_some()),
