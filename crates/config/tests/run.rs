@@ -3,20 +3,23 @@
 
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "the tests write sources")]
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, process::Command, sync::Arc};
 
-use shipway_builders::{DockerConfig, NativeConfig};
+use shipway_builders::{CustomConfig, DockerConfig, NativeConfig};
 use shipway_config::{Dockerfiles, Options, read_skaffold};
 use shipway_core::{Cancel, Catalog, Driver, HostDisk, RunOutcome, Store, Tag, Verdict, World};
 use shipway_oci::{Registry, Stores};
-use shipway_taggers::{FixedConfig, InputDigestConfig};
+use shipway_taggers::{DateTimeConfig, FixedConfig, GitCommitConfig, InputDigestConfig};
 use shipway_testers::{CommandTestConfig, StructureConfig};
 
 fn catalog() -> Catalog {
     Catalog::new()
         .with_builder::<NativeConfig>()
+        .with_builder::<CustomConfig>()
         .with_builder::<DockerConfig>()
+        .with_tagger::<DateTimeConfig>()
         .with_tagger::<FixedConfig>()
+        .with_tagger::<GitCommitConfig>()
         .with_tagger::<InputDigestConfig>()
         .with_tester::<CommandTestConfig>()
         .with_tester::<StructureConfig>()
@@ -28,6 +31,13 @@ fn sources(context: &Path) {
     fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY src /src\nCMD [\"node\", \"/src/index.js\"]\n")
         .unwrap();
     fs::write(context.join("src/index.js"), "console.log('hello')\n").unwrap();
+}
+
+/// Makes a repository of a folder, with one commit that has a tag.
+fn repository(folder: &Path) {
+    let script = "git init -q && git add -A && git -c user.name=a -c user.email=a@example.com commit -qm a && git tag v1.2.3";
+    let made = Command::new("sh").args(["-c", script]).current_dir(folder).status().unwrap();
+    assert!(made.success(), "git makes a repository");
 }
 
 #[tokio::test]
@@ -43,12 +53,12 @@ async fn the_samples_load_plan_and_build() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         sources(&folder.path().join("work").join(context));
+        repository(&folder.path().join("work"));
         let registry =
             Registry::builder(folder.path().join("registry"), Arc::new(HostDisk)).start().await.unwrap();
         let options = Options::default()
             .default_repo(registry.address().to_string())
             .dockerfiles(Dockerfiles::Native)
-            .tag(Tag::parse("v1").unwrap())
             .profiles(profiles.iter().copied());
         let loaded = read_skaffold(name, text, &options, &catalog()).unwrap();
         let world = World::host(folder.path().join("work")).images(Stores::new());
@@ -61,7 +71,12 @@ async fn the_samples_load_plan_and_build() {
         let image = report.image("gcr.io/terrycho-personal/node-example").unwrap();
         let expected = format!("{}/gcr_io_terrycho-personal_node-example", registry.address());
         assert_eq!((image.repository.as_str(), &image.store), (expected.as_str(), &Store::Registry));
-        assert_eq!(image.tag.as_ref().map(Tag::as_str), Some("v1"));
+        let tag = image.tag.as_ref().map(Tag::as_str).unwrap_or_default();
+        match name {
+            // The form that the scenario shows: `2019-06-26_23-22-58.301_KST`.
+            "skaffold-datetime.yaml" => assert!(tag.len() > 19 && tag.matches('_').count() == 2, "{tag}"),
+            _ => assert_eq!(tag, "v1.2.3"),
+        }
         registry.shutdown().await;
     }
 }

@@ -12,6 +12,7 @@ mod parse;
 mod patch;
 mod profile;
 mod steps;
+mod templates;
 mod unread;
 mod upgrade;
 mod version;
@@ -91,6 +92,7 @@ pub fn read_skaffold(
             }
         }
         unread::report(&mut document, &mut notices)?;
+        templates::render(&mut document, options)?;
         let config = Config::read(&document)?;
         lower.add(config, &document)?;
     }

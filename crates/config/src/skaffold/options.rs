@@ -26,7 +26,7 @@ pub struct Options {
     /// What is done, which profiles may ask for: `run` by default; `build` tests and deploys nothing, and
     /// `test` deploys nothing.
     pub command: String,
-    /// The environment, which profiles may ask for; empty by default.
+    /// The environment, which profiles and templates may ask for; empty by default.
     pub env: BTreeMap<String, String>,
     /// The current Kubernetes context, which profiles may ask for and which says whether the cluster is
     /// on this machine.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use shipway_core::{Error, Result};
-use shipway_yaml::{Document, Node, Span};
+use shipway_yaml::{Document, Node};
 
 use crate::{
     Notice,
@@ -45,23 +45,10 @@ const UNREAD: [(&str, Effect); 21] = [
     ("/deploy/tolerateFailuresUntilDeadline", Changes),
 ];
 
-/// The fields that Skaffold reads as Go templates, apart from those that go to a plug-in with a form of its own
-/// (`ExpandEnvTemplate` in its source).
-const TEMPLATES: [&str; 8] = [
-    "/build/artifacts/*/docker/buildArgs",
-    "/build/artifacts/*/docker/cliFlags",
-    "/build/artifacts/*/custom/buildCommand",
-    "/build/artifacts/*/custom/dependencies/dockerfile/buildArgs",
-    "/test/*/custom/*/command",
-    "/manifests/rawYaml",
-    "/manifests/kustomize/paths",
-    "/deploy/kubectl/defaultNamespace",
-];
-
 /// Takes the fields that are not read out of a configuration.
 ///
 /// # Errors
-/// `Unsupported` at the first field or template without which the run would come out otherwise; the others are notes.
+/// `Unsupported` at the first field without which the run would come out otherwise; the others are notes.
 pub(super) fn report(document: &mut Document, notices: &mut Vec<Notice>) -> Result<()> {
     let mut lost = Vec::new();
     for (path, effect, key) in taken(&mut document.root) {
@@ -74,19 +61,6 @@ pub(super) fn report(document: &mut Document, notices: &mut Vec<Notice>) -> Resu
             Changes => lost.push((location, format!("`{}` is not supported yet", name(path)))),
         }
     }
-    for path in TEMPLATES {
-        let mut spans = Vec::new();
-        let walked: std::result::Result<(), Infallible> =
-            each(&mut document.root, &steps(path), &mut |node| {
-                templates(node, &mut spans);
-                Ok(())
-            });
-        match walked {
-            Ok(()) => {}
-        }
-        let message = format!("a template in `{}` is not supported yet", name(path));
-        lost.extend(spans.into_iter().map(|span| (document.location(span), message.clone())));
-    }
     lost.sort();
     let mut lost = lost.into_iter();
     let Some((location, message)) = lost.next() else { return Ok(()) };
@@ -98,15 +72,6 @@ pub(super) fn report(document: &mut Document, notices: &mut Vec<Notice>) -> Resu
 /// Takes the fields that are not read out of a part of a configuration that is only checked.
 pub(super) fn remove(root: &mut Node) {
     taken(root);
-}
-
-/// Finds the texts with a template.
-fn templates(node: &Node, spans: &mut Vec<Span>) {
-    let entries = node.entries().into_iter().flatten().flat_map(|(key, value)| [key, value]);
-    node.items().into_iter().flatten().chain(entries).for_each(|inner| templates(inner, spans));
-    if node.text().is_some_and(|text| text.contains("{{")) {
-        spans.push(node.span);
-    }
 }
 
 /// Returns the names of the fields of a mapping that are not read, for messages.

@@ -80,7 +80,7 @@ fn examples_mean_what_skaffold_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/skaffold/examples");
     let (same, refused) = compare(&folder);
     // Whoever reads more of them moves the count.
-    assert_eq!(same, 32, "refused: {refused:#?}");
+    assert_eq!(same, 33, "refused: {refused:#?}");
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn files_of_public_repositories_mean_what_skaffold_says() {
         return;
     };
     let (same, refused) = compare(&Path::new(&corpus).join("skaffold/public"));
-    assert!(same >= 7, "only {same} are the same, refused: {refused:#?}");
+    assert!(same >= 8, "only {same} are the same, refused: {refused:#?}");
 }

@@ -163,14 +163,15 @@ verify: []
     skaffold.yaml:3:13: `manifests.transform` is not supported yet
       hint: take it out, or activate a profile that does without
     ");
-    assert_snapshot!(refused("build: {artifacts: [{image: web, docker: {buildArgs: {A: '{{.B}}', C: d}}}]}"), @r"
-    skaffold.yaml:3:58: a template in `build.artifacts.docker.buildArgs` is not supported yet
-      hint: take it out, or activate a profile that does without
+    assert_snapshot!(refused("build: {artifacts: [{image: web, docker: {buildArgs: {A: '{{.IMAGE_TAG}}'}}}]}"), @r"
+    skaffold.yaml:3:58: `IMAGE_TAG` in a template is not supported yet
+      hint: give the value by a variable of the environment
     ");
-    assert_snapshot!(refused("test: [{image: web, custom: [{command: 'echo {{.B}}'}]}]"), @r"
-    skaffold.yaml:3:40: a template in `test.custom.command` is not supported yet
-      hint: take it out, or activate a profile that does without
-    ");
+    assert_snapshot!(refused("test: [{image: web, custom: [{command: '{{cmd \"rm\"}}'}]}]"), @r#"
+    skaffold.yaml:3:40: there is no function `cmd` at line 1, column 3 of the template `{{cmd "rm"}}`
+      hint: a template runs no programs and asks no network
+    "#);
+    assert_snapshot!(refused("manifests: {kustomize: {paths: [a, '{{.B']}}"), @"skaffold.yaml:3:36: unclosed action at line 1, column 5 of the template `{{.B`");
     let native = Options::default().dockerfiles(Dockerfiles::Native);
     let body = "build: {artifacts: [{image: web, docker: {squash: true}}]}";
     assert_snapshot!(crate::recorded::error(newest_with(body, &native)), @r"

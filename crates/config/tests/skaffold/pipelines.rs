@@ -253,6 +253,30 @@ build:
 }
 
 #[test]
+fn templates_are_rendered_with_the_environment() {
+    let options = Options::default().env("STAGE", "prod").env("VERSION", "1.10");
+    assert_snapshot!(newest_with("
+build:
+  artifacts:
+  - image: web
+    docker: {buildArgs: {V: '{{.VERSION}}', N: '{{default \"none\" .GONE}}', P: plain, '{{.STAGE}}': key}}
+  - image: tool
+    custom: {buildCommand: './build.sh {{.STAGE}}'}
+manifests: {rawYaml: ['{{.STAGE}}/*.yaml'], kustomize: {paths: ['over/{{.STAGE}}']}}
+deploy: {kubectl: {defaultNamespace: '{{.STAGE}}-shop'}}
+", &options).unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by docker {"buildArgs":{"N":"none","P":"plain","V":"1.10","{{.STAGE}}":"key"}}
+      named by gitCommit {}
+    build tool in . into [Registry] tool
+      by custom {"buildCommand":"./build.sh prod"}
+      named by gitCommit {}
+    deploy skaffold by kubectl {"defaultNamespace":"prod-shop","manifests":{"kustomize":{"paths":["over/prod"]},"rawYaml":["prod/*.yaml"]}}
+    "#);
+}
+
+#[test]
 fn what_is_not_read_and_changes_nothing_is_said() {
     assert_snapshot!(newest("
 build:
