@@ -9,7 +9,10 @@ use shipway_builders::{CustomConfig, DockerConfig, NativeConfig};
 use shipway_config::{Dockerfiles, Options, read_skaffold};
 use shipway_core::{Cancel, Catalog, Driver, HostDisk, RunOutcome, Store, Tag, Verdict, World};
 use shipway_oci::{Registry, Stores};
-use shipway_taggers::{DateTimeConfig, FixedConfig, GitCommitConfig, InputDigestConfig};
+use shipway_taggers::{
+    CustomTemplateConfig, DateTimeConfig, EnvTemplateConfig, FixedConfig, GitCommitConfig, InputDigestConfig,
+    Sha256Config,
+};
 use shipway_testers::{CommandTestConfig, StructureConfig};
 
 fn catalog() -> Catalog {
@@ -17,10 +20,13 @@ fn catalog() -> Catalog {
         .with_builder::<NativeConfig>()
         .with_builder::<CustomConfig>()
         .with_builder::<DockerConfig>()
+        .with_tagger::<CustomTemplateConfig>()
         .with_tagger::<DateTimeConfig>()
+        .with_tagger::<EnvTemplateConfig>()
         .with_tagger::<FixedConfig>()
         .with_tagger::<GitCommitConfig>()
         .with_tagger::<InputDigestConfig>()
+        .with_tagger::<Sha256Config>()
         .with_tester::<CommandTestConfig>()
         .with_tester::<StructureConfig>()
 }
@@ -104,6 +110,12 @@ build:
       squash: false
       secrets: [{id: a, src: token}, {id: b, env: B}]
       ssh: default
+  - image: tool
+    custom:
+      buildCommand: ./build.sh
+      dependencies: {dockerfile: {path: D, buildArgs: {A: 1, B: }}}
+  - image: other
+    custom: {buildCommand: make, dependencies: {paths: [a], ignore: [b]}}
 test:
 - image: web
   context: web
@@ -118,4 +130,18 @@ test:
     let native = Options::default().dockerfiles(Dockerfiles::Native);
     let body = "{apiVersion: skaffold/v4beta14, kind: Config, build: {artifacts: [{image: web, docker: {target: a, buildArgs: {A: 1}}}], tagPolicy: {inputDigest: {}}}}";
     assert!(read_skaffold("skaffold.yaml", body, &native, &catalog()).is_ok());
+    for policy in [
+        "{gitCommit: {variant: AbbrevTreeSha, prefix: v, ignoreChanges: true}}",
+        "{sha256: {}}",
+        "{dateTime: {format: '2006', timezone: UTC}}",
+        "{envTemplate: {template: '{{.A}}'}}",
+        "{customTemplate: {template: '{{.A}}-{{.B}}', components: [{name: A, gitCommit: {variant: CommitSha}}, \
+         {name: B, envTemplate: {template: '{{.C}}'}}, {name: D, dateTime: {}}, {name: E, sha256: {}}]}}",
+    ] {
+        let text = format!(
+            "{{apiVersion: skaffold/v4beta14, kind: Config, build: {{artifacts: [{{image: web}}], tagPolicy: {policy}}}}}"
+        );
+        let loaded = read_skaffold("skaffold.yaml", &text, &Options::default(), &catalog());
+        assert!(loaded.is_ok(), "{policy}: {loaded:?}");
+    }
 }
