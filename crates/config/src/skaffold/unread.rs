@@ -13,35 +13,35 @@ use crate::{
 /// What a field that is not read does to a run.
 enum Effect {
     /// The run comes out as the file says; a person is told this.
-    None(&'static str),
+    Nothing(&'static str),
     /// The run would come out otherwise.
     Changes,
 }
 
-use Effect::{Changes, None as Without};
+use Effect::{Changes, Nothing};
 
 /// The fields, at their paths in the newest version.
 const UNREAD: [(&str, Effect); 21] = [
     ("/requires", Changes),
     ("/verify", Changes),
     ("/resourceSelector", Changes),
-    ("/portForward", Without("no port is forwarded yet")),
-    ("/customActions", Without("custom actions are not run yet")),
+    ("/portForward", Nothing("no port is forwarded yet")),
+    ("/customActions", Nothing("custom actions are not run yet")),
     ("/build/hooks", Changes),
     ("/build/googleCloudBuild", Changes),
     ("/build/cluster", Changes),
-    ("/build/local/concurrency", Without("how much is built at once is for who runs the pipeline to say")),
-    ("/build/local/tryImportMissing", Without("what is in a registry already is found there")),
-    ("/build/local/useDockerCLI", Without("the engine is asked over its API, without a command line")),
+    ("/build/local/concurrency", Nothing("how much is built at once is for who runs the pipeline to say")),
+    ("/build/local/tryImportMissing", Nothing("what is in a registry already is found there")),
+    ("/build/local/useDockerCLI", Nothing("the engine is asked over its API, without a command line")),
     ("/build/artifacts/*/hooks", Changes),
-    ("/build/artifacts/*/sync", Without("files are not synchronised yet; a run builds the image")),
-    ("/build/artifacts/*/runtimeType", Without("nothing is debugged yet")),
+    ("/build/artifacts/*/sync", Nothing("files are not synchronised yet; a run builds the image")),
+    ("/build/artifacts/*/runtimeType", Nothing("nothing is debugged yet")),
     ("/test/*/structureTestsArgs", Changes),
     ("/manifests/hooks", Changes),
     ("/manifests/transform", Changes),
     ("/manifests/validate", Changes),
     ("/manifests/output", Changes),
-    ("/deploy/logs", Without("logs are not followed yet")),
+    ("/deploy/logs", Nothing("logs are not followed yet")),
     ("/deploy/tolerateFailuresUntilDeadline", Changes),
 ];
 
@@ -54,7 +54,7 @@ pub(super) fn report(document: &mut Document, notices: &mut Vec<Notice>) -> Resu
     for (path, effect, key) in taken(&mut document.root) {
         let location = document.location(key.span);
         match effect {
-            Without(message) => {
+            Nothing(message) => {
                 let message = format!("`{}` has no effect: {message}", name(path));
                 notices.push(Notice::new(location, message));
             }
