@@ -8,9 +8,11 @@ pub use shipway_cluster as cluster;
 pub use shipway_config as config;
 pub use shipway_deployers as deployers;
 pub use shipway_docker as docker;
+pub use shipway_git as git;
 pub use shipway_oci as oci;
 pub use shipway_runners as runners;
 pub use shipway_taggers as taggers;
+pub use shipway_template as template;
 pub use shipway_testers as testers;
 
 /// Returns a catalog of every kind of plug-in in this package.
@@ -31,13 +33,7 @@ pub fn catalog() -> Catalog {
         .with_builder::<builders::NativeConfig>()
         .with_builder::<builders::DockerConfig>()
         .with_builder::<builders::CustomConfig>()
-        .with_tagger::<taggers::CustomTemplateConfig>()
-        .with_tagger::<taggers::DateTimeConfig>()
-        .with_tagger::<taggers::EnvTemplateConfig>()
-        .with_tagger::<taggers::FixedConfig>()
-        .with_tagger::<taggers::GitCommitConfig>()
-        .with_tagger::<taggers::InputDigestConfig>()
-        .with_tagger::<taggers::Sha256Config>()
+        .merge(taggers::catalog())
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()
         .with_deployer::<deployers::MemoryConfig>()
