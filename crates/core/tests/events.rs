@@ -70,7 +70,7 @@ fn no_kind_of_event_and_no_error_tells_a_secret() {
     }
     let json = serde_json::to_string(&record.events()).unwrap();
     assert!(!json.contains(CANARY), "{json}");
-    assert_eq!(json.matches("before *** after").count(), 6 + 2 * 5, "{json}");
+    assert_eq!(json.matches("before *** after").count(), 7 + 2 * 5, "{json}");
     let report = run.report(Error::internal(CANARY).note(CANARY));
     assert!(!format!("{report:?}").contains(CANARY));
     assert!(!format!("{:?}", Secret::from(CANARY)).contains(CANARY));
@@ -112,11 +112,12 @@ fn json_lines_have_their_form_and_are_read_back() {
     {"schema":1,"seq":2,"at":1002,"task":"build:web","event":"output","stream":"stderr","line":"text"}
     {"schema":1,"seq":3,"at":1003,"task":"build:web","event":"progress","what":"text","done":1,"total":2,"unit":"bytes"}
     {"schema":1,"seq":4,"at":1004,"task":"build:web","event":"message","level":"warning","text":"text"}
-    {"schema":1,"seq":5,"at":1005,"task":"build:web","event":"health","phase":"failed","waiting_for":["text"]}
-    {"schema":1,"seq":6,"at":1006,"task":"build:web","event":"task_finished","outcome":{"kind":"failure_allowed","error":{"kind":"config","message":"text","notes":["text"],"hint":"text","retry":false,"causes":["text"]}},"made":"text"}
-    {"schema":1,"seq":7,"at":1007,"task":"build:web","event":"task_finished","outcome":{"kind":"failed","error":{"kind":"config","message":"text","notes":["text"],"hint":"text","retry":false,"causes":["text"]}},"made":"text"}
-    {"schema":1,"seq":8,"at":1008,"task":"build:web","event":"cancelling","stage":"forced","reason":"asked"}
-    {"schema":1,"seq":9,"at":1009,"task":"build:web","event":"run_finished","outcome":"failed","took_millis":1500}
+    {"schema":1,"seq":5,"at":1005,"task":"build:web","event":"asking","text":"text","expires":1}
+    {"schema":1,"seq":6,"at":1006,"task":"build:web","event":"health","phase":"failed","waiting_for":["text"]}
+    {"schema":1,"seq":7,"at":1007,"task":"build:web","event":"task_finished","outcome":{"kind":"failure_allowed","error":{"kind":"config","message":"text","notes":["text"],"hint":"text","retry":false,"causes":["text"]}},"made":"text"}
+    {"schema":1,"seq":8,"at":1008,"task":"build:web","event":"task_finished","outcome":{"kind":"failed","error":{"kind":"config","message":"text","notes":["text"],"hint":"text","retry":false,"causes":["text"]}},"made":"text"}
+    {"schema":1,"seq":9,"at":1009,"task":"build:web","event":"cancelling","stage":"forced","reason":"asked"}
+    {"schema":1,"seq":10,"at":1010,"task":"build:web","event":"run_finished","outcome":"failed","took_millis":1500}
     "#);
 }
 

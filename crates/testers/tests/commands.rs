@@ -289,7 +289,7 @@ fn the_runner_is_a_part_of_the_options() {
         (serde_json::json!({"files": []}), "names no `files`"),
         (serde_json::json!({"files": ["x.yaml"], "runnr": 1}), "runnr"),
         (serde_json::json!({"files": ["x.yaml"], "runner": {"kind": "recordr"}}), "`recordr`"),
-        (serde_json::json!({"files": ["x.yaml"], "platform": "linux"}), "is not a platform"),
+        (serde_json::json!({"files": ["x.yaml"], "platform": "linux/arm/v7/x"}), "is not a platform"),
     ] {
         let error = make(options).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
