@@ -2,13 +2,14 @@
 
 use std::{
     env,
-    fs::OpenOptions,
-    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::listing::{Listing, of_folder};
+use crate::{
+    listing::{Listing, of_folder},
+    skip::skip,
+};
 
 /// containerd by its client `ctr`.
 pub(crate) struct Containerd {
@@ -31,7 +32,7 @@ impl Containerd {
                 Some(Self { socket, namespace: format!("shipway-archives-{}", std::process::id()) })
             }
             _ => {
-                skip(test, "containerd");
+                skip(&format!("archives::{test}"), "containerd");
                 None
             }
         }
@@ -76,15 +77,5 @@ impl Drop for Containerd {
     fn drop(&mut self) {
         // What was made of the images goes with them, and then the namespace may.
         let _ = self.ctr(&["namespaces", "remove", &self.namespace]);
-    }
-}
-
-/// Says that a test needs what is not there: one line, which `cargo xtask test` counts and shows.
-fn skip(test: &str, needs: &str) {
-    let line = format!("skipped: archives::{test} needs {needs}\n");
-    print!("{line}");
-    if let Some(path) = env::var_os("SHIPWAY_SKIPPED") {
-        // Tests append at the same time: one write each.
-        OpenOptions::new().append(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
     }
 }

@@ -16,6 +16,8 @@ mod hostile;
 mod listing;
 mod odd;
 mod readers;
+#[path = "../support/skip.rs"]
+mod skip;
 
 use std::time::{Duration, Instant};
 

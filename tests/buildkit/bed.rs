@@ -1,9 +1,7 @@
 //! buildkitd and a registry, as the test bed has them, with a context and bases for all cases.
 
 use std::{
-    env,
-    fs::{self, OpenOptions},
-    io::Write,
+    env, fs,
     path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
@@ -17,7 +15,7 @@ use shipway_core::{
 use shipway_oci::Layout;
 use tempfile::TempDir;
 
-use crate::{bases, cases::Case, context};
+use crate::{bases, cases::Case, context, skip::skip};
 
 #[derive(Debug)]
 pub(crate) struct Bed {
@@ -41,7 +39,7 @@ impl Bed {
         let variable = |name: &str| {
             let value = env::var(format!("SHIPWAY_BED_{name}")).ok().filter(|value| !value.is_empty());
             if value.is_none() {
-                skip(test, &name.to_lowercase());
+                skip(&format!("buildkit::{test}"), &name.to_lowercase());
             }
             value
         };
@@ -130,15 +128,5 @@ impl Bed {
         let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
         let digest = Digest::parse(index["manifests"][0]["digest"].as_str().unwrap()).unwrap();
         Ok(Built { layout: Layout::new(Arc::new(HostDisk), place), digest })
-    }
-}
-
-/// Says that a test needs what is not there: one line, which `cargo xtask test` counts and shows.
-fn skip(test: &str, needs: &str) {
-    let line = format!("skipped: buildkit::{test} needs {needs}\n");
-    print!("{line}");
-    if let Some(path) = env::var_os("SHIPWAY_SKIPPED") {
-        // Tests append at the same time: one write each.
-        OpenOptions::new().append(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
     }
 }

@@ -8,6 +8,8 @@ mod bases;
 mod bed;
 mod cases;
 mod context;
+#[path = "../support/skip.rs"]
+mod skip;
 mod unpacked;
 
 use std::collections::BTreeSet;

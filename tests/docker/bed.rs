@@ -2,8 +2,6 @@
 
 use std::{
     env,
-    fs::OpenOptions,
-    io::Write,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -11,6 +9,8 @@ use shipway_core::{Cancel, Context, Image, RunContext, Store, Tag, Target, World
 use shipway_docker::{Daemon, DaemonStores};
 use shipway_oci::Stores;
 use tempfile::TempDir;
+
+use crate::skip::skip;
 
 /// The engine, with a folder of sources.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Bed {
     /// Returns the bed, or `None` where there is no engine, which is counted for the test.
     pub(crate) fn find(test: &str) -> Option<Self> {
         let Some(endpoint) = variable("SHIPWAY_BED_DOCKER") else {
-            skip(test, "docker");
+            skip(&format!("docker::{test}"), "docker");
             return None;
         };
         let daemon = Daemon::open(&endpoint).unwrap();
@@ -79,7 +79,7 @@ pub(crate) fn registry() -> String {
 pub(crate) fn closed_registry(test: &str) -> Option<String> {
     let registry = variable("SHIPWAY_BED_REGISTRY_AUTH");
     if registry.is_none() {
-        skip(test, "registry with a login");
+        skip(&format!("docker::{test}"), "registry with a login");
     }
     registry
 }
@@ -91,14 +91,4 @@ pub(crate) fn unlike(name: &str) -> String {
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Says that a test needs what is not there: one line, which `cargo xtask test` counts and shows.
-fn skip(test: &str, needs: &str) {
-    let line = format!("skipped: docker::{test} needs {needs}\n");
-    print!("{line}");
-    if let Some(path) = env::var_os("SHIPWAY_SKIPPED") {
-        // Tests append at the same time: one write each.
-        OpenOptions::new().append(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
-    }
 }

@@ -8,4 +8,6 @@ mod bed;
 mod builder;
 mod pipeline;
 mod runner;
+#[path = "../support/skip.rs"]
+mod skip;
 mod stores;

@@ -8,10 +8,11 @@
     reason = "tests of real parts: what fails is the test, and they read what the bed says"
 )]
 
+#[path = "../support/skip.rs"]
+mod skip;
+
 use std::{
-    env,
-    fs::{self, OpenOptions},
-    io::Write,
+    env, fs,
     path::PathBuf,
     sync::{
         Arc,
@@ -31,16 +32,13 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use crate::skip::skip;
+
 /// Returns what the bed says, or `None` where it is not there, which is counted for the test.
 fn bed(variable: &str, test: &str) -> Option<String> {
     let value = env::var(format!("SHIPWAY_BED_{variable}")).ok().filter(|value| !value.is_empty());
     if value.is_none() {
-        let line = format!("skipped: registries::{test} needs SHIPWAY_BED_{variable}\n");
-        print!("{line}");
-        if let Some(path) = env::var_os("SHIPWAY_SKIPPED") {
-            // Tests append at the same time: one write each.
-            OpenOptions::new().append(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
-        }
+        skip(&format!("registries::{test}"), &format!("SHIPWAY_BED_{variable}"));
     }
     value
 }

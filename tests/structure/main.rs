@@ -8,10 +8,12 @@
 )]
 #![expect(clippy::print_stdout, reason = "who runs the test alone sees that it was skipped")]
 
+#[path = "../support/skip.rs"]
+mod skip;
+
 use std::{
     env,
-    fs::{self, OpenOptions, Permissions},
-    io::Write as _,
+    fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::Command,
@@ -25,6 +27,8 @@ use shipway::{
 };
 use shipway_testers::{Structure, junit};
 use tempfile::TempDir;
+
+use crate::skip::skip;
 
 /// The bed's parts that this test needs.
 struct Bed {
@@ -40,13 +44,13 @@ impl Bed {
         let part = |name: &str, needs: &str| {
             let found = env::var(name).ok().filter(|value| !value.is_empty());
             if found.is_none() {
-                skip(test, needs);
+                skip(&format!("structure::{test}"), needs);
             }
             found
         };
         let docker = part("SHIPWAY_BED_DOCKER", "docker")?;
         if Command::new("docker").arg("--version").output().is_err() {
-            skip(test, "docker");
+            skip(&format!("structure::{test}"), "docker");
             return None;
         }
         Some(Self {
@@ -55,16 +59,6 @@ impl Bed {
             buildkit: part("SHIPWAY_BED_BUILDKIT", "buildkit")?,
             buildctl: part("SHIPWAY_BED_BUILDCTL", "buildkit")?,
         })
-    }
-}
-
-/// Says that a test needs what is not there: one line, which `cargo xtask test` counts and shows.
-fn skip(test: &str, needs: &str) {
-    let line = format!("skipped: structure::{test} needs {needs}\n");
-    print!("{line}");
-    if let Some(path) = env::var_os("SHIPWAY_SKIPPED") {
-        // Tests append at the same time: one write each.
-        OpenOptions::new().append(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
     }
 }
 
