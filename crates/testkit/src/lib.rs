@@ -34,6 +34,7 @@
 mod builder;
 mod canary;
 mod clause;
+mod cut;
 mod deployer;
 mod fakes;
 mod folder;

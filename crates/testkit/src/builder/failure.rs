@@ -3,16 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use shipway_core::{
-    Cancel, Command, Context, ErrorKind, Exit, Processes, Result as CoreResult, RunContext, Stream,
-};
+use shipway_core::{Cancel, Command, Context, ErrorKind, Exit, Processes, Result as CoreResult, Stream};
 
 use super::{Builders, site::Site};
 use crate::{
-    GRACE,
     canary::Canaries,
     clause::{Trouble, broken, ensure, kind_and_text, unchecked},
-    folder,
+    cut::Cut,
     room::task,
     suite::Bench,
     tripwire::{Tripwire, cuts},
@@ -26,54 +23,25 @@ pub(super) async fn a_cancelled_build_says_so(bench: Bench<Builders>) -> Result<
     site.room.world = world;
     builder.build(&site.context(), &site.request(&declared)).await?;
     for at in cuts(wire.uses()) {
-        cut(Site::new(&bench).await?, at).await?;
+        cut(&Site::new(&bench).await?, at).await?;
     }
     Ok(())
 }
 
 /// Cuts one build at a use of a door, and looks at what it says and leaves.
-async fn cut(mut site: Site, at: u64) -> Result<(), Trouble> {
+async fn cut(site: &Site, at: u64) -> Result<(), Trouble> {
     let builder = site.builder();
     let declared = site.declare(&site.context(), builder.as_ref()).await?;
     let request = site.request(&declared);
-    let before = folder::state(&site.room.root)?;
-    let cancel = Cancel::new();
-    let plain = site.room.world.clone();
-    let (world, wire) = Tripwire::across(plain.clone(), at, cancel.clone());
-    let cx = RunContext::new(world, "conformance").context(task(), None, cancel.clone());
-    let mut building = builder.build(&cx, &request);
-    let result = tokio::select! {
-        result = &mut building => result,
-        _ = cancel.forced() => match tokio::time::timeout(GRACE, &mut building).await {
-            Ok(result) => result,
-            Err(_) => return broken(format!("it was forced to stop, and still ran {GRACE:?} later")),
-        },
-    };
-    drop(building);
-    drop(cx);
-    site.room.world = plain;
-    let when = if at == 0 { "before it began".to_owned() } else { format!("at use {at} of a door") };
-    match result {
-        // What was nearly done may be finished; what had not begun may not.
-        Ok(_) if at > 0 => return Ok(()),
-        Ok(_) => return broken(format!("forced to stop {when}, it built the image all the same")),
-        Err(error) if error.kind() == ErrorKind::Cancelled => {}
-        Err(error) => {
-            let answer = kind_and_text(error.report());
-            return broken(format!("forced to stop {when}, it did not say `cancelled` but {answer}"));
-        }
+    let cut = Cut::new(&site.room, at)?;
+    let cx = cut.context();
+    if cut.finishes("built the image", builder.build(&cx, &request)).await? {
+        return Ok(());
     }
-    let left = |what: &str, names: &[String]| {
-        ensure(names.is_empty(), || {
-            format!("forced to stop {when}, it left {what}: `{}`", names.join("`, `"))
-        })
-    };
-    ensure(wire.running() == 0, || format!("forced to stop {when}, it left {} commands", wire.running()))?;
-    left("processes", &folder::processes_with(&site.room.mark))?;
-    left("files among the sources", &folder::differences(&before, &folder::state(&site.room.root)?))?;
-    left("scratch files", &folder::left_after(&site.room.scratch, GRACE).await?)?;
+    drop(cx);
+    cut.leaves_nothing("sources").await?;
     let built = site.find(&site.target.reference()).await?;
-    ensure(built.is_none(), || format!("forced to stop {when}, it left an image in the target"))
+    ensure(built.is_none(), || format!("forced to stop {}, it left an image in the target", cut.when()))
 }
 
 /// Every command fails, with last words.
