@@ -22,9 +22,19 @@ const MOST: usize = 1_000_000;
 ///
 /// # Errors
 /// `Config` when a path leads out of the folder.
-pub fn inputs_of_paths(cx: &Context, folder: &Path, paths: &[String], ignore: &[String]) -> Result<Inputs> {
+pub async fn inputs_of_paths(
+    cx: &Context,
+    folder: &Path,
+    paths: &[String],
+    ignore: &[String],
+) -> Result<Inputs> {
+    let (folder, ignore) = (folder.to_owned(), ignore.to_owned());
+    let paths = paths.iter().map(|path| clean_path(path)).collect();
+    cx.blocking(move |cx| below(cx, &folder, paths, ignore)).await
+}
+
+fn below(cx: &Context, folder: &Path, paths: Vec<String>, ignore: Vec<String>) -> Result<Inputs> {
     let mut inputs = Inputs::default();
-    let paths: Vec<String> = paths.iter().map(|path| clean_path(path)).collect();
     let mut left_out = Vec::new();
     if !paths.is_empty() && !paths.iter().any(|path| path == ".") {
         left_out.push("**".to_owned());
@@ -41,7 +51,7 @@ pub fn inputs_of_paths(cx: &Context, folder: &Path, paths: &[String], ignore: &[
     }
     // With nothing but files there is no folder to walk.
     if left_out.len() != 1 {
-        left_out.extend(ignore.iter().cloned());
+        left_out.extend(ignore);
         inputs.trees.insert(Tree::new(folder).ignore(left_out));
     }
     Ok(inputs)
@@ -67,20 +77,25 @@ pub async fn inputs_of_command(cx: &Context, folder: &Path, command: &str) -> Re
     if files.len() > MOST {
         return Err(wrong(format!("{} files are too many", files.len())));
     }
-    let mut inputs = Inputs::default();
+    let mut paths = Vec::with_capacity(files.len());
     for file in files {
-        let clean = clean_path(&file);
-        if clean == ".." || clean.starts_with("../") || clean.starts_with('/') || clean.contains('\0') {
+        let path = clean_path(&file);
+        if path == ".." || path.starts_with("../") || path.starts_with('/') || path.contains('\0') {
             return Err(wrong(format!("`{}` is not below it", file.escape_debug())));
         }
-        match cx.files().entry(cx, folder, &clean)? {
-            Some(entry) if entry.kind == EntryKind::Folder => {
-                inputs.trees.insert(Tree::new(folder.join(&clean)));
-            }
-            _ => {
-                inputs.files.insert(folder.join(&clean));
-            }
-        }
+        paths.push(path);
     }
-    Ok(inputs)
+    let folder = folder.to_owned();
+    cx.blocking(move |cx| {
+        let mut inputs = Inputs::default();
+        for path in paths {
+            let place = folder.join(&path);
+            match cx.files().entry(cx, &folder, &path)? {
+                Some(entry) if entry.kind == EntryKind::Folder => inputs.trees.insert(Tree::new(place)),
+                _ => inputs.files.insert(place),
+            };
+        }
+        Ok(inputs)
+    })
+    .await
 }

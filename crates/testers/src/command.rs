@@ -152,7 +152,7 @@ impl Tester for CommandTest {
         let mut inputs = match &given.command {
             Some(command) => inputs_of_command(cx, &options.context, command).await?,
             None if given.paths.is_empty() => Inputs::default(),
-            None => inputs_of_paths(cx, &options.context, &given.paths, &given.ignore)?,
+            None => inputs_of_paths(cx, &options.context, &given.paths, &given.ignore).await?,
         };
         inputs.facts.insert("tester".to_owned(), format!("command {}", env!("CARGO_PKG_VERSION")));
         inputs.facts.insert("command".to_owned(), options.command.clone());

@@ -14,7 +14,7 @@ impl Custom {
                 let (owned, dockerfile) = (artifact.clone(), dockerfile.clone());
                 cx.blocking(move |cx| reached(cx, &owned, &dockerfile.path, dockerfile.build_args)).await?
             }
-            (None, None) => inputs_of_paths(cx, &artifact.context, &given.paths, &given.ignore)?,
+            (None, None) => inputs_of_paths(cx, &artifact.context, &given.paths, &given.ignore).await?,
         };
         let mut fact = |name: &str, value: String| inputs.facts.insert(name.to_owned(), value);
         fact("builder", format!("custom {}", env!("CARGO_PKG_VERSION")));
