@@ -6,7 +6,9 @@ use super::{
     Action, Answer, Decision, Output, Question, StepWork, Task,
     perform::{Done, Work},
 };
-use crate::{ChangeSet, Context, Deployment, Error, ErrorKind, EventKind, Exit, Level, Result, Timestamp};
+use crate::{
+    ChangeSet, Context, Deployment, Desired, Error, ErrorKind, EventKind, Exit, Level, Result, Timestamp,
+};
 
 /// The pause between two looks for an answer.
 const ASKING: Duration = Duration::from_secs(1);
@@ -119,7 +121,8 @@ impl Work {
             };
             let Ok(again) = deploy.deployer.diff(cx, &changes.desired).await else { return Err(conflict) };
             if again.changes != changes.changes {
-                let asked = task.needs.iter().any(|need| need.as_str().starts_with("gate:"));
+                // Nobody was asked about settling or about the way back.
+                let asked = matches!(changes.desired, Desired::Released { .. });
                 let Some(gate) = deploy.gate.as_ref().filter(|_| asked) else { return Err(conflict) };
                 cx.message(Level::Warning, format!("the changes are others now: {}", conflict.report()));
                 self.ask(cx, task, &gate.text, Some(again.clone())).await?;
