@@ -15,9 +15,10 @@ use std::{
 
 use async_trait::async_trait;
 use shipway_core::{
-    Cancel, CancelReason, Clock, Context, Digest, Entry, Error, ErrorKind, Files, ForeignImage, HostFiles,
-    Image, Images, Inputs, OpenFile, Result, RunContext, Snapshot, Stage, Store, SystemClock, Target,
-    Timestamp, Tree, World,
+    Artifact, Build, BuildRequest, Builder, Cancel, CancelReason, Capabilities, Clock, Context, Digest,
+    Driver, Entry, Error, ErrorKind, Files, ForeignImage, HostFiles, Image, Images, Inputs, OpenFile,
+    Pipeline, Result, RunContext, Snapshot, Stage, Store, StoreKind, SystemClock, Target, Timestamp, Tree,
+    World,
 };
 
 fn context(world: World) -> Context {
@@ -237,5 +238,39 @@ async fn a_file_that_rested_is_read_once_in_a_run_and_again_when_it_changed() {
         assert_ne!(one.0, two.0);
         assert_eq!(two.0, last.0);
         assert_eq!([one.1, again.1, two.1, last.1], opened);
+    }
+}
+
+/// A builder that is only asked what its sources are.
+#[derive(Debug)]
+struct Declaring;
+
+#[async_trait]
+impl Builder for Declaring {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new().writes([StoreKind::Registry])
+    }
+
+    async fn inputs(&self, _cx: &Context, artifact: &Artifact) -> Result<Inputs> {
+        Ok(Inputs::new().trees([Tree::new(artifact.context.clone())]))
+    }
+
+    async fn build(&self, _cx: &Context, _request: &BuildRequest) -> Result<Image> {
+        Err(Error::unsupported("building"))
+    }
+}
+
+#[tokio::test]
+async fn what_a_driver_read_it_does_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), "one").unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let world = World::host(folder.path()).files(Counting(Arc::clone(&count)));
+    let driver = Driver::new(world.clock(Late(SystemClock::new(), 3600)));
+    let build = Build::new(Artifact::new("a", "."), "registry.example/a", Arc::new(Declaring));
+    let pipeline = Pipeline::new("once").build(build);
+    for _ in 0..2 {
+        driver.observe(&pipeline, &Cancel::new()).await.unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Hashes what files hold: a few files on the thread that asks, many on several, and none twice in a run that
+//! Hashes what files hold: a few files on the thread that asks, many on several, and none twice that
 //! looks as it did.
 
 use std::{

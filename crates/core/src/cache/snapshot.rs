@@ -22,7 +22,7 @@ impl Snapshot {
     /// that is missing counts as missing. An image counts with the digest that its reference means
     /// now, a secret with its version.
     ///
-    /// A file is not read again in the same run as long as it looks as it did when it was read: size, inode, and
+    /// A file is not read again by the same driver as long as it looks as it did when it was read: size, inode, and
     /// when its content and its metadata changed, which must have been some seconds before.
     ///
     /// # Errors

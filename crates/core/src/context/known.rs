@@ -1,4 +1,5 @@
-//! What was hashed in a run already, so that its later snapshots read only what has changed since.
+//! What was hashed already by a driver, or in a run without one, so that later snapshots read only what has
+//! changed since.
 
 use std::{
     collections::HashMap,
@@ -14,18 +15,22 @@ use crate::Timestamp;
 /// git calls such files "racily clean".
 const REST: i128 = 3_000_000_000;
 
-/// The most files that are remembered, of about 100 bytes each; what is beyond is read again.
+/// The most files that are remembered, of about 150 bytes each; what is beyond is read again.
 const MOST: usize = 1 << 18;
 
-/// The hashes of contents, by all that a look at the file shows: path, size, inode, and when content and
-/// metadata changed, of which nobody can set the last.
+/// The hashes of contents, of each place with what a look at the file showed when it was read.
 #[derive(Debug, Default)]
-pub(crate) struct KnownHashes(Mutex<HashMap<[u8; 32], blake3::Hash>>);
+pub(crate) struct KnownHashes(Mutex<HashMap<[u8; 32], (Look, blake3::Hash)>>);
+
+/// All that a look shows of a file's content: when content and metadata changed, of which nobody can set the
+/// last, size and inode.
+type Look = (i128, i128, u64, u64);
 
 impl KnownHashes {
     /// Returns the hash of what the file at this place holds, if it looks as it did when it was read.
     pub(crate) fn get(&self, place: &Path, entry: &Entry) -> Option<blake3::Hash> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key(place, entry)).copied()
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&key(place)).filter(|(seen, _)| *seen == look(entry)).map(|(_, hash)| *hash)
     }
 
     /// Remembers the hash of a file that looked like this before it was read, which was not before `now`.
@@ -36,20 +41,20 @@ impl KnownHashes {
         if !told || changed + REST > i128::from(now.0) * 1_000_000 {
             return;
         }
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < MOST {
-            known.insert(key(place, entry), hash);
+        let (key, mut known) = (key(place), self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if known.len() < MOST || known.contains_key(&key) {
+            known.insert(key, (look(entry), hash));
         }
     }
 }
 
-fn key(place: &Path, entry: &Entry) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("shipway 2026-11 look at a file");
-    for number in [entry.changed, entry.modified, i128::from(entry.size), i128::from(entry.inode)] {
-        hasher.update(&number.to_le_bytes());
-    }
-    hasher.update(place.as_os_str().as_encoded_bytes());
-    *hasher.finalize().as_bytes()
+fn look(entry: &Entry) -> Look {
+    (entry.changed, entry.modified, entry.size, entry.inode)
+}
+
+/// A hash is shorter than most paths.
+fn key(place: &Path) -> [u8; 32] {
+    *blake3::hash(place.as_os_str().as_encoded_bytes()).as_bytes()
 }
 
 #[cfg(test)]
@@ -94,5 +99,9 @@ mod tests {
         ] {
             assert_eq!(known.get(place, &other), None, "{other:?}");
         }
+        let edited = Entry { size: 2, ..one.clone() };
+        known.keep(place, &edited, now, blake3::hash(b"xy"));
+        assert_eq!(known.get(place, &edited), Some(blake3::hash(b"xy")));
+        assert_eq!(known.get(place, &one), None, "a place is remembered once");
     }
 }

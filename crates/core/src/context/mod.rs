@@ -23,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::known::KnownHashes;
 pub use self::{
     cancel::{Cancel, CancelReason, Stage},
     clock::{Clock, SystemClock},

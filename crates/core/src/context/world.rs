@@ -160,7 +160,7 @@ struct Shared {
     world: World,
     id: String,
     masks: Masks,
-    known_hashes: KnownHashes,
+    known_hashes: Arc<KnownHashes>,
     found: Once,
     next: Mutex<u64>,
 }
@@ -168,11 +168,16 @@ struct Shared {
 impl RunContext {
     /// Returns the surroundings of a new run with this id.
     pub fn new(world: World, id: impl Into<String>) -> Self {
+        Self::knowing(world, id, Arc::default())
+    }
+
+    /// Returns the surroundings of a new run, in which these files of the world need not be read again.
+    pub(crate) fn knowing(world: World, id: impl Into<String>, known_hashes: Arc<KnownHashes>) -> Self {
         Self(Arc::new(Shared {
             world,
             id: id.into(),
             masks: Masks::default(),
-            known_hashes: KnownHashes::default(),
+            known_hashes,
             found: Once::default(),
             next: Mutex::new(0),
         }))

@@ -19,12 +19,14 @@ use crate::{
     Cancel, CancelReason, Context, Error, ErrorKind, Event, EventKind, Outcome, Result, RunContext,
     RunOutcome, RunState, Sink, Stage, TaskId, TaskStatus, World,
     cache::{Cache, MemoryCache},
+    context::KnownHashes,
 };
 
 /// Carries out pipelines in a world.
 ///
 /// It holds no state of a run, so several runs may go on at once, and several drivers in one process
-/// know nothing of one another.
+/// know nothing of one another. What it remembers are hashes of files, as git's index does, so that a run
+/// costs a look at each.
 ///
 /// ```
 /// use shipway_core::{Cancel, Driver, Pipeline, RunOutcome, World};
@@ -50,6 +52,7 @@ pub struct Driver {
     grace: Duration,
     gates: Option<Arc<dyn Gates>>,
     retries: u32,
+    known_hashes: Arc<KnownHashes>,
 }
 
 impl Driver {
@@ -66,6 +69,7 @@ impl Driver {
             grace: Duration::from_secs(10),
             gates: None,
             retries: 100,
+            known_hashes: Arc::default(),
         }
     }
 
@@ -127,7 +131,7 @@ impl Driver {
     /// # Errors
     /// `Config` when the pipeline or what a plug-in reads is wrong; whatever cannot be read or asked.
     pub async fn observe(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Observed> {
-        let run = RunContext::new(self.world.clone(), self.next_run());
+        let run = self.begin(self.world.clone());
         let own = cancel.child();
         let cx = run.context(None, None, own.clone());
         let (pipeline, cache, verify) = (pipeline.clone(), Arc::clone(&self.cache), self.verify);
@@ -173,7 +177,7 @@ impl Driver {
         let fold =
             Arc::new(Fold { inner: Arc::clone(&self.world.sink), state: Mutex::new(RunState::default()) });
         let world = self.world.clone().sink(Arc::<Fold>::clone(&fold));
-        let run = RunContext::new(world, self.next_run());
+        let run = self.begin(world);
         let start = self.world.clock.elapsed();
         let work = Arc::new(Work {
             pipeline: pipeline.clone(),
@@ -222,6 +226,12 @@ impl Driver {
         let observed = self.observe(pipeline, cancel).await?;
         let plan = Self::plan(pipeline, &observed)?;
         self.execute(pipeline, &plan, cancel).await
+    }
+
+    /// Returns the surroundings of another run. What it observes, plans and executes is about the same files as
+    /// the run before, so what was read there is not read again.
+    fn begin(&self, world: World) -> RunContext {
+        RunContext::knowing(world, self.next_run(), Arc::clone(&self.known_hashes))
     }
 
     /// Returns an id that no other run of this machine has.
