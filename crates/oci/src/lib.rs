@@ -27,8 +27,7 @@ pub use self::{
         find_file, read_image, resolve_program, same_platform,
     },
     layer::{
-        Compression, CompressionFormat, Content, Device, LayerDone, LayerEntry, LayerStream, LayerSummary,
-        write_layer,
+        Compression, CompressionFormat, Content, Device, LayerEntry, LayerStream, LayerSummary, write_layer,
     },
     layout::Layout,
     manifest::{AnyManifest, ImageIndex, ImageManifest},

@@ -197,11 +197,6 @@ impl Members {
         let thread = self.next % self.threads.len();
         self.next += 1;
         // The threads end early only when nobody takes what they make.
-        self.threads[thread].send(member).map_err(|_| abandoned())
+        self.threads[thread].send(member).map_err(|_| Error::cancelled("the layer was not read to its end"))
     }
-}
-
-/// Returns the error for a layer whose reader was dropped before its end.
-pub(super) fn abandoned() -> Error {
-    Error::cancelled("the layer was not read to its end")
 }

@@ -12,6 +12,6 @@ mod write;
 pub use self::{
     entry::{Content, Device, LayerEntry},
     members::{Compression, CompressionFormat},
-    stream::{LayerDone, LayerStream, LayerSummary},
+    stream::{LayerStream, LayerSummary},
     write::write_layer,
 };

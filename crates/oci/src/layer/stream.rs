@@ -7,43 +7,38 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use shipway_core::{Digest, Error, Result};
+use shipway_core::{Digest, ErrorKind, Result};
 use tokio::{
     io::{AsyncRead, ReadBuf},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
 };
 
-use crate::{BlobReader, Descriptor, Distribution, thread::Threaded};
+use crate::{BlobReader, Descriptor, Distribution, carry::carry, thread::Threaded};
 
-/// A layer that is being made: it goes on as fast as it is read, and ends when the reader is dropped.
-#[non_exhaustive]
+/// A layer that is being made: it goes on as fast as it is written, and ends when this is dropped.
 pub struct LayerStream {
-    /// The compressed bytes. Reading fails when the layer cannot be made; an end is a real end.
-    pub reader: BlobReader,
-    /// What the layer is, known once it was read to its end.
-    pub done: LayerDone,
+    pub(super) reader: BlobReader,
+    pub(super) media_type: &'static str,
+    /// Digest and size of the tar.
+    pub(super) tar: Threaded<(Digest, u64)>,
 }
 
 impl LayerStream {
-    pub(super) fn new(reader: LayerReader, work: Threaded<LayerSummary>) -> Self {
-        Self { reader: Box::pin(reader), done: LayerDone(work) }
-    }
-
     /// Writes the layer into a repository while it is made, and returns what it is.
     ///
+    /// The compressed bytes are hashed once, by the repository, which has to know what it was given.
+    ///
     /// # Errors
-    /// Those of making the layer come before those of the repository.
+    /// Those of making the layer come before those of the repository: `Conflict` when a file changed
+    /// meanwhile, `Config` when it is no regular file any more.
     pub async fn write_to(self, repository: &dyn Distribution) -> Result<LayerSummary> {
         let written = repository.write_new_blob(self.reader).await;
-        match (self.done.wait().await, written) {
-            (Ok(summary), Ok((digest, size))) if digest == summary.digest && size == summary.size => {
-                Ok(summary)
-            }
-            (Ok(summary), Ok((digest, _))) => {
-                Err(Error::bad_output(format!("the layer `{}` was written as `{digest}`", summary.digest)))
+        match (self.tar.wait().await, written) {
+            (Ok((diff_id, uncompressed)), Ok((digest, size))) => {
+                Ok(LayerSummary { media_type: self.media_type, diff_id, digest, size, uncompressed })
             }
             // Abandoned by the repository, whose reason is the better one.
-            (Err(error), Err(reason)) if error.kind() == shipway_core::ErrorKind::Cancelled => Err(reason),
+            (Err(error), Err(reason)) if error.kind() == ErrorKind::Cancelled => Err(reason),
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
         }
     }
@@ -52,21 +47,6 @@ impl LayerStream {
 impl fmt::Debug for LayerStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LayerStream").finish_non_exhaustive()
-    }
-}
-
-/// A handle to what the layer will have been.
-#[derive(Debug)]
-pub struct LayerDone(Threaded<LayerSummary>);
-
-impl LayerDone {
-    /// Returns what the layer is, once it was read to its end.
-    ///
-    /// # Errors
-    /// `Conflict` when a file changed meanwhile, `Config` when it is no regular file any more,
-    /// `Cancelled` when the reader was dropped early.
-    pub async fn wait(self) -> Result<LayerSummary> {
-        self.0.wait().await
     }
 }
 
@@ -94,23 +74,22 @@ impl LayerSummary {
     }
 }
 
-/// What comes from the threads to the reader. Without an end of either kind they were lost.
-pub(super) enum Piece {
-    Bytes(Bytes),
-    End,
-    Failed(Error),
-}
-
-/// Reads the pieces.
+/// Reads what the threads make of the members, which each got in turn.
 pub(super) struct LayerReader {
-    pieces: mpsc::Receiver<Piece>,
-    now: Bytes,
+    threads: Vec<mpsc::Receiver<Result<Bytes>>>,
+    /// How the tar ended. Without an end the threads were lost.
+    end: oneshot::Receiver<Result<()>>,
     ended: bool,
+    turn: usize,
+    now: Bytes,
 }
 
 impl LayerReader {
-    pub(super) fn new(pieces: mpsc::Receiver<Piece>) -> Self {
-        Self { pieces, now: Bytes::new(), ended: false }
+    pub(super) fn new(
+        threads: Vec<mpsc::Receiver<Result<Bytes>>>,
+        end: oneshot::Receiver<Result<()>>,
+    ) -> Self {
+        Self { threads, end, ended: false, turn: 0, now: Bytes::new() }
     }
 }
 
@@ -120,12 +99,24 @@ impl AsyncRead for LayerReader {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while self.now.is_empty() && !self.ended {
-            match ready!(self.pieces.poll_recv(cx)) {
-                Some(Piece::Bytes(bytes)) => self.now = bytes,
-                Some(Piece::End) => self.ended = true,
-                Some(Piece::Failed(error)) => return Poll::Ready(Err(crate::carry::carry(error))),
-                None => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+        while self.now.is_empty() {
+            let turn = self.turn;
+            match ready!(self.threads[turn].poll_recv(cx)) {
+                Some(Ok(bytes)) => {
+                    self.now = bytes;
+                    self.turn = (turn + 1) % self.threads.len();
+                }
+                Some(Err(error)) => return Poll::Ready(Err(carry(error))),
+                // The first thread in turn that has no more got no more.
+                None if self.ended => return Poll::Ready(Ok(())),
+                None if self.end.is_terminated() => {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
+                None => match ready!(Pin::new(&mut self.end).poll(cx)) {
+                    Ok(Ok(())) => self.ended = true,
+                    Ok(Err(error)) => return Poll::Ready(Err(carry(error))),
+                    Err(_) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                },
             }
         }
         let count = self.now.len().min(buffer.remaining());

@@ -38,13 +38,14 @@ async fn make_by(
     let mut stream = write_layer(cx, entries, compression)?;
     let mut bytes = Vec::new();
     let read = stream.reader.read_to_end(&mut bytes).await;
-    let done = stream.done.wait().await;
-    if let (Err(read), Err(done)) = (read, &done) {
-        assert_eq!(unpack(read, "read").report(), done.report());
+    let tar = stream.tar.wait().await;
+    match (&tar, read) {
+        (Err(tar), read) => assert_eq!(unpack(read.unwrap_err(), "read").report(), tar.report()),
+        (Ok(_), read) => assert_eq!(read.unwrap(), bytes.len()),
     }
-    let summary = done?;
-    assert_eq!((summary.digest.clone(), summary.size), (digest_of(&bytes), bytes.len() as u64));
-    Ok((bytes, summary))
+    let ((diff_id, uncompressed), media_type) = (tar?, compression.media_type());
+    let (digest, size) = (digest_of(&bytes), bytes.len() as u64);
+    Ok((bytes, LayerSummary { media_type, diff_id, digest, size, uncompressed }))
 }
 
 fn unzip(bytes: &[u8]) -> Vec<u8> {
@@ -296,7 +297,7 @@ async fn a_file_that_changes_while_it_is_read_is_a_conflict() {
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(changed).unwrap();
         let read = stream.reader.read_to_end(&mut Vec::new()).await;
         assert_eq!(unpack(read.unwrap_err(), "read").kind(), ErrorKind::Conflict);
-        let error = stream.done.wait().await.unwrap_err();
+        let error = stream.tar.wait().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.to_string().contains(if grows { "grew" } else { "shrank" }), "{error}");
     }
@@ -311,7 +312,7 @@ async fn it_stops_when_nobody_reads_or_the_task_is_forced_to() {
 
     let stream = write_layer(&context(folder.path()), entries(), Compression::default()).unwrap();
     drop(stream.reader);
-    assert_eq!(stream.done.wait().await.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(stream.tar.wait().await.unwrap_err().kind(), ErrorKind::Cancelled);
 
     let run = RunContext::new(World::host(folder.path()), "test");
     let cancel = Cancel::new();

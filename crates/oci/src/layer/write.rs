@@ -1,28 +1,24 @@
 //! Makes a layer in one pass: one thread reads the files and hashes the tar, others compress its
-//! members, one hashes what they made and hands it on. All wait for the slowest, so that little is
-//! held in memory.
+//! members. All wait for the slowest, so that little is held in memory.
 
 use std::{
     path::Path,
-    sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+    sync::mpsc::{Receiver, Sender, channel, sync_channel},
     thread::{Builder, Scope, ScopedJoinHandle},
 };
 
 use bytes::Bytes;
 use libdeflater::CompressionLvl;
 use shipway_core::{Context, Digest, Error, ErrorKind, Result, Stage};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     entry::{Content, LayerEntry, arrange},
     header::{BLOCK, header_blocks, padding},
-    members::{Compression, CompressionFormat, MEMBER, Members, abandoned},
-    stream::{LayerReader, LayerStream, LayerSummary, Piece},
+    members::{Compression, CompressionFormat, MEMBER, Members},
+    stream::{LayerReader, LayerStream},
 };
-use crate::{digest::Hasher, thread::Threaded};
-
-/// The most members that wait between the threads and the reader.
-const WAITING: usize = 2;
+use crate::thread::Threaded;
 
 /// Begins to make a layer of these entries, in any order.
 ///
@@ -52,44 +48,46 @@ const WAITING: usize = 2;
 pub fn write_layer(cx: &Context, entries: Vec<LayerEntry>, compression: Compression) -> Result<LayerStream> {
     compression.check()?;
     let entries = arrange(entries)?;
-    let (pieces, received) = mpsc::channel(WAITING);
+    let (mut made, mut threads) = (Vec::new(), Vec::new());
+    for _ in 0..compression.threads.max(1) {
+        let (send, pieces) = mpsc::channel(1);
+        made.push(send);
+        threads.push(pieces);
+    }
+    let (end, ended) = oneshot::channel();
     let cx = cx.clone();
-    let work = Threaded::begin("shipway-layer", move || {
-        let made = make(&cx, &entries, compression, &pieces);
+    let tar = Threaded::begin("shipway-layer", move || {
+        let tar = make(&cx, &entries, compression, made);
         // A reader that is gone asked for no more.
-        let _ = pieces.blocking_send(match &made {
-            Ok(_) => Piece::End,
-            Err(error) => Piece::Failed(error.report().clone().into()),
+        let _ = end.send(match &tar {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.report().clone().into()),
         });
-        made
+        tar
     })?;
-    Ok(LayerStream::new(LayerReader::new(received), work))
+    let reader = Box::pin(LayerReader::new(threads, ended));
+    Ok(LayerStream { reader, media_type: compression.media_type(), tar })
 }
 
+type Pieces = mpsc::Sender<Result<Bytes>>;
+
+/// Returns digest and size of the tar.
 fn make(
     cx: &Context,
     entries: &[LayerEntry],
     compression: Compression,
-    pieces: &mpsc::Sender<Piece>,
-) -> Result<LayerSummary> {
+    threads: Vec<Pieces>,
+) -> Result<(Digest, u64)> {
     std::thread::scope(|scope| {
-        let (mut members, mut compressed) = (Vec::new(), Vec::new());
+        let mut members = Vec::new();
         let (send_free, free) = channel();
-        for _ in 0..compression.threads.max(1) {
+        for pieces in threads {
             let (send_member, member) = sync_channel(0);
-            let (send_piece, piece) = sync_channel(0);
             members.push(send_member);
-            compressed.push(piece);
             let send_free = send_free.clone();
-            spawn(scope, move || compress(compression, &member, &send_piece, &send_free))?;
+            spawn(scope, move || compress(compression, &member, &pieces, &send_free))?;
         }
-        let hand_on = spawn(scope, move || hand_on(&compressed, pieces))?;
-        let written = write_tar(cx, entries, Members::new(members, free));
-        let handed_on = hand_on.join().map_err(|_| Error::internal("a layer's thread panicked"))?;
-        // When a piece could not be made, the tar could only say that nobody takes it.
-        let (digest, size) = handed_on?;
-        let (diff_id, uncompressed) = written?;
-        Ok(LayerSummary { media_type: compression.media_type(), diff_id, digest, size, uncompressed })
+        write_tar(cx, entries, Members::new(members, free))
     })
 }
 
@@ -102,17 +100,12 @@ fn spawn<'scope, T: Send + 'scope>(
     })
 }
 
-fn compress(
-    how: Compression,
-    members: &Receiver<Vec<u8>>,
-    pieces: &SyncSender<Result<Bytes>>,
-    free: &Sender<Vec<u8>>,
-) {
+fn compress(how: Compression, members: &Receiver<Vec<u8>>, pieces: &Pieces, free: &Sender<Vec<u8>>) {
     let mut compressor = match Compressor::new(how) {
         Ok(compressor) => compressor,
         Err(error) => {
             // Nobody takes it when a thread beside this one has failed.
-            let _ = pieces.send(Err(error));
+            let _ = pieces.blocking_send(Err(error));
             return;
         }
     };
@@ -121,7 +114,7 @@ fn compress(
         member.clear();
         // The last ones are not needed any more.
         let _ = free.send(member);
-        if pieces.send(piece).is_err() {
+        if pieces.blocking_send(piece).is_err() {
             return;
         }
     }
@@ -173,18 +166,6 @@ impl Compressor {
 
 fn failed() -> Error {
     Error::internal("cannot compress a layer")
-}
-
-/// Takes the pieces from the threads in turn, and returns the digest and size of them all.
-fn hand_on(threads: &[Receiver<Result<Bytes>>], pieces: &mpsc::Sender<Piece>) -> Result<(Digest, u64)> {
-    let mut hasher = Hasher::new();
-    // The first thread in turn that has no more got no more.
-    for piece in threads.iter().cycle().map_while(|thread| thread.recv().ok()) {
-        let piece = piece?;
-        hasher.update(&piece);
-        pieces.blocking_send(Piece::Bytes(piece)).map_err(|_| abandoned())?;
-    }
-    Ok(hasher.finish())
 }
 
 fn write_tar(cx: &Context, entries: &[LayerEntry], mut members: Members) -> Result<(Digest, u64)> {
