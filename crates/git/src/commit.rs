@@ -153,18 +153,27 @@ impl Repository {
     /// `Config` when it is larger; `BadOutput` when it cannot be read.
     pub fn file(&self, commit: ObjectId, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let repository = self.inner.to_thread_local();
+        let Some(entry) = self.file_id(commit, path)? else { return Ok(None) };
+        let size = repository.find_header(entry.0).map_err(|error| self.unreadable("a file", error))?.size();
+        if size > limit {
+            return Err(Error::config(format!("`{path}` of commit `{commit}` has more than {limit} bytes")));
+        }
+        let mut blob = repository.find_blob(entry.0).map_err(|error| self.unreadable("a file", error))?;
+        Ok(Some(blob.take_data()))
+    }
+
+    /// Returns the name of the content of a file of a commit; none when there is no file. Two files have the
+    /// same name when they have the same content.
+    ///
+    /// # Errors
+    /// `BadOutput` when it cannot be read.
+    pub fn file_id(&self, commit: ObjectId, path: &str) -> Result<Option<ObjectId>> {
+        let repository = self.inner.to_thread_local();
         let entry = repository.find_commit(commit.0).and_then(|commit| commit.tree()).and_then(|tree| {
             tree.lookup_entry_by_path(path).map(|entry| entry.map(gix::object::tree::Entry::detach))
         });
         let entry = entry.map_err(|error| self.unreadable("a commit", error))?;
-        let Some(entry) = entry.filter(|entry| entry.mode.is_blob()) else { return Ok(None) };
-        let size =
-            repository.find_header(entry.oid).map_err(|error| self.unreadable("a file", error))?.size();
-        if size > limit {
-            return Err(Error::config(format!("`{path}` of commit `{commit}` has more than {limit} bytes")));
-        }
-        let mut blob = repository.find_blob(entry.oid).map_err(|error| self.unreadable("a file", error))?;
-        Ok(Some(blob.take_data()))
+        Ok(entry.filter(|entry| entry.mode.is_blob()).map(|entry| ObjectId(entry.oid)))
     }
 }
 

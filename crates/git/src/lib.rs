@@ -1,8 +1,8 @@
-//! Git repositories in place, without a git program: the commit, the tree of a folder, the name that `git
+//! Git repositories in place: the commit, the tree of a folder, the name that `git
 //! describe` gives, what `git status` would list; and commits onto branches that others commit to as well,
-//! here and over HTTP.
+//! here and over HTTP, or through git's own program over ssh.
 //!
-//! Nothing here runs a program, not even one that the repository's own configuration names (a clean
+//! Nothing else here runs a program, not even one that the repository's own configuration names (a clean
 //! filter, a file system monitor, a hook), and nothing reads the environment, the home folder or the
 //! configuration of the user or the machine: what of these counts, the embedder hands over through the
 //! context.
@@ -11,12 +11,14 @@ mod branch;
 mod commit;
 mod failure;
 mod global;
+mod log;
 mod remote;
 mod repository;
 mod status;
 
 pub use self::{
     commit::{Author, NewCommit},
+    log::Commit,
     remote::Remote,
     repository::{ObjectId, Repository},
     status::Status,

@@ -116,10 +116,36 @@ impl Repository {
         Ok(Self { inner, folder })
     }
 
+    /// Opens the repository in exactly this folder, and makes one without a worktree where there is nothing:
+    /// for what is fetched from a [`Remote`](crate::Remote).
+    ///
+    /// # Errors
+    /// As [`Self::open`]; `Unavailable` when it cannot be made.
+    pub fn open_or_create(cx: &Context, folder: &Path) -> Result<Self> {
+        let place = cx.path(folder);
+        let made = match Self::open(cx, folder) {
+            Err(error) if error.kind() == ErrorKind::Config && is_empty(&place) => {
+                gix::create::into(&place, gix::create::Kind::Bare, gix::create::Options::default())
+            }
+            opened => return opened,
+        };
+        match (made, Self::open(cx, folder)) {
+            // Another may have been quicker.
+            (_, Ok(repository)) => Ok(repository),
+            (Err(error), _) => Err(failed(ErrorKind::Unavailable, "make the git repository", &place, error)),
+            (Ok(_), Err(error)) => Err(error),
+        }
+    }
+
     /// Returns the worktree's folder, or else the repository's own, without links.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns the folder that git's program takes for the repository (`--git-dir`).
+    pub(crate) fn git_folder(&self) -> String {
+        self.inner.git_dir().to_string_lossy().into_owned()
     }
 
     /// Returns the folder's path below the worktree, with `/` between its steps; empty for the worktree
@@ -224,6 +250,11 @@ impl Repository {
 
 fn kind(error: &gix::Error) -> ErrorKind {
     if error.classify().is_not_found() { ErrorKind::Config } else { ErrorKind::BadOutput }
+}
+
+#[expect(clippy::disallowed_methods, reason = "gix makes repositories past the doors too")]
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
 }
 
 fn real(path: &Path) -> Result<PathBuf> {

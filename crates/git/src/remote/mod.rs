@@ -1,8 +1,9 @@
-//! A repository elsewhere, over HTTP: its branches, what is new on them, and ours onto them.
+//! A repository elsewhere, over HTTP or ssh: its branches, what is new on them, and ours onto them.
 
 mod http;
 mod line;
 mod pack;
+mod ssh;
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
@@ -33,8 +34,9 @@ const PUSH: &str = "git-receive-pack";
 
 /// A repository on a git server.
 ///
-/// The login is the one that the context's credentials have for exactly its host. No hook of ours is run, no
-/// submodule is followed, and a redirect is an error.
+/// Over HTTP the login is the one that the context's credentials have for exactly its host, and a redirect is an
+/// error. Over ssh the program `git` is run, which logs in as `ssh` does on this machine. No hook of ours is run,
+/// and no submodule is followed.
 ///
 /// ```
 /// use shipway_git::Remote;
@@ -45,18 +47,32 @@ const PUSH: &str = "git-receive-pack";
 /// # Ok::<(), shipway_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Remote {
+pub struct Remote(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Http(Server),
+    Ssh(String),
+}
+
+/// A git server that speaks HTTP.
+#[derive(Clone, Debug)]
+struct Server {
     url: Url,
     client: reqwest::Client,
 }
 
 impl Remote {
-    /// Returns the repository at a URL: `https`, or `http` where that is allowed.
+    /// Returns the repository at a URL: `https`, `ssh` (also as `user@host:path`), or `http` where that is
+    /// allowed.
     ///
     /// # Errors
-    /// `Config` for another kind of URL, and for one with a login in it.
+    /// `Config` for another kind of URL, and for one with a password in it.
     pub fn new(url: &str, allow_http: bool) -> Result<Self> {
         let refused = |why: &str| Err(Error::config(format!("cannot use this git URL: {why}")));
+        if ssh::is_place(url) {
+            return ssh::check(url).map_or_else(refused, |()| Ok(Self(Place::Ssh(url.to_owned()))));
+        }
         // What cannot be read may hold a password, so it is not shown.
         let Ok(mut parsed) = Url::parse(url) else { return refused("it is not a URL") };
         match parsed.scheme() {
@@ -67,7 +83,7 @@ impl Remote {
             }
             scheme => {
                 return refused(&format!(
-                    "its scheme is `{}`, and only `https` is spoken",
+                    "its scheme is `{}`, and only `https` and `ssh` are spoken",
                     line::said(scheme.as_bytes())
                 ));
             }
@@ -80,7 +96,7 @@ impl Remote {
         let path = parsed.path().trim_end_matches('/').to_owned();
         parsed.set_path(&path);
         let client = http::client(parsed.scheme() == "https")?;
-        Ok(Self { url: parsed, client })
+        Ok(Self(Place::Http(Server { url: parsed, client })))
     }
 
     /// Returns where a branch of the remote is, and brings what is new on it into the repository, where
@@ -90,30 +106,27 @@ impl Remote {
     /// `Auth`, `NotFound` or `Unavailable` as the server says; `BadOutput` when it does not speak git's
     /// protocol, or sends too much or something broken.
     pub async fn fetch(&self, cx: &Context, into: &Repository, branch: &str) -> Result<Option<ObjectId>> {
-        let name = branch::full_name(branch)?;
-        let Some(tip) = self.branches(cx, FETCH).await?.remove(name.as_bstr().to_string().as_str()) else {
-            return Ok(None);
+        let name = branch::full_name(branch)?.as_bstr().to_string();
+        let tip = match &self.0 {
+            Place::Http(server) => {
+                let Some(tip) = server.branches(cx, FETCH).await?.remove(&name) else { return Ok(None) };
+                server.fetch(cx, into, tip).await?;
+                tip
+            }
+            Place::Ssh(url) => {
+                let Some(tip) = ssh::tip(cx, url, &name).await? else { return Ok(None) };
+                // It may move on meanwhile; what was fetched is what counts.
+                ssh::fetch(cx, url, into, &name, &tracking(branch)).await?;
+                let into = into.clone();
+                let fetched = tracking(branch);
+                cx.blocking(move |_| into.reference(&fetched)).await?.ok_or_else(|| {
+                    Error::bad_output(format!("`{url}` has `{tip}`, and git did not fetch it"))
+                })?
+            }
         };
-        let known = cx.blocking({
-            let into = into.clone();
-            move |_| into.known(tip)
-        });
-        let Some(known) = known.await? else { return self.track(cx, into, branch, tip).await };
-        let mut body = Vec::new();
-        line::write(&mut body, format!("want {tip} ofs-delta side-band-64k\n").as_bytes());
-        line::flush(&mut body);
-        for id in known {
-            line::write(&mut body, format!("have {id}\n").as_bytes());
-        }
-        line::write(&mut body, b"done\n");
-        let answer = self.ask(cx, FETCH, body, MAX_PACK).await?;
-        let pack = unpacked(&answer)?;
-        cx.blocking({
-            let into = into.clone();
-            move |cx| into.take_in(cx, &pack)
-        })
-        .await?;
-        self.track(cx, into, branch, tip).await
+        let (into, branch) = (into.clone(), branch.to_owned());
+        cx.blocking(move |_| into.track(&branch, tip)).await?;
+        Ok(Some(ObjectId(tip)))
     }
 
     /// Moves a branch of the remote from one commit to another, whose objects are sent; from none makes it.
@@ -131,29 +144,23 @@ impl Remote {
     ) -> Result<()> {
         let name = branch::full_name(branch)?.as_bstr().to_string();
         let moved = || {
-            Error::conflict(format!("branch `{branch}` of `{}` moved meanwhile", self.url))
+            Error::conflict(format!("branch `{branch}` of `{}` moved meanwhile", self.name()))
                 .hint("fetch what it is now, and try again")
         };
-        if self.branches(cx, PUSH).await?.get(&name).copied() != from.map(|from| from.0) {
+        if self.tip(cx, &name).await? != from {
             return Err(moved());
         }
-        let old = from.map_or(Id::null(gix::hash::Kind::Sha1), |from| from.0);
-        let pack = cx.blocking({
-            let of = of.clone();
-            move |cx| of.pack(cx, from, to)
-        });
-        let mut body = Vec::new();
-        // The old name makes it a compare-and-swap on the server.
-        line::write(&mut body, format!("{old} {to} {name}\0report-status").as_bytes());
-        line::flush(&mut body);
-        body.extend(pack.await?);
-        let report = self.ask(cx, PUSH, body, MAX_REPORT).await?;
-        let Err(refusal) = accepted(&report, &name) else { return Ok(()) };
-        // Whatever words it has for it: the branch is elsewhere.
-        if self.branches(cx, PUSH).await?.get(&name).copied() != from.map(|from| from.0) {
-            return Err(moved());
+        let pushed = match &self.0 {
+            Place::Http(server) => server.push(cx, of, &name, from, to).await,
+            Place::Ssh(url) => ssh::push(cx, url, of, &name, from, to).await,
+        };
+        match pushed {
+            // Whatever words it has for it: the branch is elsewhere.
+            Err(error) if error.kind() == ErrorKind::Auth && self.tip(cx, &name).await? != from => {
+                Err(moved())
+            }
+            pushed => pushed,
         }
-        Err(refusal)
     }
 
     /// Commits onto a branch of the remote, as often as others are quicker: `make` says, from the commit that
@@ -184,16 +191,71 @@ impl Remote {
         }
     }
 
-    async fn track(
+    /// Returns where a branch is, by its full name.
+    async fn tip(&self, cx: &Context, name: &str) -> Result<Option<ObjectId>> {
+        match &self.0 {
+            Place::Http(server) => Ok(server.branches(cx, PUSH).await?.get(name).copied().map(ObjectId)),
+            Place::Ssh(url) => {
+                let tip = ssh::tip(cx, url, name).await?;
+                let read = |tip: String| Id::from_hex(tip.as_bytes()).map(ObjectId).map_err(|_| broken());
+                tip.map(read).transpose()
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        match &self.0 {
+            Place::Http(server) => server.url.as_str(),
+            Place::Ssh(url) => url,
+        }
+    }
+}
+
+/// Returns the full name under which we keep where a branch of a remote was.
+fn tracking(branch: &str) -> String {
+    format!("refs/remotes/origin/{branch}")
+}
+
+impl Server {
+    /// Brings what a commit has and the repository has not into it.
+    async fn fetch(&self, cx: &Context, into: &Repository, tip: Id) -> Result<()> {
+        let known = cx.blocking({
+            let into = into.clone();
+            move |_| into.known(tip)
+        });
+        let Some(known) = known.await? else { return Ok(()) };
+        let mut body = Vec::new();
+        line::write(&mut body, format!("want {tip} ofs-delta side-band-64k\n").as_bytes());
+        line::flush(&mut body);
+        for id in known {
+            line::write(&mut body, format!("have {id}\n").as_bytes());
+        }
+        line::write(&mut body, b"done\n");
+        let answer = self.ask(cx, FETCH, body, MAX_PACK).await?;
+        let pack = unpacked(&answer)?;
+        let into = into.clone();
+        cx.blocking(move |cx| into.take_in(cx, &pack)).await
+    }
+
+    async fn push(
         &self,
         cx: &Context,
-        into: &Repository,
-        branch: &str,
-        tip: Id,
-    ) -> Result<Option<ObjectId>> {
-        let (into, branch) = (into.clone(), branch.to_owned());
-        cx.blocking(move |_| into.track(&branch, tip)).await?;
-        Ok(Some(ObjectId(tip)))
+        of: &Repository,
+        name: &str,
+        from: Option<ObjectId>,
+        to: ObjectId,
+    ) -> Result<()> {
+        let old = from.map_or(Id::null(gix::hash::Kind::Sha1), |from| from.0);
+        let pack = cx.blocking({
+            let of = of.clone();
+            move |cx| of.pack(cx, from, to)
+        });
+        let mut body = Vec::new();
+        // The old name makes it a compare-and-swap on the server.
+        line::write(&mut body, format!("{old} {to} {name}\0report-status").as_bytes());
+        line::flush(&mut body);
+        body.extend(pack.await?);
+        accepted(&self.ask(cx, PUSH, body, MAX_REPORT).await?, name)
     }
 
     /// Returns where the remote's references are, by their full names.
@@ -321,13 +383,21 @@ impl Repository {
         Ok(())
     }
 
+    /// Returns where a reference is, by its full name.
+    fn reference(&self, name: &str) -> Result<Option<Id>> {
+        let repository = self.inner.to_thread_local();
+        let found = repository.try_find_reference(name);
+        let found = found.map_err(|error| self.unreadable("a branch", error))?;
+        Ok(found.and_then(|found| Some(found.try_id()?.detach())))
+    }
+
     fn track(&self, branch: &str, tip: Id) -> Result<()> {
         let repository = self.inner.to_thread_local();
         // A server may name a commit that it does not send.
         let commit =
             repository.find_commit(tip).map_err(|error| self.unreadable("what was fetched into", error))?;
         let committer = commit.committer().map_err(|error| self.unreadable("a commit", error))?;
-        let name = FullName::try_from(format!("refs/remotes/origin/{branch}"));
+        let name = FullName::try_from(tracking(branch));
         let name =
             name.map_err(|error| failed(ErrorKind::Config, "track a branch in", self.folder(), error))?;
         let edit = RefEdit::update(name, tip, PreviousValue::Any, "shipway");

@@ -11,13 +11,14 @@ use crate::{
 };
 
 #[test]
-fn only_http_is_spoken_and_only_where_it_is_allowed() {
+fn only_http_and_ssh_are_spoken_and_http_only_where_it_is_allowed() {
     for url in [
         "file:///etc",
         "/etc/passwd",
         "../env.git",
-        "ssh://git@example.com/a",
-        "git@example.com:a.git",
+        "ssh://-oProxyCommand=touch%20x/a",
+        "ssh://git:pa55word@example.com/a",
+        "-oProxyCommand=id:a.git",
         "git://example.com/a",
         "ext::sh -c id",
         "EXT::sh",

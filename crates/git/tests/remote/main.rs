@@ -8,6 +8,7 @@
 
 mod hostile;
 mod server;
+mod ssh;
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
