@@ -69,7 +69,8 @@ impl Work<'_> {
                 there.revision, self.release
             )));
         }
-        let objects: BTreeMap<ObjectId, Value> = render::parse(manifests)?.into_iter().collect();
+        let objects: BTreeMap<ObjectId, Value> =
+            render::parse(manifests, self.namespace)?.into_iter().collect();
         self.steps(&objects, true)?;
         let record = match there {
             Some(there) => there.clone(),

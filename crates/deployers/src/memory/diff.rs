@@ -49,7 +49,7 @@ impl Draft<'_> {
     /// Makes these manifests live. What the release has besides stays until it is settled, so that there
     /// is a way back; on the way back itself, it goes at once.
     fn revision(&mut self, manifests: &Manifests, prune: bool) -> Result<Outcome> {
-        let objects = render::parse(manifests)?;
+        let objects = render::parse(manifests, self.namespace)?;
         let recorded = record::inventory(self.records);
         for (id, object) in &objects {
             let step = change::step(self.cluster, id, object, recorded.contains(id), self.release)?;
@@ -94,7 +94,7 @@ impl Draft<'_> {
             .hint("release or restore a revision first"));
         }
         let own: BTreeSet<ObjectId> =
-            live.deployment.manifests.objects.iter().map(|manifest| manifest.object.clone()).collect();
+            render::ids(&live.deployment.manifests, self.namespace)?.into_iter().collect();
         self.prune(&record::inventory(self.records), &own)?;
         if self.steps.is_empty() && live.status == Status::Settled {
             return Ok((Aim::Nothing, own));
@@ -105,8 +105,8 @@ impl Draft<'_> {
     }
 
     fn remove(&mut self, deployment: &Deployment) -> Result<Outcome> {
-        let own = deployment.manifests.objects.iter().rev().map(|manifest| manifest.object.clone());
-        let own: Vec<ObjectId> = own.collect();
+        let mut own = render::ids(&deployment.manifests, self.namespace)?;
+        own.reverse();
         let mut recorded = record::inventory(self.records);
         recorded.retain(|id| !own.contains(id));
         for id in recorded.into_iter().chain(own) {

@@ -26,7 +26,7 @@ enum Look {
 
 pub(super) async fn health(memory: &Memory, cx: &Context, deployment: &Deployment) -> Result<Health> {
     let (mut waits, mut failures) = (Vec::new(), Vec::new());
-    for (id, desired) in render::parse(&deployment.manifests)? {
+    for (id, desired) in render::parse(&deployment.manifests, &memory.namespace)? {
         match look(memory, cx, deployment, &id, &desired).await? {
             Look::Healthy => {}
             Look::Progressing(reason) => waits.push(format!("{id}: {reason}")),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use shipway_core::{Error, Image, Manifest, Manifests, ObjectId, Release, Result};
+use shipway_yaml::Rules;
 
 use super::MANAGER;
 
@@ -80,22 +81,46 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<()> {
         .hint(format!("such a name has at most {most} lower-case letters, digits and `-`, and begins and ends with one of the first two")))
 }
 
-/// Returns the manifests as objects, each with its identity.
+/// Kinds whose objects are in no namespace ("Not all objects are in a namespace"), of those that manifests
+/// usually have.
+const CLUSTER_WIDE: [&str; 12] = [
+    "APIService",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "StorageClass",
+    "ValidatingWebhookConfiguration",
+];
+
+/// Returns the manifests as objects, each with its identity in the cluster: what has no namespace and needs
+/// one is in the release's.
 ///
 /// # Errors
-/// `Config` when a text is not JSON, is another object than it says, or an object is there twice.
-pub(super) fn parse(manifests: &Manifests) -> Result<Vec<(ObjectId, Value)>> {
+/// `Config` when a text is no object, is another one than it says, or an object is there twice.
+pub(super) fn parse(manifests: &Manifests, namespace: &str) -> Result<Vec<(ObjectId, Value)>> {
     check_name("release", &manifests.release.name)?;
+    let namespace = manifests.release.namespace.as_deref().unwrap_or(namespace);
     let mut seen = BTreeSet::new();
     let mut objects = Vec::new();
     for manifest in &manifests.objects {
-        let object: Value = serde_json::from_str(&manifest.text).map_err(|error| {
-            Error::config(format!("the manifest of {} is not JSON: {error}", manifest.object))
-                .hint("the deployer `memory` reads JSON alone")
-        })?;
-        let id = shipway_cluster::object_id(&object)?;
+        let documents = shipway_yaml::parse(manifest.object.to_string(), &manifest.text)?;
+        let [document] = documents.as_slice() else {
+            return Err(Error::config(format!("the manifest of {} is not one object", manifest.object)));
+        };
+        let mut object = document.to_json(Rules::Manifest)?;
+        let mut id = shipway_cluster::object_id(&object)?;
         if id != manifest.object {
             return Err(Error::config(format!("the manifest of {} is one of {id}", manifest.object)));
+        }
+        if id.namespace.is_none() && !CLUSTER_WIDE.contains(&id.kind.as_str()) {
+            object["metadata"]["namespace"] = namespace.into();
+            id.namespace = Some(namespace.to_owned());
         }
         if !seen.insert(id.clone()) {
             return Err(Error::config(format!("{id} is there twice")));
@@ -103,4 +128,9 @@ pub(super) fn parse(manifests: &Manifests) -> Result<Vec<(ObjectId, Value)>> {
         objects.push((id, object));
     }
     Ok(objects)
+}
+
+/// Returns the identities alone, in the order of the manifests.
+pub(super) fn ids(manifests: &Manifests, namespace: &str) -> Result<Vec<ObjectId>> {
+    Ok(parse(manifests, namespace)?.into_iter().map(|(id, _)| id).collect())
 }
