@@ -1,5 +1,10 @@
 //! Deployers: what brings a release to a target, watches it and goes back.
 
+mod gitops;
+mod manifests;
 mod memory;
 
-pub use self::memory::{Memory, MemoryConfig};
+pub use self::{
+    gitops::{Environment, Gitops, GitopsConfig, ImagePart, Substitute},
+    memory::{Memory, MemoryConfig},
+};

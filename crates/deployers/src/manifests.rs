@@ -1,0 +1,207 @@
+//! Manifests as people keep them: files of several documents, each an object, whose images are bound to
+//! those of a release where they stand, with every other byte as it was.
+
+use std::{collections::BTreeSet, ops::Range};
+
+use shipway_core::{Error, Image, Manifest, Manifests, Result};
+use shipway_oci::Reference;
+use shipway_yaml::{Document, Edit, Node, Rules, Value};
+
+/// What a file holds.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// The objects, in the order of the file.
+    pub(crate) manifests: Vec<Manifest>,
+    /// The names of the images that some object uses.
+    pub(crate) images: BTreeSet<String>,
+}
+
+/// Returns the objects of a file, with each image of a release by its digest: every `image:` that names the
+/// artifact, or the repository that its image is in, whatever its tag. What names a digest stays as it is.
+///
+/// # Errors
+/// `Config` with the place of what is no YAML, no object, or an image in a block of text.
+pub(crate) fn bind(file: &str, text: &str, images: &[Image]) -> Result<Bound> {
+    let documents = shipway_yaml::parse(file, text)?;
+    let (mut edit, mut bound) = (Edit::new(file, text), BTreeSet::new());
+    for document in &documents {
+        for (node, image) in uses(&document.root, images) {
+            edit = edit.replace(node, image.reference());
+            bound.insert(image.name.clone());
+        }
+    }
+    let edited = if bound.is_empty() { text.to_owned() } else { edit.apply()? };
+    // Texts of scalars alone are others now, so there are as many parts as before.
+    let (before, after) = (parts(text), parts(&edited));
+    let mut manifests = Vec::new();
+    for document in documents.iter().filter(|document| !document.root.is_null()) {
+        let start = document.root.span.start.offset as usize;
+        let number = before.partition_point(|part| part.start <= start).saturating_sub(1);
+        let Some(part) = after.get(number).and_then(|part| edited.get(part.clone())) else {
+            return Err(Error::internal(format!("`{file}` cannot be cut into its documents")));
+        };
+        objects(document, part, &mut manifests)?;
+    }
+    Ok(Bound { manifests, images: bound })
+}
+
+/// Returns the manifests as one text, which [`bind`] reads again.
+pub(crate) fn joined(manifests: &Manifests) -> String {
+    let mut text = String::new();
+    for manifest in &manifests.objects {
+        if !text.is_empty() {
+            text.push_str("---\n");
+        }
+        text.push_str(&manifest.text);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Adds the object of a document, or those of a list.
+fn objects(document: &Document, text: &str, manifests: &mut Vec<Manifest>) -> Result<()> {
+    let at = |error: Error| document.error(document.root.span, error.to_string());
+    let list = document.root.get("kind").and_then(Node::text) == Some("List");
+    if !list {
+        let object = document.to_json(Rules::Manifest)?;
+        let id = shipway_cluster::object_id(&object).map_err(at)?;
+        manifests.push(Manifest::new(id, text));
+        return Ok(());
+    }
+    for document in shipway_yaml::parse(document.file.as_path(), text)? {
+        let object = document.to_json(Rules::Manifest)?;
+        let Some(items) = object["items"].as_array() else {
+            return Err(at(Error::config("a `List` has no `items`")));
+        };
+        for item in items {
+            let id = shipway_cluster::object_id(item).map_err(at)?;
+            manifests.push(Manifest::new(id, format!("{item:#}\n")));
+        }
+    }
+    Ok(())
+}
+
+/// Returns where the documents of a text are, without the lines that part them: a line that begins with `---`
+/// is one wherever it stands (YAML 1.2.2, section 9.1.2).
+fn parts(text: &str) -> Vec<Range<usize>> {
+    let (mut parts, mut start, mut at) = (Vec::new(), 0, 0);
+    for line in text.split_inclusive('\n') {
+        if let Some(rest) = line.strip_prefix("---")
+            && rest.chars().next().is_none_or(char::is_whitespace)
+        {
+            parts.push(start..at);
+            // An object may follow in the same line.
+            start = if rest.trim().is_empty() { at + line.len() } else { at + 3 };
+        }
+        at += line.len();
+    }
+    parts.push(start..at);
+    parts
+}
+
+/// Returns the nodes that name an image of the release.
+fn uses<'a>(root: &'a Node, images: &'a [Image]) -> Vec<(&'a Node, &'a Image)> {
+    let (mut found, mut open) = (Vec::new(), vec![root]);
+    while let Some(node) = open.pop() {
+        match &node.value {
+            Value::Mapping(entries) => {
+                for (key, value) in entries {
+                    // What an alias stands for is edited at its anchor.
+                    if key.text() == Some("image")
+                        && !value.alias
+                        && let Some(image) = value.text().and_then(|text| named(text, images))
+                    {
+                        found.push((value, image));
+                    }
+                    open.push(value);
+                }
+            }
+            Value::Sequence(items) => open.extend(items),
+            Value::Scalar(_) => {}
+        }
+    }
+    found
+}
+
+/// Returns the image of this name or repository.
+fn named<'a>(text: &str, images: &'a [Image]) -> Option<&'a Image> {
+    if text.contains('@') {
+        return None;
+    }
+    let name = match text.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => text,
+    };
+    let whole = |text: &str| text.parse::<Reference>().ok().map(|reference| reference.repository());
+    images.iter().find(|image| {
+        [&image.name, &image.repository].contains(&&name.to_owned())
+            || (whole(name).is_some() && whole(name) == whole(&image.repository))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use shipway_core::{Digest, Store};
+
+    use super::*;
+
+    fn image(name: &str, repository: &str) -> Image {
+        let digest = Digest::parse(format!("sha256:{}", "a".repeat(64))).expect("a digest");
+        Image::new(name, Store::Registry, repository, digest)
+    }
+
+    #[test]
+    fn images_are_bound_where_they_stand_and_all_else_stays() {
+        let text = "# the shop\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web} # here\nspec:\n  \
+                    template:\n    spec:\n      containers:\n      - image: \"registry.example/web:1\" # moves\n      \
+                    - image: nginx\n--- # next\napiVersion: v1\nkind: Pod\nmetadata:\n  name: p\nspec:\n  \
+                    containers: [{image: web}, {image: 'registry.example/web@sha256:b'}, {image: registry.example/webber:1}]\n";
+        let web = image("web", "registry.example/web");
+        let read = bind("k.yaml", text, &[web.clone(), image("api", "registry.example/api")]).expect("read");
+        let ids: Vec<String> = read.manifests.iter().map(|one| one.object.to_string()).collect();
+        assert_eq!(ids, ["Deployment web", "Pod p"]);
+        assert_eq!(read.images, BTreeSet::from(["web".to_owned()]));
+        let pinned = web.reference();
+        let expected = text
+            .replace("registry.example/web:1\"", &format!("{pinned}\""))
+            .replace("{image: web}", &format!("{{image: {pinned}}}"));
+        let (first, second) = expected.split_once("---").expect("two");
+        assert_eq!(&*read.manifests[0].text, first);
+        assert_eq!(&*read.manifests[1].text, second);
+    }
+
+    #[test]
+    fn what_was_joined_is_read_as_it_was() {
+        let text = "a: 1\n";
+        for (text, count) in [
+            ("apiVersion: v1\nkind: A\nmetadata: {name: a}\ntext: |\n  ---\n  x\n", 1),
+            (
+                "---\napiVersion: v1\nkind: A\nmetadata: {name: a}\n---\n# nothing\n---\napiVersion: v1\nkind: A\nmetadata: {name: b}",
+                2,
+            ),
+            (r#"{"apiVersion": "v1", "kind": "A", "metadata": {"name": "a"}}"#, 1),
+            (
+                "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: A, metadata: {name: a}}\n- {apiVersion: v1, kind: A, metadata: {name: b}}\n",
+                2,
+            ),
+            ("", 0),
+        ] {
+            let read = bind("k.yaml", text, &[]).expect("read").manifests;
+            assert_eq!(read.len(), count, "{text}");
+            let manifests = Manifests::new(shipway_core::Release::new("r")).objects(read.clone());
+            let again = bind("k.yaml", &joined(&manifests), &[]).expect("read again").manifests;
+            let ids = |read: &[Manifest]| read.iter().map(|one| one.object.clone()).collect::<Vec<_>>();
+            assert_eq!(ids(&again), ids(&read));
+            assert_eq!(
+                joined(&Manifests::new(shipway_core::Release::new("r")).objects(again)),
+                joined(&manifests)
+            );
+        }
+        let error = bind("k.yaml", "apiVersion: v1\nkind: A\nmetadata: {name: a}\n---\nkind: B\n", &[]);
+        let report = error.expect_err("no object").report().to_string();
+        assert!(report.contains("k.yaml:5:1"), "{report}");
+        assert!(bind("k.yaml", text, &[]).is_err());
+    }
+}
