@@ -5,6 +5,9 @@
 //! targets floor HOST REPOSITORY SOURCES LEVEL        # tar, both SHA-256, libdeflate on all cores; then sent
 //! targets parts HOST REPOSITORY SOURCES LEVEL        # the same, one after the other, and what each took
 //! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
+//! targets tags FOLDER COUNT                          # gitCommit tags of COUNT numbered folders of a repository
+//! targets manifests TEMPLATE OUTPUT                  # manifests read, their images replaced, and written
+//! targets hostile TEMPLATE                           # the same of a file that is refused
 //! ```
 //!
 //! Each prints its peak memory in KiB at the end. Without such arguments, as part of the tests, it tries all of them on a few
@@ -12,12 +15,14 @@
 
 #![expect(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a bench for people, which makes and times what it measures"
 )]
 
 mod floor;
 mod raw;
+mod text;
 
 use std::{path::Path, sync::Arc};
 
@@ -43,6 +48,9 @@ fn main() {
             }
         }
         ["raw", host, repository, count] => raw::small(host, repository, number(count)),
+        ["tags", folder, count] => text::tags(Path::new(folder), number(count)),
+        ["manifests", template, output] => text::manifests(Path::new(template), Path::new(output)),
+        ["hostile", template] => text::hostile(Path::new(template)),
         _ => try_all(),
     }
     println!("{}", peak());
@@ -95,5 +103,17 @@ fn try_all() {
     let tagged = raw::get(&registry.host(), "/v2/push/1/tags/list");
     assert!(tagged.starts_with("HTTP/1.1 200") && tagged.contains("shipway-"), "{tagged}");
     assert!(raw::get(&registry.host(), "/v2/raw/2/manifests/1").starts_with("HTTP/1.1 200"));
+    let (template, output) = (folder.path().join("k.yaml"), folder.path().join("out.yaml"));
+    let pod = |image: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers: [{{image: {image}}}]\n"
+        )
+    };
+    std::fs::write(&template, pod("app-7:1")).expect("a file");
+    text::manifests(&template, &output);
+    let written = std::fs::read_to_string(&output).expect("a file");
+    assert_eq!(written, pod(&format!("registry.example/app-7@sha256:{}", "a".repeat(64))));
+    std::fs::write(&template, "{a: ".repeat(1000)).expect("a file");
+    text::hostile(&template);
     runtime.block_on(registry.shutdown());
 }

@@ -99,6 +99,26 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// Work on texts alone, by this program with these arguments.
+    pub(super) fn text(&self, args: &[&str]) -> Contender {
+        let program = self.targets.to_owned();
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Contender::new("Shipway", move |_| {
+            let mut command = Command::new(&program);
+            command.args(&args);
+            vec![command]
+        })
+    }
+
+    pub(super) fn git_status(&self, folder: &Path) -> Contender {
+        let folder = folder.to_owned();
+        Contender::new("git status", move |_| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(&folder).args(["status", "--porcelain"]);
+            vec![command]
+        })
+    }
+
     /// A tar in a file, as crane's own documentation has it.
     pub(super) fn crane(&self, sources: &Path) -> Contender {
         let script = r#"tar -C "$1" -cf "$4" . && "$2" append --insecure --oci-empty-base -f "$4" -t "$3""#;

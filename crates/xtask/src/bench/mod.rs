@@ -4,6 +4,7 @@
 mod contender;
 mod sources;
 mod table;
+mod text;
 
 use std::{
     env, fs,
@@ -136,6 +137,7 @@ fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(V
         Outcome::AtMost { what: "× raw requests", value: taken[0].seconds / taken[1].seconds, limit: 1.5 },
     ));
     drop(registry);
+    rows.extend(text::rows(&bench, &folder.join("text"))?);
     Ok((rows, notes))
 }
 
