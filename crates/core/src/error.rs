@@ -352,7 +352,15 @@ impl fmt::Display for ErrorReport {
 
 /// Returns the candidate nearest to `name`, when it is near enough to be meant.
 ///
-/// The distance is Levenshtein's; near enough is at most a third of the longer name.
+/// The distance counts letters that are missing, added, changed or swapped with their neighbour; near enough is at
+/// most a third of the longer name.
+///
+/// ```
+/// use shipway_core::did_you_mean;
+///
+/// assert_eq!(did_you_mean("biuld", ["build", "run"]), Some("build"));
+/// assert_eq!(did_you_mean("bazel", ["build", "run"]), None);
+/// ```
 #[must_use]
 pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
@@ -363,19 +371,27 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
         .map(|(_, candidate)| candidate)
 }
 
+/// Returns the distance of Damerau and Levenshtein, in the form in which no letter is touched twice (optimal string
+/// alignment).
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    let letters = |name: &str| name.to_lowercase().chars().collect::<Vec<char>>();
+    let (a, b) = (letters(a), letters(b));
+    // The distances from the first letters of `a`, two fewer, one fewer and as many as the loop has seen.
+    let mut before = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
         for (j, right) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(left != *right);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+            let changed = above[j] + usize::from(left != right);
+            let mut least = changed.min(row[j] + 1).min(above[j + 1] + 1);
+            if i > 0 && j > 0 && *left == b[j - 1] && a[i - 1] == *right {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[b.len()]
+    above[b.len()]
 }
 
 #[cfg(test)]
@@ -388,6 +404,24 @@ mod tests {
         assert_eq!(did_you_mean("nativ", kinds), Some("native"));
         assert_eq!(did_you_mean("Dokcer", kinds), Some("docker"));
         assert_eq!(did_you_mean("bazel", kinds), None);
+    }
+
+    #[test]
+    fn two_swapped_letters_are_one_mistake() {
+        assert_eq!(did_you_mean("biuld", ["build", "run"]), Some("build"));
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("ab", "ba", 1),
+            ("build", "biuld", 1),
+            ("abcd", "badc", 2),
+            ("aab", "baa", 2),
+            ("ca", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("gr\u{fc}n", "gr\u{dc}n", 0),
+        ] {
+            assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
+        }
     }
 
     #[test]

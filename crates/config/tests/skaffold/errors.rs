@@ -43,7 +43,7 @@ fn files_that_are_none() {
 fn fields_that_are_unknown() {
     assert_snapshot!(refused("biuld: {}"), @r"
     skaffold.yaml:3:1: there is no field `biuld` here
-      hint: these are known: apiVersion, build, customActions, deploy, kind, manifests, metadata, portForward, profiles, requires, resourceSelector, test, verify
+      hint: did you mean `build`?
     ");
     assert_snapshot!(refused("build: {artifact: []}"), @r"
     skaffold.yaml:3:9: there is no field `artifact` here
