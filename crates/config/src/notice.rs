@@ -1,8 +1,8 @@
 //! What a file says that has no effect here.
 
-use std::fmt;
+use std::{fmt, fmt::Write as _};
 
-use shipway_core::Location;
+use shipway_core::{Location, Plain};
 
 /// Something in a file that a run does without, to be shown to who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,6 @@ impl Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.location, self.message)
+        write!(Plain(f), "{}: {}", self.location, self.message)
     }
 }

@@ -41,11 +41,12 @@ pub use self::{
     error::{Error, ErrorKind, ErrorReport, Location, Result, did_you_mean},
     event::{
         Discard, Event, EventKind, JsonLines, Level, Outcome, Record, RunOutcome, RunState, Sink, Stream,
-        TaskState, TaskStatus, Timeline, Unit,
+        TaskState, TaskStatus, TextLines, Timeline, Unit,
     },
     ignore::{IgnoreRules, clean_path, glob_matches, read_ignore_file},
     image::{Digest, Image, Platform, Store, StoreKind, Tag, Target, Text},
     inputs::{Fingerprint, ForeignImage, Inputs, Reason, Sync, TaskId, Tree},
+    plain::Plain,
     release::{Manifest, Manifests, ObjectId, Release, State},
     role::{Builder, Deployer, Runner, Tagger, Tester},
     run::{

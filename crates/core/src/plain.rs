@@ -4,7 +4,19 @@
 use std::fmt;
 
 /// Writes text with every control character but line ends and tabs replaced.
-pub(crate) struct Plain<W>(pub(crate) W);
+///
+/// Plans, reports and errors are shown through it; a sink of one's own that shows output should do the same.
+///
+/// ```
+/// use std::fmt::Write;
+/// use shipway_core::Plain;
+///
+/// let mut shown = String::new();
+/// write!(Plain(&mut shown), "\u{1b}[2Jweb").unwrap();
+/// assert_eq!(shown, "\u{fffd}[2Jweb");
+/// ```
+#[derive(Debug)]
+pub struct Plain<W>(pub W);
 
 impl<W: fmt::Write> fmt::Write for Plain<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -12,7 +12,7 @@ use std::{
 use shipway_core::{
     Cancel, CancelReason, Context, Error, ErrorKind, Event, EventKind, JsonLines, Level, Outcome, Phase,
     Reason, Record, RunContext, RunOutcome, RunState, Secret, Sink, Stage, Stream, TaskId, TaskStatus,
-    Timeline, Timestamp, Unit, World,
+    TextLines, Timeline, Timestamp, Unit, World,
 };
 
 const CANARY: &str = "canary-secret-1234";
@@ -119,6 +119,63 @@ fn json_lines_have_their_form_and_are_read_back() {
     {"schema":1,"seq":9,"at":1009,"task":"build:web","event":"cancelling","stage":"forced","reason":"asked"}
     {"schema":1,"seq":10,"at":1010,"task":"build:web","event":"run_finished","outcome":"failed","took_millis":1500}
     "#);
+}
+
+#[test]
+fn text_lines_tell_what_a_person_wants_to_see_and_steer_no_terminal() {
+    let written = Shared::default();
+    let sink = TextLines::new(written.clone());
+    for (seq, kind) in (0..).zip(every_kind("te\u{1b}[2Jxt\nof two lines\r")) {
+        let task = if matches!(kind, EventKind::Cancelling { .. }) { None } else { "build:web".parse().ok() };
+        sink.emit(&Event::new(seq, Timestamp(seq), task, kind));
+    }
+    for kind in [
+        EventKind::Message { level: Level::Info, text: "hello".to_owned() },
+        EventKind::Health { phase: Phase::Progressing, waiting_for: vec!["a".to_owned(), "b".to_owned()] },
+        EventKind::TaskFinished { outcome: Outcome::Succeeded, made: "an image".to_owned() },
+        EventKind::TaskFinished { outcome: Outcome::Succeeded, made: String::new() },
+        EventKind::TaskFinished { outcome: Outcome::Reused, made: "an image".to_owned() },
+        EventKind::TaskFinished { outcome: Outcome::Skipped { because: None }, made: String::new() },
+        EventKind::TaskFinished { outcome: Outcome::Cancelled, made: String::new() },
+        EventKind::Cancelling { stage: Stage::Requested, reason: CancelReason::Asked },
+    ] {
+        sink.emit(&Event::new(0, Timestamp(0), "apply:shop".parse().ok(), kind));
+    }
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    insta::assert_snapshot!(text, @r"
+    build:web: begins, because never built before, `te�[2Jxt
+        of two lines�` is gone, te�[2Jxt
+        of two lines� changed, build:web runs
+    build:web: te�[2Jxt
+        of two lines�
+    build:web: warning: te�[2Jxt
+        of two lines�
+    build:web: asks: te�[2Jxt
+        of two lines�
+    build:web: failed, which is allowed: te�[2Jxt
+        of two lines�
+          because: te�[2Jxt
+        of two lines�
+          note: te�[2Jxt
+                of two lines�
+          hint: te�[2Jxt
+        of two lines�
+    build:web: failed: te�[2Jxt
+        of two lines�
+          because: te�[2Jxt
+        of two lines�
+          note: te�[2Jxt
+                of two lines�
+          hint: te�[2Jxt
+        of two lines�
+    stopping at once: somebody asked to stop
+    apply:shop: hello
+    apply:shop: waits for a, b
+    apply:shop: done: an image
+    apply:shop: reused: an image
+    apply:shop: stopped
+    apply:shop: stopping once what is under way has ended: somebody asked to stop
+    ");
 }
 
 #[test]

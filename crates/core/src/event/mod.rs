@@ -1,5 +1,6 @@
 //! Events: what happens in a run, as owned plain data. One enum, linearised by a sequence number.
 
+mod lines;
 mod sink;
 mod state;
 mod timeline;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    lines::TextLines,
     sink::{Discard, JsonLines, Record, Sink},
     state::{RunState, TaskState, TaskStatus},
     timeline::Timeline,
