@@ -91,7 +91,7 @@ pub fn read_skaffold(
                 active.push(name);
             }
         }
-        unread::report(&mut document, &mut notices)?;
+        unread::report(&mut document, &options.command, &mut notices)?;
         templates::render(&mut document, options)?;
         let config = Config::read(&document)?;
         lower.add(config, &document)?;

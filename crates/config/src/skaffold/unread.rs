@@ -45,13 +45,17 @@ const UNREAD: [(&str, Effect); 21] = [
     ("/deploy/tolerateFailuresUntilDeadline", Changes),
 ];
 
-/// Takes the fields that are not read out of a configuration.
+/// Takes the fields that are not read out of a configuration. What is of no concern to the command, such as how
+/// `build` would deploy, is taken without a word.
 ///
 /// # Errors
 /// `Unsupported` at the first field without which the run would come out otherwise; the others are notes.
-pub(super) fn report(document: &mut Document, notices: &mut Vec<Notice>) -> Result<()> {
+pub(super) fn report(document: &mut Document, command: &str, notices: &mut Vec<Notice>) -> Result<()> {
     let mut lost = Vec::new();
     for (path, effect, key) in taken(&mut document.root) {
+        if !concerns(path, command) {
+            continue;
+        }
         let location = document.location(key.span);
         match effect {
             Nothing(message) => {
@@ -67,6 +71,16 @@ pub(super) fn report(document: &mut Document, notices: &mut Vec<Notice>) -> Resu
     let error =
         Error::unsupported(message).at(location).hint("take it out, or activate a profile that does without");
     Err(lost.fold(error, |error, (location, message)| error.note(format!("{location}: {message}"))))
+}
+
+/// Whether a field at this path is of concern to a command.
+fn concerns(path: &str, command: &str) -> bool {
+    let sections: &[&str] = match command {
+        "build" => &["requires", "build"],
+        "test" => &["requires", "build", "test"],
+        _ => return true,
+    };
+    steps(path).first().is_some_and(|section| sections.contains(section))
 }
 
 /// Takes the fields that are not read out of a part of a configuration that is only checked.

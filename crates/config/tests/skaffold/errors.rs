@@ -179,3 +179,35 @@ verify: []
       hint: let the builder `docker` build it, or take it out
     ");
 }
+
+#[test]
+fn what_a_command_does_not_do_is_no_reason_to_refuse_it() {
+    let body = "
+build: {artifacts: [{image: web}]}
+test: [{image: web, structureTests: [a.yaml], structureTestsArgs: [--quiet]}]
+deploy: {helm: {releases: []}, tolerateFailuresUntilDeadline: true}
+manifests: {transform: [{name: set-labels}]}
+verify: []
+resourceSelector: {allow: []}
+portForward: []
+";
+    let with = |command: &str| newest_with(body, &Options::default().command(command));
+    assert_snapshot!(with("build").unwrap(), @r"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by docker {}
+      named by gitCommit {}
+    ");
+    assert_snapshot!(error(with("test")), @r"
+    skaffold.yaml:5:47: `test.structureTestsArgs` is not supported yet
+      hint: take it out, or activate a profile that does without
+    ");
+    assert_snapshot!(error(with("run")), @r"
+    skaffold.yaml:5:47: `test.structureTestsArgs` is not supported yet
+      note: skaffold.yaml:6:32: `deploy.tolerateFailuresUntilDeadline` is not supported yet
+      note: skaffold.yaml:7:13: `manifests.transform` is not supported yet
+      note: skaffold.yaml:8:1: `verify` is not supported yet
+      note: skaffold.yaml:9:1: `resourceSelector` is not supported yet
+      hint: take it out, or activate a profile that does without
+    ");
+}
