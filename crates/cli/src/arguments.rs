@@ -1,0 +1,169 @@
+//! The command line: Skaffold's flags and variables where they mean the same.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
+#[derive(Debug, Parser)]
+#[command(name = "shipway", version, after_help = MORE, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+const MORE: &str = "\
+Examples:
+  shipway plan
+  shipway build -p production -d registry.example/team
+  shipway run --events json
+
+Exit codes:
+  0  all went well
+  1  something failed
+  2  the command line, the configuration or what it names is wrong, and nothing was done
+  3  the run was stopped before it was done
+
+Ctrl-C ends a run well: nothing new begins, and what is under way is finished. A second one stops that as well.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Build, test and deploy.
+    #[command(after_help = "Example:\n  shipway run -p production -d registry.example/team")]
+    Run {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        course: Course,
+    },
+    /// Build, and say which images came out.
+    #[command(after_help = "Example:\n  shipway build -t v1.2 --builder native")]
+    Build {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        course: Course,
+    },
+    /// Say what a run would do and why, and do nothing.
+    #[command(after_help = "Example:\n  shipway plan -f deploy/skaffold.yaml")]
+    Plan {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Remove what was deployed.
+    #[command(after_help = "Example:\n  shipway delete -p staging")]
+    Delete {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        course: Course,
+    },
+}
+
+/// What is done with what.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "skaffold.yaml")]
+    #[arg(env = "SKAFFOLD_FILENAME", hide_env_values = true)]
+    pub(crate) filename: PathBuf,
+    /// A profile to activate, or, with `-` before it, to leave out; may be repeated.
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(env = "SKAFFOLD_PROFILE", hide_env_values = true)]
+    pub(crate) profile: Vec<String>,
+    /// Whether profiles activate themselves.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(env = "SKAFFOLD_PROFILE_AUTO_ACTIVATION", hide_env_values = true)]
+    pub(crate) profile_auto_activation: bool,
+    /// The repository below which all images go.
+    #[arg(short, long, value_name = "REPOSITORY", env = "SKAFFOLD_DEFAULT_REPO", hide_env_values = true)]
+    pub(crate) default_repo: Option<String>,
+    /// A tag for all images, in the place of the configuration's.
+    #[arg(short, long, value_name = "TAG", env = "SKAFFOLD_TAG", hide_env_values = true)]
+    pub(crate) tag: Option<String>,
+    /// Whether images go to registries, in the place of what the configuration says.
+    #[arg(long, value_name = "BOOL", env = "SKAFFOLD_PUSH", hide_env_values = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    pub(crate) push: Option<bool>,
+    /// The namespace of releases.
+    #[arg(short, long, value_name = "NAME", env = "SKAFFOLD_NAMESPACE", hide_env_values = true)]
+    pub(crate) namespace: Option<String>,
+    /// The Kubernetes context; images for a cluster on this machine stay in the engine.
+    #[arg(long, value_name = "NAME", env = "SKAFFOLD_KUBE_CONTEXT", hide_env_values = true)]
+    pub(crate) kube_context: Option<String>,
+    /// Who builds Dockerfiles: a Docker engine, or `native`, which needs none and runs no `RUN`.
+    #[arg(long, value_name = "KIND", default_value = "docker", hide_possible_values = true)]
+    pub(crate) builder: Dockerfiles,
+    /// Where Docker's engine listens.
+    #[arg(long, value_name = "ENDPOINT", env = "DOCKER_HOST", hide_env_values = true)]
+    pub(crate) docker_host: Option<String>,
+}
+
+/// How it is done, and told.
+#[derive(Debug, Args)]
+pub(crate) struct Course {
+    /// Let a failure stop only what depends on it.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// How the run is told: in `lines` of text, or in `json`, a line for each event and nothing else.
+    #[arg(long, value_name = "FORM", default_value = "lines", hide_possible_values = true)]
+    pub(crate) events: Events,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dockerfiles {
+    Docker,
+    Native,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Events {
+    Lines,
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn skaffolds_flags_are_taken() {
+        let line = "shipway run -f a.yaml -p dev,-prod -p test -d reg/x -t v1 -n ns --kube-context c --push=false \
+                    --profile-auto-activation=false --keep-going";
+        let Task::Run { options, course } = Arguments::parse_from(line.split(' ')).task else {
+            panic!("no run")
+        };
+        assert_eq!(options.profile, ["dev", "-prod", "test"]);
+        assert_eq!((options.push, options.profile_auto_activation), (Some(false), false));
+        assert!(course.keep_going && course.events == Events::Lines);
+        // As in Go, such a flag needs no value.
+        let line = "shipway plan --push --profile-auto-activation";
+        let Task::Plan { options } = Arguments::parse_from(line.split(' ')).task else { panic!("no plan") };
+        assert_eq!((options.push, options.profile_auto_activation), (Some(true), true));
+    }
+
+    #[test]
+    fn each_example_of_the_help_is_a_command_line() {
+        let examples = |command: &Command| {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines = help.lines().map(str::trim).filter(|line| line.starts_with("shipway "));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let command = Arguments::command();
+        for page in command.get_subcommands().chain([&command]) {
+            let lines = examples(page);
+            assert!(!lines.is_empty(), "{} has no example", page.get_name());
+            for line in lines {
+                Arguments::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The `shipway` command: a few calls of the library for each task.
+
+mod arguments;
+mod world;
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Parser;
+use shipway::{
+    Cancel, CancelReason, Driver, Error, ErrorKind, Pipeline, Plan, Result, RunOutcome, Stage,
+    config::read_skaffold,
+};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+use self::arguments::{Arguments, Course, Events, Options, Task};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match Runtime::new() {
+        Ok(runtime) => {
+            let done = runtime.block_on(perform(arguments.task));
+            // What was dropped ends what it had started; a thread that still reads for it is not waited for.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            done
+        }
+        Err(error) => Err(Error::internal("cannot start threads").source(error)),
+    };
+    match done {
+        Ok(RunOutcome::Succeeded) => ExitCode::SUCCESS,
+        Ok(RunOutcome::Cancelled) => ExitCode::from(3),
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            let (word, code) = match error.kind() {
+                ErrorKind::Config | ErrorKind::Unsupported => ("error", 2),
+                ErrorKind::Cancelled => ("stopped", 3),
+                _ => ("error", 1),
+            };
+            warn(&format!("{word}: {}", error.report()));
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn perform(task: Task) -> Result<RunOutcome> {
+    match task {
+        Task::Run { options, course } => {
+            let work = Work::open(&options, Some(&course), "run")?;
+            work.execute(&work.plan().await?, &course).await
+        }
+        Task::Build { options, course } => {
+            let work = Work::open(&options, Some(&course), "build")?;
+            work.execute(&work.plan().await?, &course).await
+        }
+        Task::Plan { options } => {
+            let work = Work::open(&options, None, "run")?;
+            say(&work.plan().await?.to_string())?;
+            Ok(RunOutcome::Succeeded)
+        }
+        Task::Delete { options, course } => {
+            let work = Work::open(&options, Some(&course), "delete")?;
+            work.execute(&Driver::plan_removal(&work.pipeline)?, &course).await
+        }
+    }
+}
+
+/// A pipeline out of a configuration, and who carries it out in this machine's world.
+struct Work {
+    pipeline: Pipeline,
+    driver: Driver,
+    cancel: Cancel,
+}
+
+impl Work {
+    /// Reads the configuration for a command of Skaffold's.
+    fn open(options: &Options, course: Option<&Course>, command: &str) -> Result<Self> {
+        let text = world::read(&options.filename)?;
+        let read = world::options(options, command)?;
+        let loaded = read_skaffold(&options.filename, &text, &read, &shipway::catalog())?;
+        for notice in &loaded.notices {
+            warn(&format!("warning: {notice}"));
+        }
+        let events = course.map_or(Events::Lines, |course| course.events);
+        let driver = Driver::new(world::world(&loaded, events)?)
+            .keep_going(course.is_some_and(|course| course.keep_going));
+        Ok(Self { pipeline: loaded.pipeline, driver, cancel: cancel_on_signals()? })
+    }
+
+    async fn plan(&self) -> Result<Plan> {
+        Driver::plan(&self.pipeline, &self.driver.observe(&self.pipeline, &self.cancel).await?)
+    }
+
+    async fn execute(&self, plan: &Plan, course: &Course) -> Result<RunOutcome> {
+        let report = self.driver.execute(&self.pipeline, plan, &self.cancel).await?;
+        if course.events == Events::Lines {
+            let mut text = report.to_string();
+            for build in &self.pipeline.builds {
+                if let Some(image) = report.image(&build.artifact.name) {
+                    let tag = image.tag.as_ref().map(|tag| format!(" (tag {tag})")).unwrap_or_default();
+                    let _ = writeln!(text, "{} -> {}{tag}", build.artifact.name, image.reference());
+                }
+            }
+            say(&text)?;
+        }
+        Ok(report.outcome)
+    }
+}
+
+/// Returns what the first signal lets end well, and the second at once.
+fn cancel_on_signals() -> Result<Cancel> {
+    let cancel = Cancel::new();
+    let ours = cancel.clone();
+    let listen =
+        |kind| signal(kind).map_err(|error| Error::internal("cannot listen to signals").source(error));
+    let (mut interrupts, mut terms) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        for stage in [Stage::Requested, Stage::Forced] {
+            tokio::select! {
+                _ = interrupts.recv() => {}
+                _ = terms.recv() => {}
+            }
+            ours.escalate(stage, CancelReason::Asked);
+        }
+    });
+    Ok(cancel)
+}
+
+/// Writes to standard output; that its reader has gone is no failure.
+fn say(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write to", Path::new("/dev/stdout"), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error; where that cannot be written, nobody is left to tell.
+fn warn(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

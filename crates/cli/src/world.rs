@@ -1,0 +1,121 @@
+//! This machine as the command's world: its folder, environment, logins and registries. What the library is
+//! handed, and nothing else reads.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program takes its environment, its folder and its configuration from whoever starts it"
+)]
+
+use std::{
+    env,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use shipway::{
+    Error, JsonLines, Result, Sink, Tag, TextLines, World,
+    config::{self, Loaded},
+    docker::DaemonStores,
+    oci::{Client, DockerConfig, HostOptions, Stores},
+};
+
+use crate::arguments::{Dockerfiles, Events, Options};
+
+/// In bytes; far more than any honest configuration has.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// Reads the configuration.
+///
+/// # Errors
+/// `Config`: whatever cannot be read is named wrongly on the command line.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    let failed = |error: io::Error| {
+        Error::config(format!("cannot read `{}`", path.display()))
+            .source(error)
+            .hint("say where the configuration is with `--filename`")
+    };
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Error::config(format!("`{}` has more than {LIMIT} bytes", path.display())));
+    }
+    String::from_utf8(bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
+}
+
+/// Returns how the configuration is read. An empty value is none, as in Skaffold.
+///
+/// # Errors
+/// `Config` for what is no tag.
+pub(crate) fn options(options: &Options, command: &str) -> Result<config::Options> {
+    fn given(text: &Option<String>) -> Option<&str> {
+        text.as_deref().filter(|text| !text.is_empty())
+    }
+    let mut read = config::Options::default()
+        .profiles(options.profile.iter().filter(|name| !name.is_empty()))
+        .auto_activation(options.profile_auto_activation)
+        .command(command)
+        .dockerfiles(match options.builder {
+            Dockerfiles::Docker => config::Dockerfiles::Docker,
+            Dockerfiles::Native => config::Dockerfiles::Native,
+        });
+    for (name, value) in variables() {
+        read = read.env(name, value);
+    }
+    if let Some(repository) = given(&options.default_repo) {
+        read = read.default_repo(repository);
+    }
+    if let Some(tag) = given(&options.tag) {
+        read = read.tag(Tag::parse(tag)?);
+    }
+    if let Some(push) = options.push {
+        read = read.push(push);
+    }
+    if let Some(namespace) = given(&options.namespace) {
+        read = read.namespace(namespace);
+    }
+    if let Some(context) = given(&options.kube_context) {
+        read = read.kube_context(context);
+    }
+    if let Some(endpoint) = given(&options.docker_host) {
+        read = read.docker_endpoint(endpoint);
+    }
+    Ok(read)
+}
+
+/// Returns this machine's world around the current folder.
+///
+/// # Errors
+/// Those of reading the folder's name and of the system's certificates.
+pub(crate) fn world(loaded: &Loaded, events: Events) -> Result<World> {
+    let root = env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))?;
+    let mut client = Client::builder();
+    for registry in &loaded.insecure_registries {
+        client = client.host(registry, HostOptions::new().plain_http());
+    }
+    let sink: Arc<dyn Sink> = match events {
+        Events::Lines => Arc::new(TextLines::new(io::stderr())),
+        Events::Json => Arc::new(JsonLines::new(io::stdout())),
+    };
+    let mut world = shipway::host(root)
+        .env(variables())
+        .images(DaemonStores::new(Stores::with_client(client.build()?)))
+        .sink(sink);
+    if let Some(path) = docker_config() {
+        world = world.credentials(DockerConfig::new(path));
+    }
+    Ok(world)
+}
+
+/// Returns the environment; what is no text is left out, as no configuration can name it.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Returns where Docker keeps its logins.
+fn docker_config() -> Option<PathBuf> {
+    let folder = env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".docker")))?;
+    Some(folder.join("config.json"))
+}

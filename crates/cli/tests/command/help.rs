@@ -1,0 +1,112 @@
+//! The help, which says what there is, with examples and exit codes.
+
+use crate::bench::{Bench, CONFIGURATION, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_help_shows_tasks_examples_and_exit_codes() {
+    let bench = Bench::new(CONFIGURATION).await;
+    let help = bench.run("--help").await;
+    assert!(help.status.success());
+    insta::assert_snapshot!(text(&help.stdout), @r"
+    Builds, tests and deploys what a skaffold.yaml says, without Skaffold
+
+    Usage: shipway <COMMAND>
+
+    Commands:
+      run     Build, test and deploy
+      build   Build, and say which images came out
+      plan    Say what a run would do and why, and do nothing
+      delete  Remove what was deployed
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Examples:
+      shipway plan
+      shipway build -p production -d registry.example/team
+      shipway run --events json
+
+    Exit codes:
+      0  all went well
+      1  something failed
+      2  the command line, the configuration or what it names is wrong, and nothing was done
+      3  the run was stopped before it was done
+
+    Ctrl-C ends a run well: nothing new begins, and what is under way is finished. A second one stops that as well.
+    ");
+    let help = bench.run("run --help").await;
+    insta::assert_snapshot!(text(&help.stdout), @r"
+    Build, test and deploy
+
+    Usage: shipway run [OPTIONS]
+
+    Options:
+      -f, --filename <FILE>
+              The configuration [env: SKAFFOLD_FILENAME] [default: skaffold.yaml]
+      -p, --profile <NAME>
+              A profile to activate, or, with `-` before it, to leave out; may be repeated [env: SKAFFOLD_PROFILE]
+          --profile-auto-activation[=<BOOL>]
+              Whether profiles activate themselves [env: SKAFFOLD_PROFILE_AUTO_ACTIVATION] [default: true]
+      -d, --default-repo <REPOSITORY>
+              The repository below which all images go [env: SKAFFOLD_DEFAULT_REPO]
+      -t, --tag <TAG>
+              A tag for all images, in the place of the configuration's [env: SKAFFOLD_TAG]
+          --push[=<BOOL>]
+              Whether images go to registries, in the place of what the configuration says [env: SKAFFOLD_PUSH]
+      -n, --namespace <NAME>
+              The namespace of releases [env: SKAFFOLD_NAMESPACE]
+          --kube-context <NAME>
+              The Kubernetes context; images for a cluster on this machine stay in the engine [env: SKAFFOLD_KUBE_CONTEXT]
+          --builder <KIND>
+              Who builds Dockerfiles: a Docker engine, or `native`, which needs none and runs no `RUN` [default: docker]
+          --docker-host <ENDPOINT>
+              Where Docker's engine listens [env: DOCKER_HOST]
+          --keep-going
+              Let a failure stop only what depends on it
+          --events <FORM>
+              How the run is told: in `lines` of text, or in `json`, a line for each event and nothing else [default: lines]
+      -h, --help
+              Print help
+
+    Example:
+      shipway run -p production -d registry.example/team
+    ");
+    let help = bench.run("plan --help").await;
+    insta::assert_snapshot!(text(&help.stdout), @r"
+    Say what a run would do and why, and do nothing
+
+    Usage: shipway plan [OPTIONS]
+
+    Options:
+      -f, --filename <FILE>
+              The configuration [env: SKAFFOLD_FILENAME] [default: skaffold.yaml]
+      -p, --profile <NAME>
+              A profile to activate, or, with `-` before it, to leave out; may be repeated [env: SKAFFOLD_PROFILE]
+          --profile-auto-activation[=<BOOL>]
+              Whether profiles activate themselves [env: SKAFFOLD_PROFILE_AUTO_ACTIVATION] [default: true]
+      -d, --default-repo <REPOSITORY>
+              The repository below which all images go [env: SKAFFOLD_DEFAULT_REPO]
+      -t, --tag <TAG>
+              A tag for all images, in the place of the configuration's [env: SKAFFOLD_TAG]
+          --push[=<BOOL>]
+              Whether images go to registries, in the place of what the configuration says [env: SKAFFOLD_PUSH]
+      -n, --namespace <NAME>
+              The namespace of releases [env: SKAFFOLD_NAMESPACE]
+          --kube-context <NAME>
+              The Kubernetes context; images for a cluster on this machine stay in the engine [env: SKAFFOLD_KUBE_CONTEXT]
+          --builder <KIND>
+              Who builds Dockerfiles: a Docker engine, or `native`, which needs none and runs no `RUN` [default: docker]
+          --docker-host <ENDPOINT>
+              Where Docker's engine listens [env: DOCKER_HOST]
+      -h, --help
+              Print help
+
+    Example:
+      shipway plan -f deploy/skaffold.yaml
+    ");
+    for task in ["build", "delete"] {
+        let help = bench.run(&format!("{task} --help")).await;
+        assert!(help.status.success() && text(&help.stdout).contains(&format!("shipway {task} -")));
+    }
+}
