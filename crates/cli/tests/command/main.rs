@@ -5,8 +5,13 @@
     clippy::disallowed_methods,
     reason = "a test may panic and starts the program"
 )]
+#![expect(clippy::print_stdout, reason = "who runs the test alone sees that it was skipped")]
 
 mod bench;
+mod docker;
 mod errors;
 mod help;
+mod samples;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
 mod tasks;

@@ -1,0 +1,84 @@
+//! The two files that people published for other tools, as they stand: they plan and build, and what they deploy
+//! with is said not to be there.
+
+use std::process::Command;
+
+use crate::bench::{Bench, text};
+
+pub(crate) const DATE_TIME: &str =
+    include_str!("../../../config/tests/skaffold/samples/skaffold-datetime.yaml");
+pub(crate) const PROFILES: &str =
+    include_str!("../../../config/tests/skaffold/samples/skaffold-profiles.yaml");
+
+/// The name that the samples' image has below a default repository.
+pub(crate) const IMAGE: &str = "gcr_io_terrycho-personal_node-example";
+
+/// Writes what the samples' image is made of, and commits it under a tag.
+pub(crate) fn sources(bench: &Bench, context: &str) {
+    let dockerfile = "FROM scratch\nCOPY src /src\nCMD [\"node\", \"/src/index.js\"]\n";
+    bench.write(format!("{context}/Dockerfile"), dockerfile);
+    bench.write(format!("{context}/src/index.js"), "console.log('hello')\n");
+    let script = "git init -q && git add -A && git -c user.name=a -c user.email=a@example.com commit -qm a && \
+                  git tag v1.2.3";
+    let made = Command::new("sh").args(["-c", script]).current_dir(bench.project()).status().unwrap();
+    assert!(made.success(), "git makes a repository");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_with_a_date_is_planned_built_and_tagged_as_it_says() {
+    let bench = Bench::new(DATE_TIME).await;
+    sources(&bench, ".");
+    let output = bench.run("plan --builder native -d REGISTRY").await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout), @r"
+    tag:gcr.io/terrycho-personal/node-example    runs
+    build:gcr.io/terrycho-personal/node-example  runs: never built before
+    push:gcr.io/terrycho-personal/node-example   runs
+    ");
+    insta::assert_snapshot!(text(&output.stderr), @"warning: skaffold.yaml:1:1: nothing is deployed: the file does not say what, and Skaffold's default `kubectl` is not in the catalog");
+
+    let mut command = bench.command("build --builder native -d REGISTRY");
+    command.env("TZ", "Asia/Seoul");
+    let output = crate::bench::ended(command).await;
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    // The form that its author shows: `2019-06-26_23-22-58.301_KST`.
+    let tags = bench.tags(IMAGE);
+    let dated =
+        |tag: &&String| tag.starts_with("20") && tag.ends_with("_KST") && tag.matches('_').count() == 2;
+    let tag = tags.iter().find(dated).unwrap_or_else(|| panic!("{tags:?}"));
+    assert!(out.ends_with(&format!(" (tag {tag})\n")), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_with_profiles_is_planned_built_and_tagged_as_it_says() {
+    let bench = Bench::new(PROFILES).await;
+    sources(&bench, "backend");
+    let output = bench.run("plan -p production --builder native -d REGISTRY").await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout), @r"
+    tag:gcr.io/terrycho-personal/node-example    runs
+    build:gcr.io/terrycho-personal/node-example  runs: never built before
+    push:gcr.io/terrycho-personal/node-example   runs
+    ");
+    insta::assert_snapshot!(text(&output.stderr), @r"
+    warning: skaffold.yaml:1:1: nothing is deployed: the file does not say what, and Skaffold's default `kubectl` is not in the catalog
+    warning: skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
+    ");
+
+    let output = bench.run("build -p production --builder native -d REGISTRY").await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(bench.tags(IMAGE).contains(&"v1.2.3".to_owned()), "{:?}", bench.tags(IMAGE));
+
+    // There is no cluster to deploy to yet, which is said and not kept quiet about.
+    let output = bench.run("run -p production --builder native -d REGISTRY").await;
+    let err = text(&output.stderr);
+    assert!(output.status.success(), "{err}");
+    assert!(err.contains("warning: skaffold.yaml:1:1: nothing is deployed: "), "{err}");
+    let output = bench.run("build -p prodution").await;
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(text(&output.stderr), @r"
+    error: there is no profile `prodution`
+      hint: did you mean `production`?
+    ");
+}
