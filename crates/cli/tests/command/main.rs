@@ -14,4 +14,5 @@ mod help;
 mod samples;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;
+mod stopping;
 mod tasks;
