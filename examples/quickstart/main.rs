@@ -1,5 +1,5 @@
-//! From sources to a released, healthy image, all in one process: no daemon, no cluster, no network but
-//! loopback.
+//! From sources and a `skaffold.yaml` to a released, healthy image, all in one process: no daemon, no cluster, no
+//! network but loopback.
 //!
 //! ```text
 //! cargo run --example quickstart            # three releases: a first, a changed and a broken one
@@ -17,13 +17,9 @@ mod project;
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use shipway::{
-    Artifact, Build, Cancel, Deploy, Driver, Error, HostDisk, Outcome, Pipeline, Release, Report, Result,
-    RunOutcome, Watch,
-    builders::{FileCopy, ImageSettings, Native, NativeConfig, Prepare},
-    cluster::MemoryCluster,
-    deployers::Memory,
+    Cancel, Driver, Error, HostDisk, Outcome, Pipeline, Report, Result, RunOutcome, Watch,
+    config::{Options, read_skaffold},
     oci::Registry,
-    taggers::InputDigest,
 };
 
 #[tokio::main]
@@ -38,7 +34,7 @@ async fn main() -> Result<()> {
     std::fs::create_dir(&sources).and_then(|()| project::write(&sources)).map_err(failed(&sources))?;
 
     let registry = Registry::start(folder.path().join("registry"), Arc::new(HostDisk)).await?;
-    let pipeline = pipeline(&registry.host())?;
+    let pipeline = pipeline(&sources, &registry.host())?;
     // A command sees the environment that is handed over here, and nothing else.
     let driver = Driver::new(shipway::host(&sources).env(std::env::vars()));
 
@@ -70,43 +66,19 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Where `rustc` may be told by the environment to find itself; a command inherits only what is named.
-const RUSTUP: [&str; 3] = ["RUSTUP_HOME", "CARGO_HOME", "RUSTUP_TOOLCHAIN"];
-
-/// Says what to build and what to deploy.
-fn pipeline(registry: &str) -> Result<Pipeline> {
-    // A program without a C library to look for runs on an image that has nothing else.
-    let program = |name: &str| {
-        let output = format!("{{output}}/{name}");
-        let compile =
-            ["rustc", "--edition=2024", "-Copt-level=2", "-Ctarget-feature=+crt-static", "-o", &output];
-        NativeConfig::default()
-            .base("scratch")
-            .prepare(
-                Prepare::new(compile.into_iter().chain(["main.rs"]))
-                    .dependencies(["main.rs"])
-                    .inherit(RUSTUP),
-            )
-            .file(FileCopy::new(&output, format!("/{name}")))
-            .config(ImageSettings::default().entrypoint([format!("/{name}")]))
-    };
-    let build = |artifact: Artifact, config: NativeConfig| -> Result<Build> {
-        let repository = format!("{registry}/shop/{}", artifact.name);
-        Ok(Build::new(artifact, repository, Arc::new(Native::new(config)?)).tagger(Arc::new(InputDigest)))
-    };
-    let on_httpd = [("httpd".to_owned(), "httpd".to_owned())];
-    let cluster = MemoryCluster::new();
-    let deploy = Deploy::new(Release::new("shop"), Arc::new(Memory::new(cluster)))
-        .artifacts(["api", "site"])
-        .watch(Watch::new(Duration::from_millis(100), Duration::from_secs(30)));
-    Ok(Pipeline::new("shop")
-        .build(build(Artifact::new("api", "api"), program("api"))?)
-        .build(build(Artifact::new("httpd", "httpd"), program("httpd"))?)
-        .build(build(
-            Artifact::new("site", "site").requires(on_httpd),
-            NativeConfig::default().dockerfile("Dockerfile"),
-        )?)
-        .deploy(deploy))
+/// Says what to build and what to deploy, as the project's `skaffold.yaml` has it.
+fn pipeline(sources: &Path, registry: &str) -> Result<Pipeline> {
+    let file = sources.join("skaffold.yaml");
+    let text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
+    let options = Options::default().default_repo(format!("{registry}/shop"));
+    let loaded = read_skaffold("skaffold.yaml", &text, &options, &shipway::catalog())?;
+    // What Skaffold has no word for is set on the pipeline: a base image is not deployed by itself.
+    let mut pipeline = loaded.pipeline;
+    for deploy in &mut pipeline.deploys {
+        deploy.artifacts = ["api", "site"].map(str::to_owned).into();
+        deploy.watch = Watch::new(Duration::from_millis(100), Duration::from_secs(30));
+    }
+    Ok(pipeline)
 }
 
 async fn run(driver: &Driver, pipeline: &Pipeline) -> Result<Report> {

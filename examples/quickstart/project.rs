@@ -57,6 +57,7 @@ pub(crate) fn write(root: &Path) -> io::Result<()> {
     for folder in ["api", "httpd", "site"] {
         fs::create_dir(root.join(folder))?;
     }
+    fs::write(root.join("skaffold.yaml"), include_str!("skaffold.yaml"))?;
     fs::write(root.join("api/main.rs"), API)?;
     fs::write(root.join("httpd/main.rs"), HTTPD)?;
     fs::write(root.join("site/Dockerfile"), SITE)?;
