@@ -1,11 +1,11 @@
 //! Manifests as people keep them: files of several documents, each an object, whose images are bound to
 //! those of a release where they stand, with every other byte as it was.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::collections::{BTreeMap, BTreeSet};
 
 use shipway_core::{Error, Image, Manifest, Manifests, Result};
 use shipway_oci::Reference;
-use shipway_yaml::{Document, Edit, Node, Rules, Value};
+use shipway_yaml::{Document, Edit, Node, Rules, Value, parts};
 
 /// What a file holds.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ pub(crate) struct Bound {
 /// `Config` with the place of what is no YAML, no object, or an image in a block of text.
 pub(crate) fn bind(file: &str, text: &str, images: &[Image]) -> Result<Bound> {
     let documents = shipway_yaml::parse(file, text)?;
-    let (mut edit, mut bound) = (Edit::new(file, text), BTreeSet::new());
+    let (mut edit, mut bound, names) = (Edit::new(file, text), BTreeSet::new(), Names::new(images));
     for document in &documents {
-        for (node, image) in uses(&document.root, images) {
+        for (node, image) in names.uses(&document.root) {
             edit = edit.replace(node, image.reference());
             bound.insert(image.name.clone());
         }
@@ -65,8 +65,8 @@ fn objects(document: &Document, text: &str, manifests: &mut Vec<Manifest>) -> Re
     let at = |error: Error| document.error(document.root.span, error.to_string());
     let list = document.root.get("kind").and_then(Node::text) == Some("List");
     if !list {
-        let object = document.to_json(Rules::Manifest)?;
-        let id = shipway_cluster::object_id(&object).map_err(at)?;
+        let head = Document::new(document.file.as_path(), head(&document.root)).to_json(Rules::Manifest)?;
+        let id = shipway_cluster::object_id(&head).map_err(at)?;
         manifests.push(Manifest::new(id, text));
         return Ok(());
     }
@@ -83,62 +83,67 @@ fn objects(document: &Document, text: &str, manifests: &mut Vec<Manifest>) -> Re
     Ok(())
 }
 
-/// Returns where the documents of a text are, without the lines that part them: a line that begins with `---`
-/// is one wherever it stands (YAML 1.2.2, section 9.1.2).
-fn parts(text: &str) -> Vec<Range<usize>> {
-    let (mut parts, mut start, mut at) = (Vec::new(), 0, 0);
-    for line in text.split_inclusive('\n') {
-        if let Some(rest) = line.strip_prefix("---")
-            && rest.chars().next().is_none_or(char::is_whitespace)
-        {
-            parts.push(start..at);
-            // An object may follow in the same line.
-            start = if rest.trim().is_empty() { at + line.len() } else { at + 3 };
-        }
-        at += line.len();
-    }
-    parts.push(start..at);
-    parts
+/// Returns an object's head alone, by which it is known: the rest may be large.
+fn head(root: &Node) -> Node {
+    let Some(entries) = root.entries() else { return root.clone() };
+    let known =
+        |key: &Node| ["apiVersion", "kind", "metadata", "<<"].contains(&key.text().unwrap_or_default());
+    Node::mapping(entries.iter().filter(|(key, _)| known(key)).cloned().collect())
 }
 
-/// Returns the nodes that name an image of the release.
-fn uses<'a>(root: &'a Node, images: &'a [Image]) -> Vec<(&'a Node, &'a Image)> {
-    let (mut found, mut open) = (Vec::new(), vec![root]);
-    while let Some(node) = open.pop() {
-        match &node.value {
-            Value::Mapping(entries) => {
-                for (key, value) in entries {
-                    // What an alias stands for is edited at its anchor.
-                    if key.text() == Some("image")
-                        && !value.alias
-                        && let Some(image) = value.text().and_then(|text| named(text, images))
-                    {
-                        found.push((value, image));
+/// What the images of a release are called.
+struct Names<'a>(BTreeMap<String, &'a Image>);
+
+impl<'a> Names<'a> {
+    fn new(images: &'a [Image]) -> Self {
+        let mut names = BTreeMap::new();
+        for image in images {
+            names.entry(whole(&image.repository)).or_insert(image);
+            names.entry(whole(&image.name)).or_insert(image);
+        }
+        Self(names)
+    }
+
+    /// Returns the nodes that name an image of the release.
+    fn uses<'n>(&self, root: &'n Node) -> Vec<(&'n Node, &'a Image)> {
+        let (mut found, mut open) = (Vec::new(), vec![root]);
+        while let Some(node) = open.pop() {
+            match &node.value {
+                Value::Mapping(entries) => {
+                    for (key, value) in entries {
+                        // What an alias stands for is edited at its anchor.
+                        if key.text() == Some("image")
+                            && !value.alias
+                            && let Some(image) = value.text().and_then(|text| self.find(text))
+                        {
+                            found.push((value, image));
+                        }
+                        open.push(value);
                     }
-                    open.push(value);
                 }
+                Value::Sequence(items) => open.extend(items),
+                Value::Scalar(_) => {}
             }
-            Value::Sequence(items) => open.extend(items),
-            Value::Scalar(_) => {}
         }
+        found
     }
-    found
+
+    /// Returns the image of this name or repository. What names a digest was pinned by somebody.
+    fn find(&self, text: &str) -> Option<&'a Image> {
+        if text.contains('@') {
+            return None;
+        }
+        let name = match text.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => name,
+            _ => text,
+        };
+        self.0.get(&whole(name)).copied()
+    }
 }
 
-/// Returns the image of this name or repository.
-fn named<'a>(text: &str, images: &'a [Image]) -> Option<&'a Image> {
-    if text.contains('@') {
-        return None;
-    }
-    let name = match text.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => name,
-        _ => text,
-    };
-    let whole = |text: &str| text.parse::<Reference>().ok().map(|reference| reference.repository());
-    images.iter().find(|image| {
-        [&image.name, &image.repository].contains(&&name.to_owned())
-            || (whole(name).is_some() && whole(name) == whole(&image.repository))
-    })
+/// Returns a name as all spell it that mean the same: `nginx` is `docker.io/library/nginx`.
+fn whole(name: &str) -> String {
+    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.repository())
 }
 
 #[cfg(test)]

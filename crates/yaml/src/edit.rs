@@ -10,6 +10,7 @@ use crate::{
     document::Document,
     node::{Node, Scalar, Style, Value},
     parse::{events, style},
+    parts::parts,
     scalar::Resolved,
 };
 
@@ -96,20 +97,43 @@ impl<'a> Edit<'a> {
         Document::new(self.file, node.clone()).error(node.span, why)
     }
 
-    /// Reads both texts and compares what they hold; what an alias stands for follows its anchor.
+    /// Reads the documents that changed as they were and as they are, and compares what they hold; the others
+    /// are the same bytes.
     fn compare(&self, edited: &str) -> Result<()> {
-        let mut changes = self.changes.iter().peekable();
-        let mut after = events(edited);
-        let more = || Error::internal(format!("an edit of `{}` would change more than it should", self.file));
-        for before in events(self.text) {
+        let (before, after) = (parts(self.text), parts(edited));
+        if before.len() != after.len() {
+            return Err(self.more());
+        }
+        let mut changes = self.changes.as_slice();
+        for (before, after) in before.into_iter().zip(after) {
+            let own = changes.partition_point(|change| change.node.span.range().start < before.end);
+            let (own, later) = changes.split_at(own);
+            changes = later;
+            let (old, new) = (&self.text[before.clone()], &edited[after]);
+            if !own.is_empty() {
+                self.compare_part(old, new, own, before.start)?;
+            } else if old != new {
+                return Err(self.more());
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a part, which begins at an offset of the text; what an alias stands for follows its anchor.
+    fn compare_part(&self, old: &str, new: &str, changes: &[Change], offset: usize) -> Result<()> {
+        let mut changes = changes.iter().peekable();
+        let mut after = events(new);
+        for before in events(old) {
             let (before, span) = before.map_err(|problem| problem.in_file(Path::new(self.file)))?;
-            let (after, _) = after.next().and_then(Result::ok).ok_or_else(more)?;
+            let (after, _) = after.next().and_then(Result::ok).ok_or_else(|| self.more())?;
+            let range = span.range();
+            let range = range.start + offset..range.end + offset;
             let same = match (&before, &after, changes.peek()) {
                 (
                     Event::Scalar(_, _, anchor, tag),
                     Event::Scalar(text, kind, anchor_after, tag_after),
                     Some(change),
-                ) if change.node.span == span => {
+                ) if change.node.span.range() == range => {
                     let scalar = Scalar { text: text.as_ref().into(), style: style(*kind) };
                     let meant = scalar.resolve(Rules::Config) == Resolved::Text(change.text.clone());
                     changes.next();
@@ -118,13 +142,17 @@ impl<'a> Edit<'a> {
                 _ => before == after,
             };
             if !same {
-                return Err(more());
+                return Err(self.more());
             }
         }
         if after.next().is_some() || changes.next().is_some() {
-            return Err(more());
+            return Err(self.more());
         }
         Ok(())
+    }
+
+    fn more(&self) -> Error {
+        Error::internal(format!("an edit of `{}` would change more than it should", self.file))
     }
 }
 

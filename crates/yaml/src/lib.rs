@@ -22,6 +22,7 @@ mod merge;
 mod node;
 mod number;
 mod parse;
+mod parts;
 mod read;
 mod scalar;
 mod spanned;
@@ -32,6 +33,7 @@ pub use self::{
     edit::Edit,
     node::{Mark, Node, Scalar, Span, Style, Value},
     parse::{Limits, parse, parse_within},
+    parts::parts,
     scalar::{Resolved, Rules},
     spanned::Spanned,
 };

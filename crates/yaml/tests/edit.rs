@@ -90,3 +90,20 @@ proptest! {
         prop_assert!(around, "{}", edited);
     }
 }
+
+#[test]
+fn of_many_documents_those_that_change_do() {
+    for (head, tail) in
+        [("", "--- # last\nx: [é, {image: a}]\n"), ("%YAML 1.2\n---\n", "---\n|\n  image\n"), ("---\n", "")]
+    {
+        let document = |image: &str| format!("# é\nimage: {image} # here\n---\ntext: |\n  ---\n  image: a\n");
+        let text = format!("{head}{}{tail}", document("a"));
+        let documents = parse("k.yaml", &text).expect("fine");
+        let mut edit = Edit::new("k.yaml", &text);
+        for image in documents.iter().filter_map(|document| document.root.get("image")) {
+            edit = edit.replace(image, "registry.example/a@sha256:0");
+        }
+        let expected = format!("{head}{}{tail}", document("registry.example/a@sha256:0"));
+        assert_eq!(edit.apply().expect("edited"), expected);
+    }
+}

@@ -68,7 +68,7 @@ fn write_repository(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns 10,000 objects of 660 bytes, a fourth of which has an image of the release.
+/// Returns 10,000 objects of about 650 bytes, each with an image of the release.
 fn manifests() -> String {
     let mut text = String::new();
     for index in 0..10_000 {
