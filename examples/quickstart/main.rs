@@ -1,5 +1,5 @@
-//! From sources and a `skaffold.yaml` to a released, healthy image, all in one process: no daemon, no cluster, no
-//! network but loopback.
+//! From sources and a `skaffold.yaml` to a released, healthy image and a history of what was released, all in one
+//! process: no daemon, no cluster, no network but loopback.
 //!
 //! ```text
 //! cargo run --example quickstart            # three releases: a first, a changed and a broken one
@@ -17,8 +17,9 @@ mod project;
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use shipway::{
-    Cancel, Driver, Error, HostDisk, Outcome, Pipeline, Report, Result, RunOutcome, Watch,
+    Cancel, Driver, Error, HostDisk, Outcome, Pipeline, Report, Result, RunContext, RunOutcome, Watch, World,
     config::{Options, read_skaffold},
+    git::Repository,
     oci::Registry,
 };
 
@@ -33,6 +34,8 @@ async fn main() -> Result<()> {
     let sources = folder.path().join("project");
     std::fs::create_dir(&sources).and_then(|()| project::write(&sources)).map_err(failed(&sources))?;
 
+    let cx = RunContext::new(World::host(&sources), "quickstart").context(None, None, Cancel::new());
+    let environment = Repository::open_or_create(&cx, Path::new("../environment.git"))?;
     let registry = Registry::start(folder.path().join("registry"), Arc::new(HostDisk)).await?;
     let pipeline = pipeline(&sources, &registry.host())?;
     // A command sees the environment that is handed over here, and nothing else.
@@ -49,19 +52,30 @@ async fn main() -> Result<()> {
     project::break_it(&sources).map_err(failed(&sources))?;
     let third = run(&driver, &pipeline).await?;
 
+    let candidate = history(&environment, "candidate")?;
+    let production = history(&environment, "production")?;
     check(&first, &second, &third)?;
+    check_history(&candidate, &production)?;
     println!("The site that runs is that of the second release:");
     for image in third.deployment("shop").map(|live| &live.manifests.release.images).into_iter().flatten() {
         println!("  {:<6}{}", image.name, image.reference());
+    }
+    for (branch, messages) in [("candidate", candidate), ("production", production)] {
+        println!("\nThe branch `{branch}` of the environment's repository, the newest commit first:");
+        for message in messages {
+            println!("  {}", message.replace('\n', "\n    "));
+        }
     }
     registry.shutdown().await;
     if keep {
         let look = folder.path().display();
         println!(
-            "\nLook at the sources in {look}/project and at the blobs of the images in {look}/registry."
+            "\nLook at {look}/project, {look}/environment.git and, for the blobs of the images, {look}/registry."
         );
     } else {
-        println!("\nRun it with `-- --keep` to keep the sources and the registry for a look.");
+        println!(
+            "\nRun it with `-- --keep` to keep the sources, the repository and the registry for a look."
+        );
     }
     Ok(())
 }
@@ -101,6 +115,30 @@ fn check(first: &Report, second: &Report, third: &Report) -> Result<()> {
         return Ok(());
     }
     Err(Error::internal(format!("built {all_built}, built one {one_built}, restored {restored}")))
+}
+
+/// Returns what the commits of a branch say, the newest first.
+fn history(environment: &Repository, branch: &str) -> Result<Vec<String>> {
+    let mut next = environment.branch_commit(branch)?;
+    let mut messages = Vec::new();
+    while let Some(commit) = next {
+        let read = environment.read_commit(commit)?;
+        messages.push(read.message);
+        next = read.parent;
+    }
+    Ok(messages)
+}
+
+/// What was tried is four commits, with the broken one and the way back; what was proved is two.
+fn check_history(candidate: &[String], production: &[String]) -> Result<()> {
+    let words = |messages: &[String]| -> Vec<String> {
+        messages.iter().map(|message| message.split(' ').next().unwrap_or_default().to_owned()).collect()
+    };
+    let expected = (["Restoring", "Deploying", "Deploying", "Deploying"], ["Manifest", "Manifest"]);
+    if words(candidate) == expected.0 && words(production) == expected.1 {
+        return Ok(());
+    }
+    Err(Error::internal(format!("candidate {candidate:?}, production {production:?}")))
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> Error + '_ {

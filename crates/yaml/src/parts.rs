@@ -17,7 +17,7 @@ pub fn parts(text: &str) -> Vec<Range<usize>> {
     for line in text.split_inclusive('\n') {
         // What a directive says is for the documents after its mark.
         if line.starts_with('%') {
-            return vec![0..text.len()];
+            return std::iter::once(0..text.len()).collect();
         }
         if let Some(rest) = line.strip_prefix("---")
             && rest.chars().next().is_none_or(char::is_whitespace)
