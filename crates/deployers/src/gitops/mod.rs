@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shipway_core::{
     Capabilities, Catalog, ChangeSet, Context, Deployer, Deployment, Desired, Error, Feature, Health, Inputs,
-    Manifests, Part, PluginConfig, Release, Result,
+    Level, Manifests, Part, PluginConfig, Release, Result,
 };
 use shipway_git::{Author, Remote};
 
@@ -152,21 +152,30 @@ impl Gitops {
     /// Returns the deployment that a version of the file was.
     fn deployment(
         &self,
+        cx: &Context,
         release: &str,
         version: &Version,
         known: &[Deployment],
     ) -> Result<Option<Deployment>> {
         let Some(text) = &version.text else { return Ok(None) };
         let commit = version.commit.to_string();
-        let commit = message::origin(&version.message).unwrap_or(&commit);
+        let from = message::origin(&version.message).unwrap_or(&commit);
         if let Some(inner) = known.iter().find(|inner| joined(&inner.manifests) == *text) {
-            return outer_of(inner, commit).map(Some);
+            return outer_of(inner, from).map(Some);
         }
         // What the inner deployer forgot is applied anew from what the branch has.
-        let images = message::images(&version.message);
-        let release = Release::new(release).images(images);
-        let manifests = Manifests::new(release).objects(bind(&self.file, text, &[])?.manifests);
-        outer_of(&Deployment::new(manifests, commit, version.at).share(100_u8), commit).map(Some)
+        let objects = match bind(&self.file, text, &[]) {
+            Ok(bound) => bound.manifests,
+            // Somebody wrote it by hand, and the others can still be gone back to.
+            Err(error) => {
+                let file = &self.file;
+                cx.message(Level::Warning, format!("`{file}` of commit `{commit}` is passed over: {error}"));
+                return Ok(None);
+            }
+        };
+        let release = Release::new(release).images(message::images(&version.message));
+        let manifests = Manifests::new(release).objects(objects);
+        outer_of(&Deployment::new(manifests, from, version.at).share(100_u8), from).map(Some)
     }
 }
 
@@ -209,7 +218,7 @@ impl Deployer for Gitops {
         }
         let tip = branches.tip(cx, &self.production).await?;
         for version in branches.versions(cx, tip, &self.file, HISTORY).await? {
-            let Some(settled) = self.deployment(release, &version, &known)? else { continue };
+            let Some(settled) = self.deployment(cx, release, &version, &known)? else { continue };
             if history.iter().all(|known| joined(&known.manifests) != joined(&settled.manifests)) {
                 history.push(settled);
             }

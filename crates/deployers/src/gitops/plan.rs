@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use shipway_core::{
-    Change, ChangeSet, Context, Deployment, Desired, Digest, Error, Manifests, ObjectId, Result, State, Verb,
+    Change, ChangeSet, Context, Deployment, Desired, Digest, Error, Level, Manifests, ObjectId, Result,
+    State, Verb,
 };
 use shipway_git::NewCommit;
 use shipway_oci::digest_of;
@@ -65,6 +66,7 @@ impl Gitops {
         let look = Look { gitops: self, cx, branches: &branches };
         let (candidate, inner, production) = match desired {
             Desired::Released { manifests, .. } => {
+                warn_of_secrets(cx, manifests);
                 let source = self.look_at_source(cx).await?;
                 let message = message::release(&manifests.release, source.as_ref());
                 let write = look.write(&self.candidate, Some(joined(manifests)), message).await?;
@@ -156,6 +158,17 @@ impl Gitops {
         let tip = branches.tip(cx, &self.candidate).await?;
         let versions = branches.versions(cx, tip, &self.file, REMEMBERED).await?;
         Ok(versions.into_iter().find(|version| version.text.as_deref() == Some(text.as_str())))
+    }
+}
+
+/// Says which secrets everybody could read who may read the repository, now and later.
+fn warn_of_secrets(cx: &Context, manifests: &Manifests) {
+    let objects = manifests.objects.iter().map(|manifest| &manifest.object);
+    for object in objects.filter(|object| object.api_version == "v1" && object.kind == "Secret") {
+        cx.message(
+            Level::Warning,
+            format!("{object} comes into the history of the environment's repository, where its values stay"),
+        );
     }
 }
 

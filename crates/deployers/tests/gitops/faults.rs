@@ -92,6 +92,12 @@ async fn what_the_inner_deployer_forgot_is_restored_from_production() {
     let history = gitops.history(&stage.cx, "hello").await.expect("known");
     let images: Vec<String> = history.iter().map(|one| one.manifests.release.images[0].reference()).collect();
     assert_eq!(images, [reference(3), reference(2), reference(1)]);
+    // One that somebody broke by hand is passed over.
+    let environment = Repository::open(&stage.cx, &stage.path("environment.git")).expect("a repository");
+    let broken = ("kubernetes.yaml".to_owned(), Some(b"{by: hand".to_vec()));
+    let new = NewCommit::new(Author::new("Bob", "bob@example.com"), Timestamp(1), "by hand").files([broken]);
+    environment.commit_onto(&stage.cx, "production", |_| Ok(Some(new.clone()))).expect("committed");
+    assert_eq!(gitops.history(&stage.cx, "hello").await.expect("known"), history);
     let restored = stage.reach(&gitops, Desired::Restored(history[2].clone())).await.expect("restored");
     assert_eq!(stage.runs(), reference(1));
     assert_eq!(restored.manifests.objects.len(), 2);
