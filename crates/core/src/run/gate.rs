@@ -21,7 +21,8 @@ value! {
         /// What is asked.
         pub text: String,
         ;
-        /// The changes that will be made after a yes: exactly these, or it is asked again.
+        /// The changes that will be made after a yes: exactly these, or it is asked again. Secrets of the run are
+        /// masked in their text.
         pub changes: Option<ChangeSet>,
         /// Until when an answer counts; for ever when absent.
         pub expires: Option<Timestamp>,
@@ -58,7 +59,7 @@ pub enum Answer {
 #[async_trait]
 pub trait Gates: Debug + Send + Sync + 'static {
     /// Returns the answer, or `None` while there is none: the driver asks again, each second, until the
-    /// question expires or the run is cancelled.
+    /// question expires or the run is cancelled. An answer that is under way then is dropped.
     ///
     /// A question is the same while it is asked: the same run, the same task and the same changes.
     ///

@@ -78,18 +78,30 @@ impl Work {
             let left = deadline.saturating_sub(cx.clock().elapsed()).as_millis();
             Timestamp(cx.clock().now().0.saturating_add(u64::try_from(left).unwrap_or(u64::MAX)))
         });
-        let question = Question::new(cx.run_id(), task.id.clone(), text).changes(changes).expires(expires);
+        // What people see is masked like all else; what is applied is not this copy.
+        let shown = changes.map(|mut changes| {
+            changes.changes.iter_mut().for_each(|change| change.diff = cx.masked(&change.diff));
+            changes
+        });
+        let question = Question::new(cx.run_id(), task.id.clone(), text).changes(shown).expires(expires);
         cx.emit(EventKind::Asking { text: text.to_owned(), expires });
-        let decision = loop {
-            match gates.decision(cx, &question).await {
-                Ok(Some(decision)) => break decision,
-                Ok(None) => {}
-                Err(error) if error.may_retry() => {
-                    cx.message(Level::Warning, format!("asking again: {}", error.report()));
+        let asking = async {
+            loop {
+                match gates.decision(cx, &question).await {
+                    Ok(Some(decision)) => return Ok(decision),
+                    Ok(None) => {}
+                    Err(error) if error.may_retry() => {
+                        cx.message(Level::Warning, format!("asking again: {}", error.report()));
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
+                cx.clock().sleep(ASKING).await;
             }
-            if let Err(error) = cx.sleep(ASKING).await {
+        };
+        let decision = tokio::select! {
+            biased;
+            decision = asking => decision?,
+            error = no_longer(cx) => {
                 gates.withdraw(cx, &question).await;
                 return Err(match error.kind() {
                     ErrorKind::Timeout => Error::timeout(format!("nobody answered `{text}` in time"))
@@ -130,5 +142,13 @@ impl Work {
             changes = again;
         }
         deploy.deployer.apply(cx, &changes).await
+    }
+}
+
+/// Returns, once the task need not wait for an answer any longer, why.
+async fn no_longer(cx: &Context) -> Error {
+    tokio::select! {
+        reason = cx.cancel().requested() => Error::cancelled(reason.to_string()),
+        error = cx.stopped() => error,
     }
 }

@@ -1,10 +1,14 @@
 //! Gates: a person is asked, and says yes, no or nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use shipway_core::{
-    Answer, CancelReason, Decision, Decisions, Driver, ErrorKind, Gate, Need, Outcome, Pipeline, Policy,
-    Question, Report, RunOutcome, Stage, Step, Timestamp,
+    Answer, CancelReason, Context, Decision, Decisions, Driver, ErrorKind, Gate, Gates, Need, Outcome,
+    Pipeline, Policy, Question, Report, Result, RunOutcome, Stage, Step, Timestamp,
 };
 
 use crate::{
@@ -79,6 +83,53 @@ async fn no_answer_in_time_is_a_failure_and_the_question_is_taken_back() {
     assert_eq!(error.kind, ErrorKind::Timeout);
     assert!(error.message.contains("nobody answered `may it go?` in time"), "{error}");
     assert!(decisions.open().is_empty());
+}
+
+/// Nobody comes back from asking.
+#[derive(Clone, Debug, Default)]
+struct Unheard {
+    asked: Arc<Mutex<Vec<Question>>>,
+    withdrawn: Arc<Mutex<usize>>,
+}
+
+#[async_trait]
+impl Gates for Unheard {
+    async fn decision(&self, _cx: &Context, question: &Question) -> Result<Option<Decision>> {
+        self.asked.lock().unwrap().push(question.clone());
+        std::future::pending().await
+    }
+
+    async fn withdraw(&self, _cx: &Context, _question: &Question) {
+        *self.withdrawn.lock().unwrap() += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_hangs_on_the_way_expires_and_is_taken_back() {
+    for asked_to_stop in [false, true] {
+        let (bench, gates) = (bench(), Unheard::default());
+        let timeout = if asked_to_stop { None } else { Some(Duration::from_millis(50)) };
+        let pipeline = Pipeline::new("shop")
+            .step(Step::gate("ready", "ready?").policy(Policy::default().timeout(timeout)));
+        let driver = Driver::new(bench.world()).gates(gates.clone());
+        let cancelling = async {
+            while gates.asked.lock().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            if asked_to_stop {
+                bench.cancel.escalate(Stage::Requested, CancelReason::Asked);
+            }
+        };
+        let (report, ()) = tokio::join!(driver.run(&pipeline, &bench.cancel), cancelling);
+        let report = report.unwrap();
+        if asked_to_stop {
+            assert_eq!(report.task("gate:ready"), Some(&Outcome::Cancelled), "{report}");
+        } else {
+            let error = failure(&report, "gate:ready");
+            assert!(error.message.contains("nobody answered `ready?` in time"), "{error}");
+        }
+        assert_eq!((gates.asked.lock().unwrap().len(), *gates.withdrawn.lock().unwrap()), (1, 1));
+    }
 }
 
 #[tokio::test]
