@@ -132,6 +132,18 @@ fn play(case: &Case) -> (BTreeMap<TaskId, Outcome>, Vec<TaskId>) {
     (ended, started)
 }
 
+/// Returns whether a task failed, or one further up did, for which it was skipped.
+fn failed_above(tasks: &[Task], ended: &BTreeMap<TaskId, Outcome>, id: &TaskId) -> bool {
+    match &ended[id] {
+        Outcome::Failed { .. } => true,
+        Outcome::Skipped { because: Some(_) } => {
+            let task = tasks.iter().find(|task| task.id == *id).unwrap();
+            task.needs.iter().any(|need| failed_above(tasks, ended, need))
+        }
+        _ => false,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
@@ -141,7 +153,7 @@ proptest! {
         prop_assert_eq!(ended.len(), case.tasks.len());
         for task in &case.tasks {
             let good = |need: &TaskId| ended[need].is_good();
-            let bad = |need: &TaskId| matches!(ended[need], Outcome::Failed { .. });
+            let bad = |need: &TaskId| failed_above(&case.tasks, &ended, need);
             let ran = started.contains(&task.id);
             if ran {
                 match task.policy.when {
@@ -163,7 +175,7 @@ proptest! {
 
 #[test]
 fn only_the_cone_of_a_failure_is_skipped() {
-    let tasks = [
+    let mut tasks = [
         task(0, [], When::Succeeded, &[]),
         task(1, [0], When::Succeeded, &[]),
         task(2, [1], When::Succeeded, &[]),
@@ -172,6 +184,8 @@ fn only_the_cone_of_a_failure_is_skipped() {
         task(5, [4], When::Succeeded, &[]),
         task(6, [3], When::Failed, &[]),
     ];
+    // What was to be taken back never began.
+    tasks[4].action = Action::Diff { aim: Aim::Restore };
     let mut schedule = Schedule::new(&tasks, 1).unwrap();
     assert_eq!(schedule.start_next(), Some(id(0)));
     assert_eq!(schedule.start_next(), None, "one slot");
@@ -189,6 +203,34 @@ fn only_the_cone_of_a_failure_is_skipped() {
     schedule.finish(&id(3), Outcome::Succeeded);
     assert_eq!(schedule.skip(), [(id(6), Outcome::Skipped { because: None })]);
     assert!(schedule.is_done());
+}
+
+#[test]
+fn who_waits_for_a_failure_hears_of_one_further_up_and_what_never_began_is_not_taken_back() {
+    let with = |index, needs: &[usize], action, when| {
+        let mut task = task(index, needs.iter().copied(), when, &[]);
+        task.action = action;
+        task
+    };
+    for (outcome, heard) in [
+        (failed(), true),
+        (Outcome::FailureAllowed { error: Error::internal("it failed").into_report() }, false),
+        (Outcome::Cancelled, false),
+    ] {
+        let tasks = [
+            with(0, &[], Action::Render, When::Succeeded),
+            with(1, &[0], Action::Apply, When::Succeeded),
+            with(2, &[1], Action::Health, When::Succeeded),
+            with(3, &[2], Action::Run, When::Failed),
+            with(4, &[1, 2], Action::Diff { aim: Aim::Restore }, When::Failed),
+        ];
+        let mut schedule = Schedule::new(&tasks, 1).unwrap();
+        assert_eq!(schedule.start_next(), Some(id(0)));
+        schedule.finish(&id(0), outcome.clone());
+        let skipped: Vec<TaskId> = schedule.skip().into_iter().map(|(id, _)| id).collect();
+        assert!(skipped.contains(&id(4)), "nothing was applied: {skipped:?}");
+        assert_eq!(schedule.start_next(), heard.then(|| id(3)), "{outcome:?}");
+    }
 }
 
 #[test]

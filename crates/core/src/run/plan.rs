@@ -161,7 +161,7 @@ pub enum When {
     /// All of it went well.
     #[default]
     Succeeded,
-    /// Some of it failed.
+    /// Some of it failed, or did not run because something before it failed.
     Failed,
     /// Whatever came of it.
     Ended,

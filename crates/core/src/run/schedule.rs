@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Task, When};
+use super::{Action, Aim, Task, When};
 use crate::{Error, Outcome, Result, TaskId};
 
 /// How much of a run is given up.
@@ -46,7 +46,11 @@ struct Node {
     waits: bool,
     /// Whether it removes what the task before it made, also when the run is cancelled.
     removes: bool,
+    /// Whether it takes back what those that it needs did: nothing, where they never began.
+    takes_back: bool,
     outcome: Option<Outcome>,
+    /// Whether it failed, or did not run because one before it failed.
+    failed: bool,
 }
 
 impl Schedule {
@@ -75,7 +79,9 @@ impl Schedule {
                 ),
                 waits: matches!(task.action, Action::Gate { .. } | Action::Wait { .. }),
                 removes: task.action == Action::Close,
+                takes_back: matches!(task.action, Action::Diff { aim: Aim::Restore }),
                 outcome: None,
+                failed: false,
             };
             if nodes.insert(task.id.clone(), node).is_some() {
                 return Err(Error::config(format!("the plan has two tasks `{}`", task.id))
@@ -195,6 +201,7 @@ impl Schedule {
             }
         }
         if let Some(node) = self.nodes.get_mut(id) {
+            node.failed = matches!(outcome, Outcome::Failed { .. });
             node.outcome = Some(outcome);
         }
     }
@@ -221,9 +228,11 @@ impl Schedule {
                 continue;
             }
             if let Some(Judgement::Skip(because)) = self.judge(node) {
+                let failed = because.is_some() && node.needs.iter().any(|need| self.nodes[need].failed);
                 let outcome = Outcome::Skipped { because };
                 skipped.push((id.clone(), outcome.clone()));
                 if let Some(node) = self.nodes.get_mut(id) {
+                    node.failed = failed;
                     node.outcome = Some(outcome);
                 }
             }
@@ -265,8 +274,13 @@ impl Schedule {
         }
         let holds = match node.when {
             When::Succeeded | When::Ended => true,
-            When::Failed => ended().any(|(_, outcome)| matches!(outcome, Some(Outcome::Failed { .. }))),
-            When::Ran => ended().any(|(_, outcome)| matches!(outcome, Some(Outcome::Succeeded))),
+            When::Failed => ended().any(|(need, outcome)| match outcome {
+                Some(Outcome::Skipped { .. }) => self.nodes[need].failed && !node.takes_back,
+                _ => self.nodes[need].failed,
+            }),
+            When::Ran => ended().any(|(_, outcome)| {
+                matches!(outcome, Some(Outcome::Succeeded | Outcome::FailureAllowed { .. }))
+            }),
         };
         Some(if holds { Judgement::Run } else { Judgement::Skip(None) })
     }
