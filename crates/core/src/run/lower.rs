@@ -178,7 +178,10 @@ fn lower_steps(pipeline: &Pipeline, tasks: &mut Vec<Task>) -> Result<()> {
         let mut limits = step.limits.clone();
         let action = match &step.work {
             StepWork::Run { runner, .. } => {
-                limits.extend(runner.capabilities().limits);
+                for (name, limit) in runner.capabilities().limits {
+                    let smallest = limits.entry(name).or_insert(limit);
+                    *smallest = limit.min(*smallest);
+                }
                 Action::Run
             }
             StepWork::Gate(text) => Action::Gate { text: text.clone() },
@@ -190,7 +193,7 @@ fn lower_steps(pipeline: &Pipeline, tasks: &mut Vec<Task>) -> Result<()> {
             needs.extend(others.iter().filter(|other| !own.contains(other)).cloned());
         }
         let task = Task::new(step_id(step), action, step.name.as_str());
-        tasks.push(task.needs(needs).policy(step.policy.clone()).limits(limits));
+        tasks.push(task.needs(needs).policy(step.policy_in_all()).limits(limits));
     }
     Ok(())
 }

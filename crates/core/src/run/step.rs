@@ -37,7 +37,8 @@ pub struct Step {
     pub work: StepWork,
     /// What must have ended before.
     pub after: BTreeSet<Need>,
-    /// Whether it comes after everything else, whatever came of that, as `finally` in Tekton; not when the run is cancelled.
+    /// Whether it comes after everything else, whatever came of that, as `finally` in Tekton, unless the policy says
+    /// [`When::Failed`] or [`When::Ran`]; not when the run is cancelled.
     pub finally: bool,
     /// The named resources that it uses one of besides its runner's, and how many there are of each in all.
     pub limits: BTreeMap<String, u32>,
@@ -136,11 +137,11 @@ impl Step {
         self
     }
 
-    /// Lets it come after everything else, whatever came of that.
+    /// Lets it come after everything else, whatever came of that, unless its policy says [`When::Failed`] or
+    /// [`When::Ran`].
     #[must_use]
     pub fn finally(mut self) -> Self {
         self.finally = true;
-        self.policy.when = When::Ended;
         self
     }
 
@@ -168,6 +169,15 @@ impl Step {
             MountSource::Volume(name) => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// Returns what to do when it fails or takes long, and when it runs at all.
+    pub(super) fn policy_in_all(&self) -> Policy {
+        let policy = self.policy.clone();
+        match policy.when {
+            When::Succeeded if self.finally => policy.when(When::Ended),
+            _ => policy,
+        }
     }
 }
 

@@ -185,6 +185,7 @@ pub(crate) struct FakeDeployer {
     pub(crate) diffs: Arc<Mutex<Vec<usize>>>,
     /// How many applies find that the world moved.
     pub(crate) conflicts: Arc<Mutex<usize>>,
+    pub(crate) never_healthy: bool,
 }
 
 #[async_trait]
@@ -252,6 +253,9 @@ impl Deployer for FakeDeployer {
     }
 
     async fn health(&self, _cx: &Context, deployment: &Deployment) -> Result<Health> {
+        if self.never_healthy {
+            return Ok(Health::new(Phase::Progressing).waiting_for(["web: 0 of 1 is ready".to_owned()]));
+        }
         let newest = self.history.lock().unwrap().len().to_string();
         let first_bad = *self.broken.lock().unwrap() && deployment.revision == newest;
         let restored =

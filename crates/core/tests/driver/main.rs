@@ -9,6 +9,7 @@
 mod edges;
 mod fakes;
 mod gates;
+mod policies;
 mod steps;
 mod stopping;
 

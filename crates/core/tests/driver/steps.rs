@@ -69,24 +69,35 @@ impl Runner for FakeRunner {
     }
 }
 
-/// A clock on which every pause is over at once.
-#[derive(Debug)]
-struct Quick(SystemClock);
+/// A clock on which every pause is over at once, and which keeps how long each was to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Quick {
+    clock: Arc<SystemClock>,
+    pub(crate) pauses: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Quick {
+    pub(crate) fn new() -> Self {
+        Self { clock: Arc::new(SystemClock::new()), pauses: Arc::default() }
+    }
+}
 
 #[async_trait]
 impl Clock for Quick {
     fn now(&self) -> Timestamp {
-        self.0.now()
+        self.clock.now()
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        self.clock.elapsed()
     }
 
-    async fn sleep(&self, _duration: Duration) {}
+    async fn sleep(&self, duration: Duration) {
+        self.pauses.lock().unwrap().push(duration);
+    }
 }
 
-fn step(name: &str, runner: &Arc<FakeRunner>) -> Step {
+pub(crate) fn step(name: &str, runner: &Arc<FakeRunner>) -> Step {
     let runner: Arc<FakeRunner> = Arc::clone(runner);
     Step::run(name, runner, RunRequest::new(Command::new(name)))
 }
@@ -179,6 +190,8 @@ async fn what_comes_finally_comes_last_whatever_happened_before() {
         assert_eq!(report.outcome == RunOutcome::Failed, fails, "{report}");
         assert_eq!(report.state.ended.last().unwrap().as_str(), "run:last", "{report}");
         assert_eq!(report.task("run:last"), Some(&Outcome::Succeeded));
+        let alarm = if fails { Outcome::Succeeded } else { Outcome::Skipped { because: None } };
+        assert_eq!(report.task("run:alarm"), Some(&alarm), "{report}");
     }
 }
 
@@ -252,7 +265,7 @@ async fn a_run_has_so_many_tries_and_no_more() {
     let runner = Arc::new(FakeRunner::default());
     let policy = || Policy::default().retries(3_u32);
     let pipeline = Pipeline::new("shop").step(step("away", &runner).policy(policy()));
-    let world = || bench.world().clock(Quick(SystemClock::new()));
+    let world = || bench.world().clock(Quick::new());
     Driver::new(world()).run(&pipeline, &bench.cancel).await.unwrap();
     assert_eq!(runner.asked().len(), 4);
     runner.asked.lock().unwrap().clear();
