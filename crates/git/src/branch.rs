@@ -33,13 +33,20 @@ impl Repository {
     pub fn move_branch(&self, branch: &str, from: Option<ObjectId>, to: ObjectId) -> Result<()> {
         let name = full_name(branch)?;
         let repository = self.inner.to_thread_local();
-        let head = repository.head_name().map_err(|error| self.unreadable("the head", error))?;
-        if repository.workdir().is_some() && head.is_some_and(|head| head == name) {
-            return Err(Error::config(format!(
-                "`{}` has branch `{branch}` checked out",
-                self.folder().display()
-            ))
-            .hint("use a repository without a worktree (`git clone --bare`), or check out another branch"));
+        let worktrees = repository.worktrees_including_main();
+        for worktree in worktrees.map_err(|error| self.unreadable("the worktrees", error))? {
+            let worktree = worktree.map_err(|error| self.unreadable("a worktree", error))?;
+            let Some(folder) = worktree.workdir() else { continue };
+            let head = worktree.head_name().map_err(|error| self.unreadable("a head", error))?;
+            if head.is_some_and(|head| head == name) {
+                return Err(Error::config(format!(
+                    "`{}` has branch `{branch}` checked out",
+                    folder.display()
+                ))
+                .hint(
+                    "use a repository without a worktree (`git clone --bare`), or check out another branch",
+                ));
+            }
         }
         let expected = match from {
             Some(from) => PreviousValue::MustExistAndMatch(Target::Object(from.0)),

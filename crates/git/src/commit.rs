@@ -78,8 +78,8 @@ impl NewCommit {
     fn signature(&self) -> Result<Signature> {
         let Author { name, email } = &self.author;
         for text in [name, email] {
-            // They end a name in git's own format.
-            if text.contains(['<', '>', '\n', '\0']) {
+            // Some end a name in git's own format; others steer the terminal of who reads the history.
+            if text.contains(|c: char| c == '<' || c == '>' || c.is_control()) {
                 return Err(Error::config(format!("`{text}` cannot be an author's name or address")));
             }
         }
@@ -123,6 +123,16 @@ impl Repository {
         let mut editor = repository.edit_tree(tree).map_err(|error| self.unreadable("a tree", error))?;
         let before = repository.find_tree(tree).map_err(|error| self.unreadable("a tree", error))?;
         for (path, content) in &new.files {
+            for (end, _) in path.match_indices('/') {
+                let folder = &path[..end];
+                let entry = before.lookup_entry_by_path(folder);
+                let entry = entry.map_err(|error| self.unreadable("a tree", error))?;
+                if entry.is_some_and(|entry| entry.mode().is_commit()) {
+                    return Err(Error::config(format!("`{path}` lies in the submodule `{folder}`")).hint(
+                        "commit it in the submodule's own repository, or take the submodule away before",
+                    ));
+                }
+            }
             let Some(content) = content else {
                 editor.remove(path.as_str()).map_err(|error| self.unreadable("a tree", error))?;
                 continue;
@@ -188,8 +198,9 @@ fn check_path(path: &str) -> Result<()> {
                 .hint("write a path below the repository's folder, with `/` between its steps")
         })?;
     }
-    if path.contains('\0') || path.len() > 4096 {
-        return Err(Error::config("a path in a repository has a NUL in it, or more than 4096 bytes"));
+    // Git takes control characters; what wrote through a submodule's path ended with one (CVE-2025-48384).
+    if path.contains(char::is_control) || path.len() > 4096 {
+        return Err(Error::config("a path in a repository has control characters, or more than 4096 bytes"));
     }
     Ok(())
 }

@@ -228,6 +228,11 @@ fn what_is_no_path_no_name_and_no_branch_is_refused() {
         ".git.",
         ".git::$INDEX_ALLOCATION/x",
         "a:b",
+        "lib\r",
+        "a\r/b",
+        "a\nb",
+        "\u{1b}[2Ja",
+        "a\u{7f}",
     ] {
         let error = ours.commit(None, &new("a", &[(path, Some("1"))])).expect_err(path);
         assert_eq!(error.kind(), ErrorKind::Config, "{path}: {error}");
@@ -235,7 +240,9 @@ fn what_is_no_path_no_name_and_no_branch_is_refused() {
     }
     let both = ours.commit(None, &new("a", &[("a", Some("1")), ("a/b/c", Some("1"))]));
     assert_eq!(both.unwrap_err().kind(), ErrorKind::Config);
-    for (name, email) in [("a\nb", "e"), ("a <b>", "e"), ("a", "e>"), ("a\0", "e")] {
+    for (name, email) in
+        [("a\nb", "e"), ("a <b>", "e"), ("a", "e>"), ("a\0", "e"), ("a", "e\r"), ("\u{1b}[2J", "e")]
+    {
         let commit = NewCommit::new(Author::new(name, email), Timestamp(0), "a");
         assert_eq!(ours.commit(None, &commit).unwrap_err().kind(), ErrorKind::Config);
     }
@@ -253,6 +260,7 @@ fn what_is_no_path_no_name_and_no_branch_is_refused() {
         "@{",
         "a~1",
         "a\nb",
+        "a\r",
         "a\\b",
         ".a",
         "a:b",
@@ -288,6 +296,99 @@ fn a_worktree_is_not_left_behind_and_no_hook_is_run() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Config);
     work.commit_onto(&bench.cx, "candidate", |_| Ok(Some(new("two", &[("a", Some("2"))])))).unwrap();
     assert_eq!(bench.git(&["-C", "work", "status", "--porcelain"]), "");
+}
+
+#[test]
+fn it_is_committed_to_whatever_state_a_repository_is_in() {
+    let bench = Bench::new();
+    let commit = |folder: &str, branch: &str| {
+        let ours = Repository::open(&bench.cx, Path::new(folder)).unwrap();
+        let new = new(branch, &[("a", Some(branch))]);
+        ours.commit_onto(&bench.cx, branch, |_| Ok(Some(new.clone())))
+    };
+    let subjects = |folder: &str, branch: &str| bench.git(&["-C", folder, "log", "--format=%s", branch]);
+    // No commit yet, with a worktree.
+    bench.git(&["init", "-q", "-b", "main", "young"]);
+    commit("young", "candidate").unwrap();
+    assert_eq!(subjects("young", "candidate"), "candidate");
+    assert_eq!(commit("young", "main").unwrap_err().kind(), ErrorKind::Config);
+    // A detached head: no branch is checked out, and the head stays where it is.
+    commit("env.git", "production").unwrap();
+    bench.git(&["clone", "-q", "env.git", "work"]);
+    bench.git(&["-C", "work", "checkout", "-q", "--detach"]);
+    let head = bench.git(&["-C", "work", "rev-parse", "HEAD"]);
+    commit("work", "production").unwrap();
+    assert_eq!(subjects("work", "production"), "production\nproduction");
+    assert_eq!(bench.git(&["-C", "work", "rev-parse", "HEAD"]), head);
+    assert_eq!(bench.git(&["-C", "work", "status", "--porcelain"]), "");
+    // A shallow clone.
+    let url = format!("file://{}", bench.path("env.git").display());
+    commit("env.git", "production").unwrap();
+    bench.git(&["clone", "-q", "--bare", "--depth", "1", &url, "shallow.git"]);
+    commit("shallow.git", "production").unwrap();
+    assert_eq!(subjects("shallow.git", "production"), "production\nproduction");
+    bench.git(&["--git-dir=shallow.git", "fsck", "--strict"]);
+}
+
+#[test]
+fn no_worktree_of_a_repository_is_left_behind() {
+    let bench = Bench::new();
+    let ours = bench.open();
+    for branch in ["production", "candidate", "side"] {
+        let new = new("one", &[("a", Some("1"))]);
+        ours.commit_onto(&bench.cx, branch, |_| Ok(Some(new.clone()))).unwrap();
+    }
+    bench.bare(&["worktree", "add", "-q", "linked", "candidate"]);
+    bench.git(&["clone", "-q", "env.git", "work"]);
+    bench.git(&["-C", "work", "worktree", "add", "-q", "../beside", "-b", "side", "origin/side"]);
+    let refused = |folder: &str, branch: &str| {
+        let ours = Repository::open(&bench.cx, Path::new(folder)).unwrap();
+        match ours.commit_onto(&bench.cx, branch, |_| Ok(Some(new("two", &[("a", Some("2"))])))) {
+            Ok(_) => false,
+            Err(error) if error.kind() == ErrorKind::Config => true,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    for (folder, branch, expected) in [
+        ("env.git", "candidate", true),
+        ("env.git", "production", false),
+        ("linked", "candidate", true),
+        ("linked", "side", false),
+        ("work", "side", true),
+        ("beside", "production", true),
+    ] {
+        assert_eq!(refused(folder, branch), expected, "{branch} of {folder}");
+    }
+    for folder in ["linked", "work", "beside"] {
+        assert_eq!(bench.git(&["-C", folder, "status", "--porcelain"]), "", "{folder}");
+    }
+}
+
+#[test]
+fn a_submodule_stays_what_it_is_and_nothing_is_written_into_it() {
+    let bench = Bench::new();
+    let ours = bench.open();
+    bench.git(&["clone", "-q", "env.git", "work"]);
+    let gitlink = format!("160000,{},lib", "1234567890".repeat(4));
+    bench.git(&["-C", "work", "update-index", "--add", "--cacheinfo", &gitlink]);
+    bench.git(&["-C", "work", "commit", "-q", "-m", "one"]);
+    bench.git(&["-C", "work", "push", "-q", "origin", "HEAD:candidate"]);
+    let make = |files: &[(&str, Option<&str>)]| {
+        let new = new("next", files);
+        ours.commit_onto(&bench.cx, "candidate", |_| Ok(Some(new.clone())))
+    };
+    let list = || bench.bare(&["ls-tree", "-r", "--format=%(objecttype) %(path)", "candidate"]);
+    make(&[("a", Some("1")), ("lib.txt", Some("2"))]).unwrap();
+    assert_eq!(list(), "blob a\ncommit lib\nblob lib.txt");
+    for path in ["lib/x", "lib/deep/er"] {
+        let error = make(&[(path, Some("1"))]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains("the submodule `lib`"), "{error}");
+        assert!(make(&[(path, None)]).is_err());
+    }
+    make(&[("lib", None)]).unwrap();
+    make(&[("lib/x", Some("3"))]).unwrap();
+    assert_eq!(list(), "blob a\nblob lib.txt\nblob lib/x");
 }
 
 #[test]

@@ -226,8 +226,12 @@ impl Server {
         let Some(known) = known.await? else { return Ok(()) };
         let mut body = Vec::new();
         line::write(&mut body, format!("want {tip} ofs-delta side-band-64k\n").as_bytes());
+        // What lies below is not here, though what lies above is.
+        for id in known.shallow {
+            line::write(&mut body, format!("shallow {id}\n").as_bytes());
+        }
         line::flush(&mut body);
-        for id in known {
+        for id in known.tips {
             line::write(&mut body, format!("have {id}\n").as_bytes());
         }
         line::write(&mut body, b"done\n");
@@ -344,9 +348,16 @@ fn accepted(report: &[u8], name: &str) -> Result<()> {
     if moved { Ok(()) } else { Err(broken()) }
 }
 
+/// What is here of a history.
+struct Known {
+    tips: Vec<Id>,
+    /// The commits whose parents are not here, as after `git clone --depth`.
+    shallow: Vec<Id>,
+}
+
 impl Repository {
-    /// Returns the tips that a server may know as well, when the wanted commit is not here.
-    fn known(&self, wanted: Id) -> Result<Option<Vec<Id>>> {
+    /// Returns what a server may know as well, when the wanted commit is not here.
+    fn known(&self, wanted: Id) -> Result<Option<Known>> {
         let repository = self.inner.to_thread_local();
         if repository.has_object(wanted) {
             return Ok(None);
@@ -356,7 +367,10 @@ impl Repository {
         let tips = all
             .filter_map(std::result::Result::ok)
             .filter_map(|mut tip| Some(tip.peel_to_id().ok()?.detach()));
-        Ok(Some(tips.take(256).collect()))
+        let shallow =
+            repository.shallow_commits().map_err(|error| self.unreadable("the shallow end", error))?;
+        let shallow = shallow.iter().flat_map(|commits| commits.iter().copied()).collect();
+        Ok(Some(Known { tips: tips.take(256).collect(), shallow }))
     }
 
     /// Takes a pack in, after every object in it was read.

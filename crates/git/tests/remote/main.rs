@@ -6,9 +6,12 @@
     reason = "the tests drive git and look at the disk, and may panic"
 )]
 
+mod cut;
 mod hostile;
+mod programs;
 mod server;
 mod ssh;
+mod states;
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 

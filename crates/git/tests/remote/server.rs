@@ -183,7 +183,8 @@ impl Git {
         *self.twist.lock().unwrap() = Some(Box::new(twist));
     }
 
-    pub(crate) fn run(&self, args: &[&str]) -> String {
+    /// Returns the command of git in the test's folder, with nothing of this machine's settings.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut git = Command::new("git");
         git.args(args)
             .current_dir(self.folder.path())
@@ -195,7 +196,11 @@ impl Git {
             ("GIT_AUTHOR_EMAIL", "g@example.com"),
         ]);
         git.envs([("GIT_COMMITTER_NAME", "g"), ("GIT_COMMITTER_EMAIL", "g@example.com")]);
-        let output = git.output().unwrap();
+        git
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
