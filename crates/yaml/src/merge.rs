@@ -25,6 +25,17 @@ type Entries = Vec<(Node, Node)>;
 
 fn mapping(entries: &[(Node, Node)], rules: Rules) -> Result<Entries, Problem> {
     let mut done = Keys::default();
+    fill(&mut done, entries, rules)?;
+    // Most mappings are small, and there may be many.
+    done.entries.shrink_to_fit();
+    Ok(done.entries)
+}
+
+/// Puts a mapping's entries there, and at once those that it merges: a result of each of many mappings that merge one
+/// another would be copied from one to the next.
+fn fill(done: &mut Keys, entries: &[(Node, Node)], rules: Rules) -> Result<(), Problem> {
+    done.mappings += 1;
+    let own = done.mappings;
     match rules {
         Rules::Config => {
             let mut written: HashMap<&str, &Node> = HashMap::new();
@@ -41,46 +52,33 @@ fn mapping(entries: &[(Node, Node)], rules: Rules) -> Result<Entries, Problem> {
                 if is_merge(key) {
                     merge = Some(value);
                 } else {
-                    done.put(merged(key, rules)?, merged(value, rules)?, rules, Twice::Replace)?;
+                    // What is written counts more than what is merged, and the first of several more than the next.
+                    done.put(merged(key, rules)?, merged(value, rules)?, rules, |earlier| earlier == own)?;
                 }
             }
-            // What is written counts more than what is merged, and the first of several more than the next.
-            if let Some(value) = merge {
-                merge_in(&mut done, value, rules, Twice::Keep)?;
-            }
+            merge.map_or(Ok(()), |value| merge_in(done, value, rules))
         }
         // yaml.v2 goes through the entries as they stand, and each overwrites what was there.
-        Rules::Manifest => {
-            for (key, value) in entries {
-                if is_merge(key) {
-                    merge_in(&mut done, value, rules, Twice::Replace)?;
-                } else {
-                    done.put(merged(key, rules)?, merged(value, rules)?, rules, Twice::Replace)?;
-                }
+        Rules::Manifest => entries.iter().try_for_each(|(key, value)| {
+            if is_merge(key) {
+                return merge_in(done, value, rules);
             }
-        }
+            done.put(merged(key, rules)?, merged(value, rules)?, rules, |_| true)
+        }),
     }
-    Ok(done.entries)
 }
 
-fn merge_in(done: &mut Keys, value: &Node, rules: Rules, twice: Twice) -> Result<(), Problem> {
-    let wrong = |node: &Node| {
-        Problem::new(node.span.start, "a merge key (`<<`) needs a mapping, or a list of mappings")
-            .hint("write an alias of a mapping, such as `<<: *defaults`")
+fn merge_in(done: &mut Keys, value: &Node, rules: Rules) -> Result<(), Problem> {
+    let mut one = |node: &Node| match &node.value {
+        Value::Mapping(entries) => fill(done, entries, rules),
+        _ => Err(Problem::new(node.span.start, "a merge key (`<<`) needs a mapping, or a list of mappings")
+            .hint("write an alias of a mapping, such as `<<: *defaults`")),
     };
-    let mut one = |node: &Node| -> Result<(), Problem> {
-        let Value::Mapping(entries) = &node.value else { return Err(wrong(node)) };
-        for (key, value) in mapping(entries, rules)? {
-            done.put(key, value, rules, twice)?;
-        }
-        Ok(())
-    };
-    match &value.value {
-        Value::Mapping(_) => one(value),
+    match (&value.value, rules) {
         // The first of a list counts most in both; the one that overwrites goes through it from its end.
-        Value::Sequence(items) if twice == Twice::Replace => items.iter().rev().try_for_each(one),
-        Value::Sequence(items) => items.iter().try_for_each(one),
-        Value::Scalar(_) => Err(wrong(value)),
+        (Value::Sequence(items), Rules::Manifest) => items.iter().rev().try_for_each(one),
+        (Value::Sequence(items), Rules::Config) => items.iter().try_for_each(one),
+        _ => one(value),
     }
 }
 
@@ -92,32 +90,34 @@ fn is_merge(key: &Node) -> bool {
         && (tag == Some("tag:yaml.org,2002:merge") || tag.is_none() && scalar.style == Style::Plain)
 }
 
-/// Which of two equal keys counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Twice {
-    Keep,
-    Replace,
-}
-
 /// Entries by what their keys mean.
 #[derive(Default)]
 struct Keys {
     entries: Entries,
-    places: HashMap<String, usize>,
+    /// Where each is, and the number of the mapping that put it there.
+    places: HashMap<String, (usize, usize)>,
+    /// How many mappings put entries there so far.
+    mappings: usize,
 }
 
 impl Keys {
-    fn put(&mut self, key: Node, value: Node, rules: Rules, twice: Twice) -> Result<(), Problem> {
+    /// Puts an entry there; in the place of an earlier one with the same key if that may be replaced, by the number
+    /// of the mapping that it came from.
+    fn put(
+        &mut self,
+        key: Node,
+        value: Node,
+        rules: Rules,
+        replaces: impl FnOnce(usize) -> bool,
+    ) -> Result<(), Problem> {
         let name = identity(&key, rules)?;
         match self.places.get(&name) {
             None => {
-                self.places.insert(name, self.entries.len());
+                self.places.insert(name, (self.entries.len(), self.mappings));
                 self.entries.push((key, value));
             }
-            Some(&place) => match twice {
-                Twice::Keep => {}
-                Twice::Replace => self.entries[place] = (key, value),
-            },
+            Some(&(place, earlier)) if replaces(earlier) => self.entries[place] = (key, value),
+            Some(_) => {}
         }
         Ok(())
     }

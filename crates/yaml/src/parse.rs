@@ -129,6 +129,12 @@ impl<'a> Reader<'a> {
                 Event::SequenceEnd | Event::MappingEnd => {
                     let Some(Open { mut node, anchor, mut size, .. }) = open.pop() else { continue };
                     node.span.end = span.end;
+                    // A text of a megabyte may have a hundred thousand of one item each.
+                    match &mut node.value {
+                        Value::Sequence(items) => items.shrink_to_fit(),
+                        Value::Mapping(entries) => entries.shrink_to_fit(),
+                        Value::Scalar(_) => {}
+                    }
                     size.nodes += weight(&node);
                     size.depth += 1;
                     (node, anchor, size)
