@@ -1,4 +1,4 @@
-//! Clauses R1 to R8 for the runner `host`.
+//! Clauses R1 to R9 for the runner `host`.
 
 use shipway_runners::Host;
 

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use libtest_mimic::{Arguments, Completion};
+use libtest_mimic::{Arguments, Completion, Conclusion};
 use shipway_core::{Capabilities, World};
 use tempfile::TempDir;
 
@@ -82,10 +82,14 @@ impl<R: Role> Suite<R> {
     /// test with `harness = false`. Takes the arguments of `cargo test`, such as `B7` and `--list`.
     #[must_use]
     pub fn main(self) -> ExitCode {
+        self.conclude(&Arguments::from_args()).exit_code()
+    }
+
+    fn conclude(self, arguments: &Arguments) -> Conclusion {
         let trials = self.trials().into_iter().map(|trial| {
             libtest_mimic::Trial::ignorable_test(trial.name(), move || completion(trial.run().result))
         });
-        libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+        libtest_mimic::run(arguments, trials.collect())
     }
 
     /// Returns the checks one by one, for people who have a harness of their own.
@@ -110,19 +114,15 @@ impl<R: Role> Suite<R> {
     pub fn check(&self, clause: &Clause<R>) -> Outcome {
         let claimed = (clause.applies)(&self.role.capabilities());
         let result = match (claimed, clause.unclaimed) {
-            (true, _) => match self.run(clause.run) {
-                Ok(()) => Verdict::Holds,
-                Err(Trouble::Broken(why)) if clause.new => Verdict::BrokenButNew(why),
-                Err(Trouble::Broken(why)) => Verdict::Broken(why),
-                Err(Trouble::Unchecked(why)) => Verdict::Unchecked(why),
-            },
-            (false, None) => Verdict::NotClaimed,
-            (false, Some(unclaimed)) => match self.run(unclaimed) {
-                Ok(()) => Verdict::NotClaimed,
-                Err(Trouble::Broken(why)) => Verdict::Broken(why),
-                Err(Trouble::Unchecked(why)) => Verdict::Unchecked(why),
-            },
+            (true, _) => self.run(clause.run).map(|()| Verdict::Holds),
+            (false, None) => Ok(Verdict::NotClaimed),
+            (false, Some(unclaimed)) => self.run(unclaimed).map(|()| Verdict::NotClaimed),
         };
+        let result = result.unwrap_or_else(|trouble| match trouble {
+            Trouble::Broken(why) if clause.new => Verdict::BrokenButNew(why),
+            Trouble::Broken(why) => Verdict::Broken(why),
+            Trouble::Unchecked(why) => Verdict::Unchecked(why),
+        });
         Outcome { clause: clause.id, sentence: clause.sentence, result }
     }
 
@@ -259,6 +259,16 @@ mod tests {
             |_| Box::pin(async { Ok(()) }),
             |_| Box::pin(async { broken("done all the same") }),
         ),
+        Clause {
+            new: true,
+            ..Clause::claimed(
+                "X9",
+                "it is not claimed, new, and does it",
+                |_| false,
+                |_| Box::pin(async { Ok(()) }),
+                |_| Box::pin(async { broken("done all the same") }),
+            )
+        },
     ];
 
     impl Role for Endings {
@@ -290,6 +300,7 @@ mod tests {
                 "X6 it has no occasion: not checked: no occasion",
                 "X7 it is not claimed, and says so: not claimed",
                 "X8 it is not claimed, and does it: broken: done all the same",
+                "X9 it is not claimed, new, and does it: broken, and new: done all the same",
             ]
         );
     }
@@ -306,6 +317,26 @@ mod tests {
             .map(|outcome| outcome.clause)
             .collect();
         assert_eq!(failed, ["X2", "X4", "X5", "X8"]);
+    }
+
+    #[test]
+    fn each_is_run_alone_by_its_number() {
+        let run = |words: &[&str]| {
+            // What it prints is not this test's to print: who reads it would count what failed.
+            let printed = tempfile::NamedTempFile::new().expect("a file");
+            let mut arguments = Arguments::from_iter([&["conformance"], words].concat());
+            arguments.logfile = Some(printed.path().to_str().expect("text").to_owned());
+            let concluded = Suite::new(Endings).deadline(Duration::from_secs(30)).conclude(&arguments);
+            let filtered = concluded.num_filtered_out;
+            (concluded.num_passed, concluded.num_failed, concluded.num_ignored, filtered)
+        };
+        let others = ENDINGS.len() as u64 - 1;
+        assert_eq!(run(&["X1"]), (1, 0, 0, others));
+        assert_eq!(run(&["X2"]), (0, 1, 0, others));
+        for ignored in ["X3", "X6", "X7", "X9"] {
+            assert_eq!(run(&[ignored]), (0, 0, 1, others), "{ignored}");
+        }
+        assert_eq!(run(&["--list"]).0, 0);
     }
 
     #[test]

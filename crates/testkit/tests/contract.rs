@@ -58,6 +58,7 @@ fn every_clause_has_a_check_and_every_check_a_clause() {
 fn every_clause_is_cited_where_the_trait_is_documented() {
     for (role, clauses) in [
         ("builder", Builders::clauses().iter().map(|clause| clause.id).collect::<Vec<_>>()),
+        ("tagger", Taggers::clauses().iter().map(|clause| clause.id).collect()),
         ("tester", Testers::clauses().iter().map(|clause| clause.id).collect()),
         ("deployer", Deployers::clauses().iter().map(|clause| clause.id).collect()),
         ("runner", Runners::clauses().iter().map(|clause| clause.id).collect()),

@@ -6,7 +6,9 @@ mod wrong;
 use std::{collections::BTreeSet, fmt::Debug};
 
 use async_trait::async_trait;
-use shipway_core::{Artifact, Command, Context, Exit, FixedCredentials, Processes, Result, StoreKind};
+use shipway_core::{
+    Artifact, Command, Context, Digest, Exit, FixedCredentials, Image, Processes, Result, Store, StoreKind,
+};
 use shipway_testkit::{Outcome, Role, Suite, Verdict};
 use wrong::{builder, deployer, runner, shelf::Shelf, tagger, tester};
 
@@ -79,7 +81,14 @@ fn deployers(wrong: deployer::Wrong) -> Suite<shipway_testkit::Deployers> {
 }
 
 fn runners(wrong: runner::Wrong) -> Suite<shipway_testkit::Runners> {
-    shipway_testkit::runner(move || runner::Sheller::new(wrong))
+    let suite = shipway_testkit::runner(move || runner::Sheller::new(wrong));
+    match wrong {
+        runner::Wrong::NothingButLess | runner::Wrong::R9DoesNotRefuse => suite,
+        _ => {
+            let digest = Digest::parse(format!("sha256:{}", "1".repeat(64))).expect("it is a digest");
+            suite.image(Image::new("base", Store::Registry, runner::IMAGE, digest))
+        }
+    }
 }
 
 fn taggers(wrong: tagger::Wrong) -> Suite<shipway_testkit::Taggers> {
@@ -117,8 +126,8 @@ fn not_claimed<R: Role>(suite: &Suite<R>) -> Vec<&'static str> {
 #[test]
 fn who_claims_less_and_refuses_the_rest_passes() {
     assert_eq!(not_claimed(&builders(builder::Wrong::NothingButLess)), ["B11"]);
-    assert_eq!(not_claimed(&runners(runner::Wrong::NothingButLess)), ["R4", "R5"]);
-    assert_eq!(not_claimed(&deployers(deployer::Wrong::NothingButLess)), ["D10", "D11"]);
+    assert_eq!(not_claimed(&runners(runner::Wrong::NothingButLess)), ["R4", "R5", "R9"]);
+    assert_eq!(not_claimed(&deployers(deployer::Wrong::NothingButLess)), ["D10", "D11", "D14"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Brings releases to a target. Release, settle, restore and remove are one path: [`diff`] to a
-/// desired state, then [`apply`] exactly that. Clauses D1 to D13 of CONTRACT.md.
+/// desired state, then [`apply`] exactly that. Clauses D1 to D14 of CONTRACT.md.
 ///
 /// [`diff`]: Deployer::diff
 /// [`apply`]: Deployer::apply

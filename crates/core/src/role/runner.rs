@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{Capabilities, Context, Exit, Result, RunRequest, Volume};
 
-/// Runs commands: on the host, in containers, in pods. Clauses R1 to R8 of CONTRACT.md.
+/// Runs commands: on the host, in containers, in pods. Clauses R1 to R9 of CONTRACT.md.
 #[async_trait]
 pub trait Runner: Debug + Send + Sync + 'static {
     /// Returns what the runner can do; constant, and made without IO.
@@ -22,9 +22,10 @@ pub trait Runner: Debug + Send + Sync + 'static {
     /// an error (R1).
     ///
     /// It sees what it is given and nothing of the runner's own process (R6). Commands may run at the
-    /// same time (R8).
+    /// same time (R8). It runs in the image that it names, or not at all (R9).
     ///
     /// # Errors
+    /// `Unsupported` when it names an image and images are not claimed;
     /// `MissingTool` when there is no such program (R2); `Cancelled` and `Timeout` with nothing left
     /// running (R7).
     async fn run(&self, cx: &Context, request: &RunRequest) -> Result<Exit>;

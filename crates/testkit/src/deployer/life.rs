@@ -1,4 +1,4 @@
-//! D9 to D12: settling, going back, going away, and what stays.
+//! D9 to D12 and D14: settling, going back, going away, shares, and what stays.
 
 use std::collections::BTreeMap;
 
@@ -100,6 +100,30 @@ pub(super) async fn refuses_to_settle(bench: Bench<Deployers>) -> Result<(), Tro
     let stand = Stand::new(&bench)?;
     let first = stand.deploy(1).await?;
     says_unsupported("settling", stand.diff(&Desired::Settled(first)).await)
+}
+
+pub(super) async fn gets_its_share(bench: Bench<Deployers>) -> Result<(), Trouble> {
+    let stand = Stand::new(&bench)?;
+    stand.deploy(1).await?;
+    for share in [0, 25, 100] {
+        let desired = Desired::Released { manifests: stand.render_second().await?, share };
+        let changes = stand.diff(&desired).await?;
+        ensure(!changes.changes.is_empty(), || {
+            format!("{share} percent of the traffic are asked for, and `diff` finds nothing to change")
+        })?;
+        let deployment = stand.apply(&changes).await?;
+        stand.target().fare(true).await;
+        ensure(deployment.share == share, || {
+            format!("{share} percent of the traffic were asked for, and it says {}", deployment.share)
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) async fn refuses_a_share(bench: Bench<Deployers>) -> Result<(), Trouble> {
+    let stand = Stand::new(&bench)?;
+    let desired = Desired::Released { manifests: stand.render(1).await?, share: 50 };
+    says_unsupported("a share of the traffic", stand.diff(&desired).await)
 }
 
 pub(super) async fn foreign_objects_stay(bench: Bench<Deployers>) -> Result<(), Trouble> {

@@ -1,4 +1,4 @@
-//! Clauses D1 to D13: what a deployer promises.
+//! Clauses D1 to D14: what a deployer promises.
 
 mod change;
 mod cluster;
@@ -117,6 +117,13 @@ const CLAUSES: &[Clause<Deployers>] = &[
         Box::pin(life::foreign_objects_stay(bench))
     }),
     Clause::always("D13", "secrets appear in no diff", |bench| Box::pin(watch::no_secret_in_a_diff(bench))),
+    Clause::claimed(
+        "D14",
+        "a release gets the share of the traffic that was asked for",
+        |can| can.claims(Feature::Share),
+        |bench| Box::pin(life::gets_its_share(bench)),
+        |bench| Box::pin(life::refuses_a_share(bench)),
+    ),
 ];
 
 impl Role for Deployers {

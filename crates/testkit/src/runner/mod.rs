@@ -1,6 +1,7 @@
-//! Clauses R1 to R8: what a runner promises.
+//! Clauses R1 to R9: what a runner promises.
 
 mod ending;
+mod image;
 mod output;
 mod stage;
 mod volume;
@@ -112,6 +113,13 @@ const CLAUSES: &[Clause<Runners>] = &[
         Box::pin(ending::a_stopped_command_leaves_nothing(bench))
     }),
     Clause::always("R8", "several at once do not mix", |bench| Box::pin(output::several_do_not_mix(bench))),
+    Clause::claimed(
+        "R9",
+        "a command runs in the image that it names, and nowhere else",
+        |can| can.claims(Feature::Images),
+        |bench| Box::pin(image::a_missing_image_is_an_error(bench)),
+        |bench| Box::pin(image::is_unsupported(bench)),
+    ),
 ];
 
 impl Role for Runners {

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use serde_json::json;
 use shipway_core::{
     Artifact, BuildRequest, Builder, Capabilities, Command, Context, Error, ErrorKind, Feature, Image,
-    Inputs, Level, Platform, Result, SecretId, Stage, StoreKind, Tag, Tree,
+    Inputs, Level, Platform, Result, SecretId, Stage, Store, StoreKind, Tag, Target, Tree,
 };
 use shipway_oci::{Descriptor, Distribution, ImageIndex, ImageManifest, Stores, digest_of, media};
 
@@ -30,13 +30,16 @@ pub(crate) enum Wrong {
     NothingButLess,
     B1CountsItsCalls,
     B1DeclaresWhereItIs,
+    B1DeclaresWhoItIs,
     B2LeavesAFolderOut,
     B3UsesWhatItDoesNotDeclare,
     B4DropsWhatIsMissing,
     B4FailsWithoutAFile,
     B5WritesAList,
+    B5CopiesAnImage,
     B6MovesAnotherTag,
     B6NamesTheImageItself,
+    B6ReturnsAnotherDigest,
     B7IgnoresIt,
     B7CallsItAFailure,
     B7LeavesAFile,
@@ -44,6 +47,8 @@ pub(crate) enum Wrong {
     B7LeavesAProcess,
     B8HidesTheOutput,
     B8IgnoresTheCode,
+    B8NamesNoTool,
+    B8SaysThatItIsAway,
     B9DeclaresASecret,
     B9PrintsASecretTurned,
     B9FailsWithASecret,
@@ -56,13 +61,16 @@ pub(crate) enum Wrong {
 pub(crate) const WRONGS: &[(&str, Wrong)] = &[
     ("B1", Wrong::B1CountsItsCalls),
     ("B1", Wrong::B1DeclaresWhereItIs),
+    ("B1", Wrong::B1DeclaresWhoItIs),
     ("B2", Wrong::B2LeavesAFolderOut),
     ("B3", Wrong::B3UsesWhatItDoesNotDeclare),
     ("B4", Wrong::B4DropsWhatIsMissing),
     ("B4", Wrong::B4FailsWithoutAFile),
     ("B5", Wrong::B5WritesAList),
+    ("B5", Wrong::B5CopiesAnImage),
     ("B6", Wrong::B6MovesAnotherTag),
     ("B6", Wrong::B6NamesTheImageItself),
+    ("B6", Wrong::B6ReturnsAnotherDigest),
     ("B7", Wrong::B7IgnoresIt),
     ("B7", Wrong::B7CallsItAFailure),
     ("B7", Wrong::B7LeavesAFile),
@@ -70,6 +78,8 @@ pub(crate) const WRONGS: &[(&str, Wrong)] = &[
     ("B7", Wrong::B7LeavesAProcess),
     ("B8", Wrong::B8HidesTheOutput),
     ("B8", Wrong::B8IgnoresTheCode),
+    ("B8", Wrong::B8NamesNoTool),
+    ("B8", Wrong::B8SaysThatItIsAway),
     ("B9", Wrong::B9DeclaresASecret),
     ("B9", Wrong::B9PrintsASecretTurned),
     ("B9", Wrong::B9FailsWithASecret),
@@ -88,12 +98,16 @@ pub(crate) struct Packer {
     wrong: Wrong,
     stores: Vec<StoreKind>,
     calls: AtomicU64,
+    /// Which of all packers this is.
+    number: u64,
     place: Mutex<Option<Vec<u8>>>,
 }
 
 impl Packer {
     pub(crate) fn new(wrong: Wrong, stores: &[StoreKind]) -> Self {
-        Self { wrong, stores: stores.to_vec(), calls: AtomicU64::new(0), place: Mutex::default() }
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        Self { wrong, stores: stores.to_vec(), calls: AtomicU64::new(0), number, place: Mutex::default() }
     }
 
     fn is(&self, wrong: Wrong) -> bool {
@@ -136,8 +150,20 @@ impl Packer {
         if self.is(Wrong::B8IgnoresTheCode) {
             return Ok(());
         }
-        if exit.code != 0 && self.is(Wrong::B8HidesTheOutput) {
-            return Err(Error::new(ErrorKind::ToolFailed, "`packer` failed"));
+        let refused = |kind, what: &str| Err(Error::new(kind, what.to_owned()));
+        match self.wrong {
+            Wrong::B8HidesTheOutput if exit.code != 0 => {
+                return refused(ErrorKind::ToolFailed, "`packer` failed");
+            }
+            Wrong::B8NamesNoTool if exit.code != 0 => {
+                return refused(ErrorKind::ToolFailed, "the build failed")
+                    .map_err(|error| error.note(exit.stderr));
+            }
+            Wrong::B8SaysThatItIsAway if exit.code != 0 => {
+                return refused(ErrorKind::Unavailable, "`packer` failed")
+                    .map_err(|error| error.note(exit.stderr));
+            }
+            _ => {}
         }
         exit.success("packer")
             .map(|_| ())
@@ -184,6 +210,7 @@ impl Packer {
     async fn write(&self, cx: &Context, request: &BuildRequest, sources: Vec<u8>) -> Result<Image> {
         let into = Stores::new().open(cx, &request.target.store, &request.target.repository)?;
         let into = into.as_ref();
+        let alone = self.platforms(request).len() == 1;
         let layer = put(into, "application/vnd.oci.image.layer.v1.tar", sources).await?;
         let base = request.requires.get("base").ok_or_else(|| Error::internal("there is no base"))?;
         let base = if self.is(Wrong::B12UsesNone) { "none" } else { base.digest.as_str() };
@@ -200,6 +227,7 @@ impl Packer {
         }
         self.go_on(cx)?;
         let platforms: Vec<Platform> = manifests.iter().filter_map(|one| one.platform.clone()).collect();
+        let first = manifests.first().map(|one| one.digest.clone());
         let bytes = ImageIndex::new(manifests).to_json();
         let tag = &request.target.tag;
         let moved = if self.is(Wrong::B6MovesAnotherTag) { &Tag::parse("latest")? } else { tag };
@@ -209,6 +237,10 @@ impl Packer {
         cx.message(Level::Info, "packed");
         self.go_on(cx)?;
         let digest = into.write_manifest(media::INDEX, bytes, Some(moved)).await?;
+        let digest = match first {
+            Some(first) if alone && self.is(Wrong::B6ReturnsAnotherDigest) => first,
+            _ => digest,
+        };
         let name = if self.is(Wrong::B6NamesTheImageItself) { "packed" } else { &request.artifact.name };
         let target = &request.target;
         Ok(Image::new(name, target.store.clone(), target.repository.as_str(), digest)
@@ -251,6 +283,15 @@ impl Builder for Packer {
             }
             Wrong::B1DeclaresWhereItIs => {
                 inputs.facts.insert("root".to_owned(), cx.root().display().to_string());
+            }
+            Wrong::B1DeclaresWhoItIs => {
+                inputs.facts.insert("who".to_owned(), self.number.to_string());
+            }
+            Wrong::B5CopiesAnImage => {
+                let store = || Store::Layout(cx.root().with_file_name("store").join("copied"));
+                let image = Image::new("base", store(), "base", digest_of(b"none"));
+                // That there is none is no matter: it asked for it to be written.
+                let _ = cx.images().copy(cx, &image, &Target::new(store(), "copied", Tag::parse("x")?)).await;
             }
             Wrong::B4DropsWhatIsMissing => {
                 inputs.files.retain(|file| !missing.iter().any(|one| file == Path::new(one)));

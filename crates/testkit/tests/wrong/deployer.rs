@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shipway_core::{
-    Capabilities, Change, ChangeSet, Context, Deployer, Deployment, Desired, Error, Feature, Health, Inputs,
-    Manifest, Manifests, ObjectId, Phase, Release, Result, State, Verb,
+    Capabilities, Change, ChangeSet, Context, Deployer, Deployment, Desired, Error, ErrorKind, Feature,
+    Health, Inputs, Level, Manifest, Manifests, ObjectId, Phase, Release, Result, State, Verb,
 };
 
 use super::shelf::Shelf;
@@ -27,50 +27,78 @@ pub(crate) enum Wrong {
     D1RendersWithACounter,
     D1AsksTheTargetToRender,
     D2LeavesALockInDiff,
+    D2LeavesALockInARemoval,
     D3CountsEmptyApplies,
     D3FindsChangesForEver,
     D4RecordsEveryApply,
     D5Overwrites,
+    D5OverwritesAndSaysSo,
+    D5SaysThatItIsAway,
     D6TakesItsOwnHalfForSomebodyElses,
     D6GivesUpTheRecord,
     D7DoesNotExplain,
     D7IsHealthyAtOnce,
+    D7WaitsWhileHealthy,
     D8KnowsOnlyItsOwn,
     D8RemembersNothing,
+    D8RemembersAnother,
+    D8RemovesOnlyItsOwn,
     D9MissesWhatIsGone,
+    D9FailsTheSecondTime,
+    D9RemovesForEver,
     D10RestoresNothing,
+    D10ReturnsTheLiveOne,
     D10DoesNotRefuse,
     D11PrunesBeforeHealthy,
+    D11PrunesNothing,
     D11SettlesForEver,
     D11DoesNotRefuse,
     D12RemovesEverything,
     D12TakesOver,
+    D12CallsItAMistake,
     D13ShowsSecrets,
+    D13TellsSecrets,
+    D14IgnoresTheShare,
+    D14DoesNotRefuse,
 }
 
 pub(crate) const WRONGS: &[(&str, Wrong)] = &[
     ("D1", Wrong::D1RendersWithACounter),
     ("D1", Wrong::D1AsksTheTargetToRender),
     ("D2", Wrong::D2LeavesALockInDiff),
+    ("D2", Wrong::D2LeavesALockInARemoval),
     ("D3", Wrong::D3CountsEmptyApplies),
     ("D3", Wrong::D3FindsChangesForEver),
     ("D4", Wrong::D4RecordsEveryApply),
     ("D5", Wrong::D5Overwrites),
+    ("D5", Wrong::D5OverwritesAndSaysSo),
+    ("D5", Wrong::D5SaysThatItIsAway),
     ("D6", Wrong::D6TakesItsOwnHalfForSomebodyElses),
     ("D6", Wrong::D6GivesUpTheRecord),
     ("D7", Wrong::D7DoesNotExplain),
     ("D7", Wrong::D7IsHealthyAtOnce),
+    ("D7", Wrong::D7WaitsWhileHealthy),
     ("D8", Wrong::D8KnowsOnlyItsOwn),
     ("D8", Wrong::D8RemembersNothing),
+    ("D8", Wrong::D8RemembersAnother),
+    ("D8", Wrong::D8RemovesOnlyItsOwn),
     ("D9", Wrong::D9MissesWhatIsGone),
+    ("D9", Wrong::D9FailsTheSecondTime),
+    ("D9", Wrong::D9RemovesForEver),
     ("D10", Wrong::D10RestoresNothing),
+    ("D10", Wrong::D10ReturnsTheLiveOne),
     ("D10", Wrong::D10DoesNotRefuse),
     ("D11", Wrong::D11PrunesBeforeHealthy),
+    ("D11", Wrong::D11PrunesNothing),
     ("D11", Wrong::D11SettlesForEver),
     ("D11", Wrong::D11DoesNotRefuse),
     ("D12", Wrong::D12RemovesEverything),
     ("D12", Wrong::D12TakesOver),
+    ("D12", Wrong::D12CallsItAMistake),
     ("D13", Wrong::D13ShowsSecrets),
+    ("D13", Wrong::D13TellsSecrets),
+    ("D14", Wrong::D14IgnoresTheShare),
+    ("D14", Wrong::D14DoesNotRefuse),
 ];
 
 /// Puts a release's objects on a shelf, and a record of its deployments beside them.
@@ -136,7 +164,12 @@ impl Stacker {
             let mut made = kept.deployments.iter().flat_map(|one| &one.manifests.objects);
             let now = self.shelf.get(&object)?;
             if now.is_some() && now != wanted && !made.any(|one| one.object == object) {
-                return Err(Error::conflict(format!("`{object}` is somebody else's")));
+                let what = format!("`{object}` is somebody else's");
+                return Err(if self.is(Wrong::D12CallsItAMistake) {
+                    Error::config(what)
+                } else {
+                    Error::conflict(what)
+                });
             }
         }
         Ok(())
@@ -145,7 +178,9 @@ impl Stacker {
     fn wanted(&self, desired: &Desired) -> Result<BTreeMap<ObjectId, Option<Value>>> {
         let mut wanted = BTreeMap::new();
         match desired {
-            Desired::Released { manifests, .. } => {
+            Desired::Released { manifests, share } => {
+                let share = if self.is(Wrong::D14IgnoresTheShare) { 100 } else { *share };
+                wanted.insert(route(&manifests.release.name), Some(json!({"share": share})));
                 if !self.is(Wrong::D12TakesOver) {
                     self.refuse_theirs(manifests)?;
                 }
@@ -156,6 +191,9 @@ impl Stacker {
             }
             Desired::Restored(_) if self.is(Wrong::D10RestoresNothing) => {}
             Desired::Restored(deployment) => wanted.extend(values(&deployment.manifests)?),
+            Desired::Settled(_) if self.is(Wrong::D11PrunesNothing) => {}
+            Desired::Absent(deployment)
+                if self.is(Wrong::D8RemovesOnlyItsOwn) && !self.has_applied(&deployment.revision) => {}
             Desired::Settled(deployment) => {
                 wanted.extend(self.gone(&deployment.manifests)?.into_iter().map(|object| (object, None)));
             }
@@ -170,6 +208,7 @@ impl Stacker {
                     wanted.extend(self.shelf.all()?.into_iter().map(|object| (object, None)));
                     wanted.remove(&record(release));
                 }
+                wanted.insert(route(release), None);
             }
             other => return Err(Error::unsupported(format!("`{other:?}` is not known"))),
         }
@@ -188,14 +227,19 @@ impl Stacker {
 
     /// Makes what is not made yet, and returns whether there was anything to make.
     fn make(&self, steps: &Steps) -> Result<bool> {
-        let mut open = Vec::new();
+        let (mut open, mut moved) = (Vec::new(), None);
         for step in &steps.0 {
             let now = self.shelf.get(&step.object)?;
             if now == step.after {
                 continue;
             }
             if now != step.before && !self.is(Wrong::D5Overwrites) {
-                return Err(Error::conflict(format!("`{}` was changed meanwhile", step.object)));
+                let what = format!("`{}` was changed meanwhile", step.object);
+                match self.wrong {
+                    Wrong::D5OverwritesAndSaysSo => moved = Some(Error::conflict(what)),
+                    Wrong::D5SaysThatItIsAway => return Err(Error::new(ErrorKind::Unavailable, what)),
+                    _ => return Err(Error::conflict(what)),
+                }
             }
             open.push(step);
         }
@@ -206,18 +250,24 @@ impl Stacker {
         for step in &open {
             self.shelf.set(&step.object, step.after.clone())?;
         }
-        Ok(!open.is_empty())
+        moved.map_or(Ok(!open.is_empty()), Err)
     }
 
-    fn record(&self, cx: &Context, manifests: &Manifests, made: bool) -> Result<Deployment> {
+    fn has_applied(&self, revision: &str) -> bool {
+        self.applied.lock().expect("no panic").contains(revision)
+    }
+
+    fn record(&self, cx: &Context, manifests: &Manifests, share: u8, made: bool) -> Result<Deployment> {
+        let share = if self.is(Wrong::D14IgnoresTheShare) { 100 } else { share };
         let release = &manifests.release.name;
         let mut kept = self.kept(release)?.unwrap_or_default();
-        let recorded = kept.deployments.first().is_some_and(|live| live.manifests == *manifests);
+        let recorded =
+            kept.deployments.first().is_some_and(|live| live.manifests == *manifests && live.share == share);
         let again = recorded && !made && self.is(Wrong::D4RecordsEveryApply);
         let lost = !recorded && !made && self.is(Wrong::D6GivesUpTheRecord);
         if (!recorded && !lost) || again {
             let revision = (kept.deployments.len() + 1).to_string();
-            let deployment = Deployment::new(manifests.clone(), revision, cx.clock().now()).share(100);
+            let deployment = Deployment::new(manifests.clone(), revision, cx.clock().now()).share(share);
             kept.deployments.insert(0, deployment);
             self.keep(release, &kept)?;
         }
@@ -232,6 +282,11 @@ fn written(error: serde_json::Error) -> Error {
 
 fn record(release: &str) -> ObjectId {
     ObjectId::new("stacker/v1", "Record", release)
+}
+
+/// The object that says how much of the traffic a release gets.
+fn route(release: &str) -> ObjectId {
+    ObjectId::new("stacker/v1", "Route", release)
 }
 
 fn values(manifests: &Manifests) -> Result<Vec<(ObjectId, Option<Value>)>> {
@@ -260,7 +315,11 @@ impl Deployer for Stacker {
         if self.is(Wrong::NothingButLess) {
             return Capabilities::new();
         }
-        let mut features = BTreeSet::from([Feature::OfflineRender, Feature::Restore, Feature::Settle]);
+        let mut features =
+            BTreeSet::from([Feature::OfflineRender, Feature::Restore, Feature::Settle, Feature::Share]);
+        if self.is(Wrong::D14DoesNotRefuse) {
+            features.remove(&Feature::Share);
+        }
         if self.is(Wrong::D10DoesNotRefuse) {
             features.remove(&Feature::Restore);
         }
@@ -298,14 +357,19 @@ impl Deployer for Stacker {
         if self.is(Wrong::D8RemembersNothing) {
             return Ok(Vec::new());
         }
-        Ok(self.kept(release)?.unwrap_or_default().deployments)
+        let mut deployments = self.kept(release)?.unwrap_or_default().deployments;
+        if self.is(Wrong::D8RemembersAnother) {
+            deployments.iter_mut().for_each(|one| one.revision.push('a'));
+        }
+        Ok(deployments)
     }
 
-    async fn diff(&self, _cx: &Context, desired: &Desired) -> Result<ChangeSet> {
-        if self.is(Wrong::D2LeavesALockInDiff) {
+    async fn diff(&self, cx: &Context, desired: &Desired) -> Result<ChangeSet> {
+        let removes = matches!(desired, Desired::Absent(_));
+        if self.is(Wrong::D2LeavesALockInDiff) || removes && self.is(Wrong::D2LeavesALockInARemoval) {
             self.shelf.set(&ObjectId::new("stacker/v1", "Lock", desired.release()), Some(json!({})))?;
         }
-        let claimed = matches!(desired, Desired::Released { .. } | Desired::Absent(_));
+        let claimed = matches!(desired, Desired::Released { share: 100, .. } | Desired::Absent(_));
         if !claimed && self.is(Wrong::NothingButLess) {
             return Err(Error::unsupported("it only releases and removes"));
         }
@@ -324,10 +388,14 @@ impl Deployer for Stacker {
                 (Some(_), Some(_)) => Verb::Update,
                 (Some(_), None) => Verb::Delete,
             };
+            if object.kind == "Secret" && self.is(Wrong::D13TellsSecrets) {
+                cx.message(Level::Info, after.as_ref().map(ToString::to_string).unwrap_or_default());
+            }
             changes.push(Change::new(object.clone(), verb).diff(self.describe(&object, after.as_ref())));
             steps.0.push(Step { object, before, after });
         }
-        if matches!(desired, Desired::Settled(_)) && self.is(Wrong::D11SettlesForEver) {
+        let settles = matches!(desired, Desired::Settled(_));
+        if settles && self.is(Wrong::D11SettlesForEver) || removes && self.is(Wrong::D9RemovesForEver) {
             changes.push(Change::new(record(desired.release()), Verb::Update));
         }
         Ok(ChangeSet::new(desired.clone()).changes(changes).state(State::new(1, &steps)?))
@@ -346,9 +414,16 @@ impl Deployer for Stacker {
         }
         let made = self.make(&steps)? || changes.changes.is_empty();
         let deployment = match &changes.desired {
-            Desired::Released { manifests, .. } => self.record(cx, manifests, made)?,
-            Desired::Restored(deployment) => self.record(cx, &deployment.manifests, made)?,
+            Desired::Released { manifests, share } => self.record(cx, manifests, *share, made)?,
+            Desired::Restored(deployment) => {
+                let live = self.kept(release)?.and_then(|kept| kept.deployments.into_iter().next());
+                let restored = self.record(cx, &deployment.manifests, 100, made)?;
+                live.filter(|_| self.is(Wrong::D10ReturnsTheLiveOne)).unwrap_or(restored)
+            }
             Desired::Absent(deployment) => {
+                if self.kept(release)?.is_none() && self.is(Wrong::D9FailsTheSecondTime) {
+                    return Err(Error::not_found(format!("there is no release `{release}`")));
+                }
                 if self.kept(release)?.is_some() {
                     self.shelf.set(&record(release), None)?;
                 }
@@ -362,12 +437,12 @@ impl Deployer for Stacker {
     }
 
     async fn health(&self, _cx: &Context, deployment: &Deployment) -> Result<Health> {
-        let own = self.applied.lock().expect("no panic").contains(&deployment.revision);
-        if !own && self.is(Wrong::D8KnowsOnlyItsOwn) {
+        if !self.has_applied(&deployment.revision) && self.is(Wrong::D8KnowsOnlyItsOwn) {
             return Err(Error::not_found(format!("there is no deployment `{}`", deployment.revision)));
         }
         if self.shelf.well()? || self.is(Wrong::D7IsHealthyAtOnce) {
-            return Ok(Health::new(Phase::Healthy));
+            let waits = self.is(Wrong::D7WaitsWhileHealthy).then(|| "a moment".to_owned());
+            return Ok(Health::new(Phase::Healthy).waiting_for(waits.into_iter().collect::<Vec<_>>()));
         }
         let health = Health::new(Phase::Progressing);
         if self.is(Wrong::D7DoesNotExplain) {

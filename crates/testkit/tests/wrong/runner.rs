@@ -24,7 +24,9 @@ pub(crate) enum Wrong {
     Nothing,
     NothingButLess,
     R1FailsForACode,
+    R1KeepsNoWords,
     R2TakesAMissingProgramForAFailure,
+    R2LooksAtPathsOtherwise,
     R3PrintsAllAtTheEnd,
     R3KeepsNothing,
     R4LosesModes,
@@ -32,14 +34,20 @@ pub(crate) enum Wrong {
     R5OpensAnew,
     R5ClosesOnce,
     R6PassesItsOwnEnvironmentOn,
+    R6LeavesEmptyOnesOut,
     R7LeavesAChild,
     R7TakesTheDeadlineForAnEnd,
+    R7CallsItAFailure,
     R8HasOneInput,
+    R9RunsItAnywhere,
+    R9DoesNotRefuse,
 }
 
 pub(crate) const WRONGS: &[(&str, Wrong)] = &[
     ("R1", Wrong::R1FailsForACode),
+    ("R1", Wrong::R1KeepsNoWords),
     ("R2", Wrong::R2TakesAMissingProgramForAFailure),
+    ("R2", Wrong::R2LooksAtPathsOtherwise),
     ("R3", Wrong::R3PrintsAllAtTheEnd),
     ("R3", Wrong::R3KeepsNothing),
     ("R4", Wrong::R4LosesModes),
@@ -47,10 +55,17 @@ pub(crate) const WRONGS: &[(&str, Wrong)] = &[
     ("R5", Wrong::R5OpensAnew),
     ("R5", Wrong::R5ClosesOnce),
     ("R6", Wrong::R6PassesItsOwnEnvironmentOn),
+    ("R6", Wrong::R6LeavesEmptyOnesOut),
     ("R7", Wrong::R7LeavesAChild),
     ("R7", Wrong::R7TakesTheDeadlineForAnEnd),
+    ("R7", Wrong::R7CallsItAFailure),
     ("R8", Wrong::R8HasOneInput),
+    ("R9", Wrong::R9RunsItAnywhere),
+    ("R9", Wrong::R9DoesNotRefuse),
 ];
+
+/// The one image that it knows, which is where it is itself.
+pub(crate) const IMAGE: &str = "sheller";
 
 #[derive(Debug)]
 pub(crate) struct Sheller {
@@ -88,7 +103,8 @@ impl Runner for Sheller {
     fn capabilities(&self) -> Capabilities {
         match self.wrong {
             Wrong::NothingButLess => Capabilities::new(),
-            _ => Capabilities::new().features(BTreeSet::from([Feature::Mounts])),
+            Wrong::R9DoesNotRefuse => Capabilities::new().features(BTreeSet::from([Feature::Mounts])),
+            _ => Capabilities::new().features(BTreeSet::from([Feature::Images, Feature::Mounts])),
         }
     }
 
@@ -120,11 +136,23 @@ impl Runner for Sheller {
         if let Some((shipway_core::Stage::Forced, reason)) = cx.cancel().state() {
             return Err(Error::cancelled(reason.to_string()));
         }
+        let refuses = !matches!(self.wrong, Wrong::R9RunsItAnywhere | Wrong::R9DoesNotRefuse);
+        match &request.image {
+            Some(_) if self.wrong == Wrong::NothingButLess => {
+                return Err(Error::unsupported("there are no images here"));
+            }
+            Some(image) if refuses && image.repository != IMAGE => {
+                return Err(Error::not_found(format!("there is no `{}`", image.repository)));
+            }
+            _ => {}
+        }
         let mut command = self.placed(request)?.command;
+        let by_path = command.program.contains('/');
         let prints_late = self.wrong == Wrong::R3PrintsAllAtTheEnd && !command.capture;
         match self.wrong {
             Wrong::R3PrintsAllAtTheEnd => command.capture = true,
             Wrong::R3KeepsNothing => command.capture = false,
+            Wrong::R6LeavesEmptyOnesOut => command.env.retain(|_, value| !value.is_empty()),
             Wrong::R6PassesItsOwnEnvironmentOn => {
                 for (name, value) in std::env::vars() {
                     command.env.entry(name).or_insert(value);
@@ -147,6 +175,15 @@ impl Runner for Sheller {
         let result = cx.run(command).await;
         match (self.wrong, result) {
             (Wrong::R1FailsForACode, Ok(exit)) if exit.code != 0 => exit.success("command"),
+            (Wrong::R1KeepsNoWords, Ok(exit)) if exit.code != 0 => Ok(Exit::new(exit.code)),
+            (Wrong::R2LooksAtPathsOtherwise, Err(error))
+                if error.kind() == ErrorKind::MissingTool && by_path =>
+            {
+                Err(Error::new(ErrorKind::ToolFailed, "the command failed"))
+            }
+            (Wrong::R7CallsItAFailure, Err(error)) if error.kind() == ErrorKind::Cancelled => {
+                Err(Error::new(ErrorKind::ToolFailed, "the command was interrupted"))
+            }
             (Wrong::R2TakesAMissingProgramForAFailure, Err(error))
                 if error.kind() == ErrorKind::MissingTool =>
             {

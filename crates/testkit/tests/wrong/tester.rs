@@ -26,6 +26,7 @@ pub(crate) enum Wrong {
     S1JudgesNothing,
     S2CallsAllTheSame,
     S2CountsItsCalls,
+    S2NamesNothing,
     S3DeclaresNothing,
     S3DeclaresWhereItIs,
     S3UsesWhatItDoesNotDeclare,
@@ -42,6 +43,7 @@ pub(crate) const WRONGS: &[(&str, Wrong)] = &[
     ("S1", Wrong::S1JudgesNothing),
     ("S2", Wrong::S2CallsAllTheSame),
     ("S2", Wrong::S2CountsItsCalls),
+    ("S2", Wrong::S2NamesNothing),
     ("S3", Wrong::S3DeclaresNothing),
     ("S3", Wrong::S3DeclaresWhereItIs),
     ("S3", Wrong::S3UsesWhatItDoesNotDeclare),
@@ -99,6 +101,7 @@ impl Checker {
     fn case(&self, number: usize, path: &str, files: &ImageFiles) -> Result<Case> {
         let name = match self.wrong {
             Wrong::S2CallsAllTheSame => "check".to_owned(),
+            Wrong::S2NamesNothing if number == 0 => " ".to_owned(),
             Wrong::S2CountsItsCalls => {
                 format!("check {number} of {path}, {}", self.calls.load(Ordering::SeqCst))
             }
