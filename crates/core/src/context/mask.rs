@@ -131,6 +131,13 @@ fn forms(value: &str) -> Vec<String> {
             in_base64.push(base64(&padded)[own].to_owned());
         }
     }
+    // Tools break what they encode into lines, of which each is output of its own (RFC 2045, section 6.8, and
+    // RFC 7468, section 2).
+    for width in [76, 64] {
+        let lines = in_base64[0].as_bytes().chunks(width).filter(|line| line.len() >= PIECE);
+        let lines: Vec<String> = lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        in_base64.extend(if lines.len() > 1 { lines } else { Vec::new() });
+    }
     for form in in_base64 {
         // RFC 4648, section 5: for URLs.
         forms.push(form.replace('+', "-").replace('/', "_"));
@@ -195,6 +202,26 @@ mod tests {
             let encoded = base64(format!("{text}p@ss\"wo?rd>\",").as_bytes());
             let hidden = masks.hide(&encoded).expect("hidden");
             assert!(hidden.contains(MASK) && hidden.len() + 10 < encoded.len(), "{encoded}: {hidden}");
+        }
+    }
+
+    #[test]
+    fn a_long_secret_is_hidden_in_base64_that_is_broken_into_lines() {
+        let masks = Masks::default();
+        let secret = "a token that is longer than one line of base64 is and goes on for another, and then for one more";
+        masks.add(secret);
+        let encoded = base64(secret.as_bytes());
+        for width in [76, 64] {
+            let lines: Vec<&str> = encoded
+                .as_bytes()
+                .chunks(width)
+                .map(|line| std::str::from_utf8(line).expect("ASCII"))
+                .collect();
+            assert!(lines.len() > 1);
+            for line in lines {
+                let hidden = masks.hide(line).unwrap_or_default();
+                assert!(hidden.trim_end_matches('=') == MASK, "{line}: {hidden}");
+            }
         }
     }
 
