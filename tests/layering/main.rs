@@ -7,6 +7,7 @@
 mod core_rooms;
 mod files;
 mod floors;
+mod shells;
 
 mod this_checkout {
     use std::{
@@ -17,7 +18,7 @@ mod this_checkout {
 
     use serde_json::Value;
 
-    use crate::{core_rooms, files, floors};
+    use crate::{core_rooms, files, floors, shells};
 
     fn root() -> &'static Path {
         Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -83,6 +84,18 @@ mod this_checkout {
             files.iter().map(String::as_str).filter(|name| name.ends_with(".rs")).collect();
         assert!(sources.contains(&"src/lib.rs"), "found no sources");
         none(&files::nameless(sources));
+    }
+
+    #[test]
+    fn a_shell_is_started_in_one_place() {
+        // The project's own tasks are no part of what is published.
+        let ours =
+            |name: &String| name.contains("/src/") && name.ends_with(".rs") && !name.contains("/xtask/");
+        let sources: Vec<String> = files("crates").into_iter().filter(ours).collect();
+        for may in shells::may() {
+            assert!(sources.iter().any(|name| name == may), "there is no `{may}`");
+        }
+        none(&shells::unexpected(sources.into_iter().map(|name| (name.clone(), text(&name)))));
     }
 
     #[test]

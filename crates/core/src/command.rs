@@ -70,6 +70,15 @@ impl Command {
             [] => Err(Error::config("a command has no program").hint("give at least one word")),
         }
     }
+
+    /// Returns the command that has `sh` run a script, for what a user wrote for a shell: a build command, a hook.
+    ///
+    /// Nothing is put into the script: what it works on comes by the environment. This is the only place that
+    /// starts a shell on this machine.
+    #[must_use]
+    pub fn shell(script: &str) -> Self {
+        Self::new("sh").args(["-c".to_owned(), script.to_owned()])
+    }
 }
 
 value! {

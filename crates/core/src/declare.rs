@@ -64,10 +64,7 @@ fn below(cx: &Context, folder: &Path, paths: Vec<String>, ignore: Vec<String>) -
 /// `ToolFailed` when the command fails; `BadOutput` when it prints something else, or a path that leads
 /// out of the folder.
 pub async fn inputs_of_command(cx: &Context, folder: &Path, command: &str) -> Result<Inputs> {
-    let listing = Command::new("sh")
-        .args(["-c".to_owned(), command.to_owned()])
-        .dir(folder.to_path_buf())
-        .capture(true);
+    let listing = Command::shell(command).dir(folder.to_path_buf()).capture(true);
     let exit = cx.run(listing).await?.success(command)?;
     let wrong = |why: String| {
         Error::bad_output(format!("`{command}` does not print its dependencies: {why}"))

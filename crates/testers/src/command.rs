@@ -165,8 +165,7 @@ impl Tester for CommandTest {
                 .hint("add it to the artifact rather than to the release"));
         };
         let options = &self.options;
-        let command = Command::new("sh")
-            .args(["-c".to_owned(), options.command.clone()])
+        let command = Command::shell(&options.command)
             .dir(options.context.clone())
             .env([("IMAGE".to_owned(), image.reference())]);
         let limit = options.timeout_seconds.filter(|&seconds| seconds > 0).map(Duration::from_secs);

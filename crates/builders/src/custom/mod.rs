@@ -83,8 +83,7 @@ impl Builder for Custom {
     }
 
     async fn build(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
-        let command = Command::new("sh")
-            .args(["-c".to_owned(), self.options.build_command.clone()])
+        let command = Command::shell(&self.options.build_command)
             .dir(request.artifact.context.clone())
             .env(Self::variables(cx, request));
         cx.run(command).await?.success(&self.options.build_command)?;
