@@ -6,12 +6,13 @@
     reason = "the tests prepare real sources, and may panic"
 )]
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
+use proptest::prelude::{ProptestConfig, prop, prop_assert, prop_assert_eq, proptest};
 use shipway_builders::{Custom, CustomConfig, CustomDependencies, CustomDockerfile};
 use shipway_core::{
-    Artifact, BuildRequest, Builder, Cancel, Context, ErrorKind, Fingerprint, Inputs, Result, RunContext,
-    Snapshot, Store, Tag, Target, World,
+    Artifact, BuildRequest, Builder, Cancel, Context, Digest, ErrorKind, Fingerprint, Image, Inputs, Result,
+    RunContext, Snapshot, Store, Tag, Target, World,
 };
 use shipway_oci::Stores;
 use tempfile::TempDir;
@@ -151,4 +152,61 @@ async fn a_command_that_builds_nothing_is_told() {
     );
     let error = custom("echo why >&2; exit 4").build(&cx, &request(Store::Registry)).await.unwrap_err();
     assert_eq!(error.report().to_string(), "`echo why >&2; exit 4` failed with exit code 4\n  note: why");
+}
+
+/// Writes what the command is told, each with a NUL after it, and touches nothing else.
+const DUMP: &str = "printf '%s\\0' \"$IMAGE\" \"$IMAGE_REPO\" \"$IMAGE_TAG\" \"$PUSH_IMAGE\" \"$BUILD_CONTEXT\" \
+                    \"$PLATFORMS\" \"$BASE\" \"$DOCKER_HOST\" \"$PWD\" >dumped";
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
+
+    #[test]
+    fn names_come_to_the_command_as_they_are_and_are_no_part_of_its_script(
+        repository in r#"(\$\(touch sprung\)|`touch sprung`|; touch sprung|-h|--|"|'|[^\x00]){0,8}"#,
+        endpoint in r#"(\$\(touch sprung\)|"; touch sprung; "|[^\x00]){0,4}"#,
+        place in r#"(\$\(touch sprung\)|;touch sprung|-|'|"|[^\x00/.]){1,4}"#,
+        to_daemon in prop::bool::ANY,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let work = folder.path().canonicalize().unwrap().join(&place);
+        fs::create_dir(&work).unwrap();
+        // Without a door to images: whatever is built, nobody looks for it anywhere.
+        let path = std::env::var("PATH").unwrap();
+        let world = World::host(folder.path()).env([("PATH".to_owned(), path)]);
+        let cx = RunContext::new(world, "run").context("build:app".parse().ok(), None, Cancel::new());
+        let store = if to_daemon { Store::Daemon(endpoint.clone()) } else { Store::Registry };
+        let target = Target::new(store, repository.as_str(), Tag::parse("t").unwrap());
+        let digest = Digest::parse(format!("sha256:{}", "1".repeat(64))).unwrap();
+        let base = Image::new("base", Store::Registry, repository.as_str(), digest);
+        let request = BuildRequest::new(
+            Artifact::new(repository.as_str(), place.as_str()),
+            target.clone(),
+            Fingerprint::parse("0".repeat(64)).unwrap(),
+        )
+        .requires(BTreeMap::from([("BASE".to_owned(), base.clone())]));
+        let custom = Custom::new(CustomConfig::new(DUMP)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // It builds nothing, so that there is nothing to find afterwards.
+        prop_assert!(runtime.block_on(custom.build(&cx, &request)).is_err());
+        let dumped = fs::read_to_string(work.join("dumped")).unwrap();
+        let told: Vec<&str> = dumped.split('\0').collect();
+        let place = work.to_str().unwrap();
+        let (reference, base) = (target.reference(), base.reference());
+        let expected = [
+            reference.as_str(),
+            &repository,
+            "t",
+            if to_daemon { "false" } else { "true" },
+            place,
+            "",
+            &base,
+            if to_daemon { &endpoint } else { "" },
+            place,
+            "",
+        ];
+        prop_assert_eq!(told, expected);
+        prop_assert_eq!(fs::read_dir(&work).unwrap().count(), 1, "something was made");
+        prop_assert!(!folder.path().join("sprung").exists());
+    }
 }

@@ -255,6 +255,40 @@ fn catalog_tagger(options: &str) -> GitCommit {
 }
 
 #[tokio::test]
+async fn a_detached_head_a_shallow_clone_and_a_submodule_have_tags() {
+    let origin = Repository::new();
+    origin.write("web/a", "3");
+    origin.commit();
+    let tags = GitCommit::default();
+    origin.git(&["checkout", "-q", "--detach", "v1"]);
+    assert_eq!(origin.tag(&tags, "web").await.unwrap(), "v1");
+    origin.git(&["checkout", "-q", "main"]);
+
+    // Without the tag there is but the commit's own name.
+    let url = format!("file://{}", origin.0.path().display());
+    let shallow = Repository(tempfile::tempdir().unwrap());
+    shallow.git(&["clone", "-q", "--depth", "1", &url, "."]);
+    assert_eq!(shallow.tag(&tags, "web").await.unwrap(), shallow.git(&["describe", "--tags", "--always"]));
+    shallow.write("web/a", "4");
+    assert!(shallow.tag(&tags, "web").await.unwrap().contains("-dirty-"));
+
+    let outer = Repository::new();
+    outer.git(&["-c", "protocol.file.allow=always", "submodule", "-q", "add", &url, "lib"]);
+    outer.commit();
+    assert!(outer.tag(&tags, "web").await.unwrap().starts_with("v1-1-g"));
+    // In the submodule its own repository counts, and for what is around it that it changed.
+    assert_eq!(
+        outer.tag(&tags, "lib").await.unwrap(),
+        outer.git(&["-C", "lib", "describe", "--tags", "--always"])
+    );
+    outer.write("lib/web/a", "5");
+    for folder in ["lib", "lib/web", "."] {
+        assert!(outer.tag(&tags, folder).await.unwrap().contains("-dirty-"), "{folder}");
+    }
+    assert!(!outer.tag(&tags, "web").await.unwrap().contains("-dirty-"));
+}
+
+#[tokio::test]
 async fn where_there_is_nothing_to_name_it_by_is_a_config_error() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository(folder);

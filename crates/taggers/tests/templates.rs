@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use proptest::prelude::{ProptestConfig, prop, prop_assert, prop_assert_eq, proptest};
 use shipway_core::{
     Artifact, Cancel, Clock, Context, Error, ErrorKind, Fingerprint, Part, RunContext, TagRequest, Tagger,
     Timestamp, World,
@@ -154,4 +155,32 @@ fn a_template_needs_the_fingerprint_when_it_asks_for_it() {
     assert!(!needs(
         r#"{"customTemplate": {"template": "{{.INPUT_DIGEST}}", "components": [{"name": "INPUT_DIGEST", "sha256": {}}]}}"#
     ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn whatever_the_environment_says_what_comes_out_is_a_tag_or_an_error(
+        value in r#"(\$\(id\)|`id`|-|\.|;|\{\{\.B\}\}|[a-z0-9_.-]{1,40}|[^\x00]){0,6}"#,
+        name in r#"([a-z0-9/_.-]|[^\x00]){0,200}"#,
+        around in prop::sample::select(vec!["{{.A}}", "v{{.A}}", "{{.A}}-{{.IMAGE_NAME}}", "{{.A | upper | trunc 128}}"]),
+    ) {
+        let env = [("A".to_owned(), value.clone())];
+        let cx = RunContext::new(World::host("/").env(env), "run").context(None, None, Cancel::new());
+        let tagger = shipway_taggers::EnvTemplate::parse(around).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let request = TagRequest::new(Artifact::new(name.as_str(), "/"));
+        match runtime.block_on(tagger.tag(&cx, &request)) {
+            // The grammar of distribution-spec, "Pulling manifests", after the template was rendered.
+            Ok(tag) => {
+                let mut characters = tag.as_str().chars();
+                let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                prop_assert!(characters.next().is_some_and(word), "{tag}");
+                prop_assert!(characters.all(|c| word(c) || c == '.' || c == '-'), "{tag}");
+                prop_assert!(tag.as_str().len() <= 128);
+            }
+            Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Config, "{}", error),
+        }
+    }
 }
