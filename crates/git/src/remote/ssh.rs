@@ -10,8 +10,10 @@ use super::line;
 use crate::{ObjectId, Repository};
 
 /// What git and ssh may see of the environment.
-const INHERITED: [&str; 7] =
-    ["PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_SSH"];
+const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND"];
+
+/// What runs on the other side, whatever a configuration says.
+const UPLOAD_PACK: &str = "--upload-pack=git-upload-pack";
 
 /// Returns whether the text is a place that is reached over ssh: `ssh://…`, or `[user@]host:path`.
 pub(super) fn is_place(text: &str) -> bool {
@@ -51,7 +53,7 @@ fn short(text: &str) -> Option<(&str, &str)> {
 
 /// Returns where the branch, by its full name, is.
 pub(super) async fn tip(cx: &Context, url: &str, branch: &str) -> Result<Option<String>> {
-    let listed = git(cx, url, &["ls-remote", "--quiet", "--", url, branch]).await?.stdout;
+    let listed = git(cx, url, &["ls-remote", "--quiet", UPLOAD_PACK, "--", url, branch]).await?.stdout;
     let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
     Ok(lines.find(|(_, name)| *name == branch).map(|(id, _)| id.to_owned()))
 }
@@ -69,6 +71,7 @@ pub(super) async fn fetch(cx: &Context, url: &str, into: &Repository, branch: &s
         "--no-write-fetch-head",
         "--no-recurse-submodules",
         "--no-auto-maintenance",
+        UPLOAD_PACK,
         "--",
         url,
         &refspec,
@@ -89,32 +92,61 @@ pub(super) async fn push(
     // Without a commit, the branch must not be there (git-push(1), `--force-with-lease`).
     let from = from.map(|from| from.to_string()).unwrap_or_default();
     let (lease, refspec) = (format!("--force-with-lease={branch}:{from}"), format!("{to}:{branch}"));
-    let args = ["--git-dir", &folder, "push", "--quiet", "--no-verify", &lease, "--", url, &refspec];
+    let args = [
+        "--git-dir",
+        &folder,
+        "push",
+        "--quiet",
+        "--no-verify",
+        "--recurse-submodules=no",
+        "--receive-pack=git-receive-pack",
+        &lease,
+        "--",
+        url,
+        &refspec,
+    ];
     git(cx, url, &args).await.map(drop)
 }
 
 async fn git(cx: &Context, url: &str, args: &[&str]) -> Result<Exit> {
-    let settings = ["protocol.allow=never", "protocol.ssh.allow=always", "core.hooksPath=/dev/null"];
-    let settings = settings.into_iter().flat_map(|setting| ["-c", setting]);
-    let args: Vec<String> = settings.chain(args.iter().copied()).map(str::to_owned).collect();
-    let mut env = vec![
+    // What a repository's own configuration may say that git would run, or ask instead.
+    let own = [(format!("url.{url}.insteadOf"), url), (format!("url.{url}.pushInsteadOf"), url)];
+    let settings = [
+        ("core.hooksPath", "/dev/null"),
+        ("core.fsmonitor", "false"),
+        ("core.alternateRefsCommand", "true"),
+        ("push.gpgSign", "false"),
+    ];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value)).into_iter().chain(own);
+    let mut env: BTreeMap<String, String> = [
         ("GIT_CONFIG_NOSYSTEM", "1"),
         ("GIT_CONFIG_GLOBAL", "/dev/null"),
         ("GIT_TERMINAL_PROMPT", "0"),
+        // Counts more than any configuration (git(1)).
+        ("GIT_ALLOW_PROTOCOL", "ssh"),
         ("LC_ALL", "C"),
-    ];
-    if cx.env("GIT_SSH_COMMAND").is_none() && cx.env("GIT_SSH").is_none() {
-        // Nobody is there to answer a question.
-        env.push(("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"));
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    for (number, (key, value)) in settings.enumerate() {
+        env.insert(format!("GIT_CONFIG_KEY_{number}"), key);
+        env.insert(format!("GIT_CONFIG_VALUE_{number}"), value.to_owned());
+        env.insert("GIT_CONFIG_COUNT".to_owned(), (number + 1).to_string());
     }
+    if cx.env("GIT_SSH_COMMAND").is_none() {
+        // `GIT_SSH` alone counts less than `core.sshCommand`.
+        let ssh = match cx.env("GIT_SSH") {
+            Some(program) => format!("'{}'", program.replace('\'', r"'\''")),
+            // Nobody is there to answer a question.
+            None => "ssh -oBatchMode=yes".to_owned(),
+        };
+        env.insert("GIT_SSH_COMMAND".to_owned(), ssh);
+    }
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
     let command = Command::new("git")
         .args(args)
         .inherit(BTreeSet::from(INHERITED.map(str::to_owned)))
-        .env(
-            env.into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect::<BTreeMap<_, _>>(),
-        )
+        .env(env)
         .capture(true);
     let exit = cx.run(command).await?;
     if exit.code == 0 {

@@ -93,3 +93,56 @@ async fn several_writers_over_ssh_lose_nothing() {
     assert_eq!(log.lines().map(str::to_owned).collect::<BTreeSet<_>>(), made);
     assert_eq!(git.bare(&["ls-tree", "--name-only", "candidate"]).lines().count(), 4);
 }
+
+#[tokio::test]
+async fn nothing_that_a_repository_names_is_run_or_asked_over_ssh() {
+    let git = Git::new();
+    git.commit("one", &[("a".to_owned(), "1".to_owned())]);
+    let (cx, url, sprung) = (context(&git), url(&git, "env.git"), git.path("sprung"));
+    let ours = Repository::open_or_create(&cx, Path::new("ours.git")).unwrap();
+    Repository::open_or_create(&cx, Path::new("other.git")).unwrap();
+    let trap = git.path("trap").display().to_string();
+    fs::write(&trap, format!("#!/bin/sh\necho \"$0 $@\" >>{}\nexit 1\n", sprung.display())).unwrap();
+    fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).unwrap();
+    for hook in ["pre-push", "reference-transaction", "post-update"] {
+        fs::create_dir_all(git.path("ours.git/hooks")).unwrap();
+        fs::copy(&trap, git.path("ours.git/hooks").join(hook)).unwrap();
+    }
+    fs::create_dir_all(git.path("ours.git/objects/info")).unwrap();
+    let alternates = git.path("other.git/objects").display().to_string();
+    fs::write(git.path("ours.git/objects/info/alternates"), alternates + "\n").unwrap();
+    git.bare(&["config", "receive.certNonceSeed", "x"]);
+    for (key, value) in [
+        ("core.sshCommand", trap.as_str()),
+        ("core.alternateRefsCommand", &trap),
+        ("core.fsmonitor", &trap),
+        ("core.hooksPath", git.path("ours.git/hooks").to_str().unwrap()),
+        ("credential.helper", &trap),
+        ("gpg.program", &trap),
+        ("push.gpgSign", "true"),
+        ("protocol.ext.allow", "always"),
+        ("protocol.file.allow", "always"),
+        (&format!("remote.{url}.uploadpack"), &trap),
+        (&format!("remote.{url}.receivepack"), &trap),
+        (&format!("url.ext::{trap} .insteadOf"), "git@host:"),
+        (&format!("url.ext::{trap} .pushInsteadOf"), "git@host:"),
+    ] {
+        git.run(&["config", "--file", "ours.git/config", key, value]);
+    }
+    let remote = Remote::new(&url, false).unwrap();
+    remote.commit_onto(&cx, &ours, "candidate", |_| Ok(Some(new("two", "a", "2")))).await.unwrap();
+    assert_eq!(fs::read_to_string(&sprung).unwrap_or_default(), "", "something was run");
+    assert_eq!(git.bare(&["log", "--format=%s", "candidate"]), "two\none");
+    // What would go by another protocol does not go at all.
+    git.run(&["config", "--file", "ours.git/config", &format!("remote.{url}.vcs"), &format!("ext::{trap}")]);
+    remote.commit_onto(&cx, &ours, "candidate", |_| Ok(Some(new("never", "a", "0")))).await.unwrap_err();
+    git.run(&["config", "--file", "ours.git/config", "--unset", &format!("remote.{url}.vcs")]);
+    // Also where the embedder names an `ssh` of its own.
+    let home = git.folder.path().to_str().unwrap().to_owned();
+    let own = git.path("bin/ssh").display().to_string();
+    let env = [("PATH", std::env::var("PATH").unwrap()), ("HOME", home), ("GIT_SSH", own)];
+    let world = World::host(git.folder.path()).env(env.map(|(name, value)| (name.to_owned(), value)));
+    let cx = RunContext::new(world, "remote").context(None, None, Cancel::new());
+    remote.commit_onto(&cx, &ours, "candidate", |_| Ok(Some(new("three", "a", "3")))).await.unwrap();
+    assert_eq!(fs::read_to_string(&sprung).unwrap_or_default(), "", "something was run");
+}
