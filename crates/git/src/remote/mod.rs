@@ -5,7 +5,14 @@ mod line;
 mod pack;
 mod ssh;
 
-use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use gix::{
     ObjectId as Id,
@@ -216,6 +223,16 @@ fn tracking(branch: &str) -> String {
     format!("refs/remotes/origin/{branch}")
 }
 
+/// Says that work on another thread is to stop, when nobody waits for it any more.
+#[derive(Debug, Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Server {
     /// Brings what a commit has and the repository has not into it.
     async fn fetch(&self, cx: &Context, into: &Repository, tip: Id) -> Result<()> {
@@ -237,8 +254,19 @@ impl Server {
         line::write(&mut body, b"done\n");
         let answer = self.ask(cx, FETCH, body, MAX_PACK).await?;
         let pack = unpacked(&answer)?;
-        let into = into.clone();
-        cx.blocking(move |cx| into.take_in(cx, &pack)).await
+        // A small pack may stand for so much that it takes hours to read: whoever must stop, stops it too.
+        let stop = Stop::default();
+        let (into, stopped) = (into.clone(), Arc::clone(&stop.0));
+        let mut taken = pin!(cx.blocking(move |cx| into.take_in(cx, &pack, &stopped)));
+        tokio::select! {
+            taken = &mut taken => taken,
+            error = cx.stopped() => {
+                drop(stop);
+                // So that nothing half read is left.
+                let _ = taken.await;
+                Err(error)
+            }
+        }
     }
 
     async fn push(
@@ -374,7 +402,7 @@ impl Repository {
     }
 
     /// Takes a pack in, after every object in it was read.
-    fn take_in(&self, cx: &Context, pack: &[u8]) -> Result<()> {
+    fn take_in(&self, cx: &Context, pack: &[u8], stop: &AtomicBool) -> Result<()> {
         let repository = self.inner.to_thread_local();
         let folder = repository.objects.store_ref().path().join("pack");
         let broken = |error| failed(ErrorKind::BadOutput, "take what was fetched into", self.folder(), error);
@@ -382,7 +410,7 @@ impl Repository {
             &mut &*pack,
             Some(&folder),
             &mut gix::progress::Discard,
-            &AtomicBool::new(false),
+            stop,
             Some(repository.objects.clone()),
             repository.object_hash(),
             gix::odb::pack::bundle::write::Options {

@@ -102,6 +102,51 @@ async fn what_is_broken_or_never_ends_is_an_error_and_changes_nothing() {
     }
 }
 
+/// Returns a pack of so many times the same blob of so many zeros: thousands of times as much as it is long.
+fn swelling(count: u32, zeros: usize) -> Vec<u8> {
+    let mut object = Vec::new();
+    let (mut rest, mut byte) = (zeros >> 4, 3 << 4 | (zeros & 15));
+    while rest > 0 {
+        object.push(u8::try_from(byte | 128).unwrap());
+        (byte, rest) = (rest & 127, rest >> 7);
+    }
+    object.push(u8::try_from(byte).unwrap());
+    let mut compressed = flate2::write::ZlibEncoder::new(&mut object, flate2::Compression::best());
+    std::io::Write::write_all(&mut compressed, &vec![0; zeros]).unwrap();
+    compressed.finish().unwrap();
+    let mut pack = [&b"PACK\0\0\0\x02"[..], &count.to_be_bytes()].concat();
+    (0..count).for_each(|_| pack.extend_from_slice(&object));
+    let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+    hasher.update(&pack);
+    let sum = hasher.try_finalize().unwrap();
+    pack.extend_from_slice(sum.as_slice());
+    pack
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_swells_without_end_is_given_up_with_the_task() {
+    let git = Git::new();
+    let cx = context(&git);
+    let ours = empty(&git, &cx, "ours.git");
+    let list = packets(&[b"# service=git-upload-pack\n", b"", TIP.as_bytes(), b""]);
+    let pack = swelling(1_500, 32 * 1024 * 1024);
+    let mut lines: Vec<Vec<u8>> = vec![b"NAK\n".to_vec()];
+    lines.extend(pack.chunks(60_000).map(|part| [b"\x01", part].concat()));
+    lines.push(Vec::new());
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let server = serving(list, packets(&lines));
+    let remote = Remote::new(&server.url("env.git"), true).unwrap();
+    // To read it all takes minutes.
+    let soon = cx.within(Some(std::time::Duration::from_secs(2)));
+    let began = std::time::Instant::now();
+    let error = remote.fetch(&soon, &ours, "candidate").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(30), "{:?}", began.elapsed());
+    assert_eq!(git.run(&["--git-dir=ours.git", "for-each-ref"]), "");
+    let left = std::fs::read_dir(git.path("ours.git/objects/pack")).unwrap();
+    assert_eq!(left.count(), 0, "a part of it is left");
+}
+
 #[tokio::test]
 async fn a_status_says_what_to_do_and_a_redirect_is_not_followed() {
     let git = Git::new();
