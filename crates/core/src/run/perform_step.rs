@@ -137,7 +137,7 @@ impl Work {
                 let asked = matches!(changes.desired, Desired::Released { .. });
                 let Some(gate) = deploy.gate.as_ref().filter(|_| asked) else { return Err(conflict) };
                 cx.message(Level::Warning, format!("the changes are others now: {}", conflict.report()));
-                self.ask(cx, task, &gate.text, Some(again.clone())).await?;
+                self.ask(&cx.within(gate.timeout), task, &gate.text, Some(again.clone())).await?;
             }
             changes = again;
         }

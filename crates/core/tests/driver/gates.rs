@@ -217,6 +217,22 @@ async fn a_world_that_moved_is_compared_again_and_other_changes_are_asked_about_
 }
 
 #[tokio::test]
+async fn what_is_asked_again_expires_as_what_was_asked_first() {
+    let (bench, deployer, decisions) = (bench(), FakeDeployer::default(), Decisions::new());
+    *deployer.conflicts.lock().unwrap() = 1;
+    deployer.diffs.lock().unwrap().extend([2, 1]);
+    let gate = Gate::new("may it go?").timeout(Duration::from_secs(1));
+    let pipeline = Pipeline::new("shop").deploy(deploy(&deployer).gate(gate));
+    let answers = answered(&bench, &pipeline, &decisions, Answer::Approved);
+    let answers = tokio::time::timeout(Duration::from_secs(20), answers).await;
+    let (report, _) = answers.expect("nobody answers the second time, and the run ends");
+    let error = failure(&report, "apply:shop");
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    assert!(error.message.contains("nobody answered `may it go?` in time"), "{error}");
+    assert!(decisions.open().is_empty() && deployer.history.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_plan_with_gates_needs_somebody_to_ask() {
     let bench = bench();
     let pipeline = Pipeline::new("shop")
