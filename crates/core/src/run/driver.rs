@@ -88,7 +88,7 @@ impl Driver {
     }
 
     /// Sets whether a failure stops only what depends on it; false by default, when it stops all that
-    /// has not begun.
+    /// has not begun, or only waits: for a person's answer, or for time to pass.
     #[must_use]
     pub fn keep_going(mut self, keep_going: bool) -> Self {
         self.keep_going = keep_going;
@@ -379,6 +379,9 @@ impl Execution<'_> {
         self.skip();
         if failed && !self.driver.keep_going {
             self.schedule.stop(Stop::WayBack);
+            for id in self.schedule.waiting_in_vain() {
+                self.cancels[id].escalate(Stage::Requested, CancelReason::Failure);
+            }
         }
     }
 

@@ -211,6 +211,14 @@ impl Schedule {
         self.stop = self.stop.max(Some(stop));
     }
 
+    /// Returns what runs and only waits, for something that is given up.
+    pub fn waiting_in_vain(&self) -> impl Iterator<Item = &TaskId> {
+        self.running.iter().filter(|id| {
+            let node = &self.nodes[*id];
+            node.waits && self.stop.is_some_and(|stop| stop == Stop::All || !node.way_back)
+        })
+    }
+
     /// Returns whether every task has ended.
     #[must_use]
     pub fn is_done(&self) -> bool {

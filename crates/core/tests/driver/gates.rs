@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Answer, CancelReason, Context, Decision, Decisions, Driver, ErrorKind, Gate, Gates, Need, Outcome,
-    Pipeline, Policy, Question, Report, Result, RunOutcome, Stage, Step, Timestamp,
+    Pipeline, Policy, Question, Report, Result, RunOutcome, Stage, Step, Timestamp, When,
 };
 
 use crate::{
@@ -230,6 +230,30 @@ async fn what_is_asked_again_expires_as_what_was_asked_first() {
     assert_eq!(error.kind, ErrorKind::Timeout);
     assert!(error.message.contains("nobody answered `may it go?` in time"), "{error}");
     assert!(decisions.open().is_empty() && deployer.history.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_waits_for_what_is_given_up_waits_no_longer() {
+    let (bench, decisions) = (bench(), Decisions::new());
+    let pipeline = Pipeline::new("shop")
+        .step(Step::gate("ready", "ready?"))
+        .step(Step::wait("soak", Duration::from_secs(3600)))
+        .build(build("web", bench.builder(Quirk::Fails)))
+        .step(
+            Step::gate("look", "is somebody there?")
+                .after([Need::artifact("web")])
+                .policy(Policy::default().when(When::Failed).timeout(Duration::from_millis(200))),
+        );
+    let driver = Driver::new(bench.world()).gates(decisions.clone());
+    let run = tokio::time::timeout(Duration::from_secs(20), driver.run(&pipeline, &bench.cancel));
+    let report = run.await.expect("it ends").unwrap();
+    assert_eq!(report.outcome, RunOutcome::Failed);
+    for waiting in ["gate:ready", "wait:soak"] {
+        assert_eq!(report.task(waiting), Some(&Outcome::Cancelled), "{report}");
+    }
+    // What the failure brought about is waited for.
+    assert_eq!(failure(&report, "gate:look").kind, ErrorKind::Timeout, "{report}");
+    assert!(decisions.open().is_empty());
 }
 
 #[tokio::test]
