@@ -85,11 +85,16 @@ pub(super) async fn no_secret_in_a_diff(bench: Bench<Deployers>) -> Result<(), T
         let mut manifests = stand.render(1).await?;
         let namespace = manifests.release.namespace.clone();
         let object = ObjectId::new("v1", "Secret", "shipway-conformance").namespace(namespace.clone());
+        let content =
+            json!({"data": {"password": base64(secret.as_bytes())}, "stringData": {"text": secret}});
+        // kubectl keeps all that it applied in an annotation (CVE-2026-42880).
+        let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": content.to_string()});
         let text = json!({
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": object.name, "namespace": namespace},
-            "data": {"password": base64(secret.as_bytes())},
+            "metadata": {"name": object.name, "namespace": namespace, "annotations": annotations},
+            "data": content["data"],
+            "stringData": content["stringData"],
         });
         manifests.objects.push(Manifest::new(object, text.to_string()));
         let changes = match stand.diff(&released(manifests)).await {

@@ -58,6 +58,7 @@ pub(crate) enum Wrong {
     D12CallsItAMistake,
     D13ShowsSecrets,
     D13TellsSecrets,
+    D13ShowsAnnotations,
     D14IgnoresTheShare,
     D14DoesNotRefuse,
 }
@@ -97,6 +98,7 @@ pub(crate) const WRONGS: &[(&str, Wrong)] = &[
     ("D12", Wrong::D12CallsItAMistake),
     ("D13", Wrong::D13ShowsSecrets),
     ("D13", Wrong::D13TellsSecrets),
+    ("D13", Wrong::D13ShowsAnnotations),
     ("D14", Wrong::D14IgnoresTheShare),
     ("D14", Wrong::D14DoesNotRefuse),
 ];
@@ -218,7 +220,9 @@ impl Stacker {
     fn describe(&self, object: &ObjectId, after: Option<&Value>) -> String {
         match after {
             Some(Value::Object(fields)) if object.kind == "Secret" && !self.is(Wrong::D13ShowsSecrets) => {
-                fields.keys().map(|key| format!("+{key}: ***\n")).collect()
+                let shown = fields.get("metadata").filter(|_| self.is(Wrong::D13ShowsAnnotations));
+                let shown = shown.map(|metadata| format!("+{metadata}\n"));
+                fields.keys().map(|key| format!("+{key}: ***\n")).chain(shown).collect()
             }
             Some(value) => format!("+{value}\n"),
             None => "-all\n".to_owned(),
