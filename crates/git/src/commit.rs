@@ -157,10 +157,10 @@ impl Repository {
         repository.write_object(&commit).map(|id| ObjectId(id.detach())).map_err(unwritable)
     }
 
-    /// Returns the content of a file of a commit, of at most `limit` bytes; none when there is no file.
+    /// Returns the content of a file of a commit, of at most `limit` bytes; none when there is nothing.
     ///
     /// # Errors
-    /// `Config` when it is larger; `BadOutput` when it cannot be read.
+    /// `Config` when it is larger, or there is something else at the path or on the way to it; `BadOutput` when it cannot be read.
     pub fn file(&self, commit: ObjectId, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let repository = self.inner.to_thread_local();
         let Some(entry) = self.file_id(commit, path)? else { return Ok(None) };
@@ -172,18 +172,39 @@ impl Repository {
         Ok(Some(blob.take_data()))
     }
 
-    /// Returns the name of the content of a file of a commit; none when there is no file. Two files have the
+    /// Returns the name of the content of a file of a commit; none when there is nothing. Two files have the
     /// same name when they have the same content.
     ///
     /// # Errors
+    /// `Config` when there is something else at the path, such as a folder or a link, or on the way to it;
     /// `BadOutput` when it cannot be read.
     pub fn file_id(&self, commit: ObjectId, path: &str) -> Result<Option<ObjectId>> {
         let repository = self.inner.to_thread_local();
-        let entry = repository.find_commit(commit.0).and_then(|commit| commit.tree()).and_then(|tree| {
-            tree.lookup_entry_by_path(path).map(|entry| entry.map(gix::object::tree::Entry::detach))
-        });
-        let entry = entry.map_err(|error| self.unreadable("a commit", error))?;
-        Ok(entry.filter(|entry| entry.mode.is_blob()).map(|entry| ObjectId(entry.oid)))
+        let tree = repository.find_commit(commit.0).and_then(|commit| commit.tree());
+        let tree = tree.map_err(|error| self.unreadable("a commit", error))?;
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        for end in ends {
+            let entry = tree.lookup_entry_by_path(&path[..end]);
+            let Some(entry) = entry.map_err(|error| self.unreadable("a commit", error))? else {
+                return Ok(None);
+            };
+            let last = end == path.len();
+            match entry.mode().kind() {
+                EntryKind::Blob | EntryKind::BlobExecutable if last => {
+                    return Ok(Some(ObjectId(entry.object_id())));
+                }
+                EntryKind::Tree if !last => {}
+                _ => {
+                    let what = if last { "a file" } else { "a folder" };
+                    return Err(Error::config(format!(
+                        "`{}` of commit `{commit}` is not {what}",
+                        &path[..end]
+                    ))
+                    .hint("choose another path, or take what is there away first"));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 

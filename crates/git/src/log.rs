@@ -9,7 +9,8 @@ use crate::{Author, ObjectId, Repository};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Commit {
-    /// The commit before it; of a merge, the one that it was merged into; none for the first.
+    /// The commit before it; of a merge, the one that it was merged into; none for the first, and where a shallow
+    /// clone ends.
     pub parent: Option<ObjectId>,
     /// Who wrote it.
     pub author: Author,
@@ -32,8 +33,11 @@ impl Repository {
         let author = author.map_err(|error| self.unreadable("a commit", error))?;
         let committer = committer.map_err(|error| self.unreadable("a commit", error))?;
         let at = committer.time().map_or(0, |time| u64::try_from(time.seconds).unwrap_or(0));
+        let shallow =
+            repository.shallow_commits().map_err(|error| self.unreadable("the shallow end", error))?;
+        let ends = shallow.iter().any(|commits| commits.contains(&id.0));
         Ok(Commit {
-            parent: decoded.parents().next().map(ObjectId),
+            parent: decoded.parents().next().filter(|_| !ends).map(ObjectId),
             author: Author::new(shown(author.name, ""), shown(author.email, "")),
             at: Timestamp(at.saturating_mul(1000)),
             message: shown(decoded.message, "\n").trim().to_owned(),

@@ -123,17 +123,15 @@ impl Repository {
     /// As [`Self::open`]; `Unavailable` when it cannot be made.
     pub fn open_or_create(cx: &Context, folder: &Path) -> Result<Self> {
         let place = cx.path(folder);
-        let made = match Self::open(cx, folder) {
-            Err(error) if error.kind() == ErrorKind::Config && is_empty(&place) => {
-                gix::create::into(&place, gix::create::Kind::Bare, gix::create::Options::default())
-            }
+        match Self::open(cx, folder) {
+            Err(error) if error.kind() == ErrorKind::Config && is_empty(&place) => {}
             opened => return opened,
-        };
+        }
+        let made = make(cx, &place);
         match (made, Self::open(cx, folder)) {
             // Another may have been quicker.
             (_, Ok(repository)) => Ok(repository),
-            (Err(error), _) => Err(failed(ErrorKind::Unavailable, "make the git repository", &place, error)),
-            (Ok(_), Err(error)) => Err(error),
+            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
         }
     }
 
@@ -252,9 +250,31 @@ fn kind(error: &gix::Error) -> ErrorKind {
     if error.classify().is_not_found() { ErrorKind::Config } else { ErrorKind::BadOutput }
 }
 
+/// Makes a repository without a worktree beside its place, so that there is a whole one or none.
+#[expect(clippy::disallowed_methods, reason = "gix makes repositories past the doors too")]
+fn make(cx: &Context, place: &Path) -> Result<()> {
+    let unwritable = |error: std::io::Error| Error::io("make the git repository", place, error);
+    let above = place.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."));
+    cx.disk().create_dir(above).map_err(unwritable)?;
+    // Beside, so that it can be renamed, and with a name that no other task has: that of its scratch folder.
+    let name = cx.scratch()?.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let beside = above.join(format!(".{name}.new"));
+    let made = gix::create::into(&beside, gix::create::Kind::Bare, gix::create::Options::default())
+        .map_err(|error| failed(ErrorKind::Unavailable, "make the git repository", place, error))
+        .and_then(|_| std::fs::rename(&beside, place).map_err(unwritable));
+    if made.is_err() {
+        // The first error is the one to tell.
+        let _ = std::fs::remove_dir_all(&beside);
+    }
+    made
+}
+
 #[expect(clippy::disallowed_methods, reason = "gix makes repositories past the doors too")]
 fn is_empty(folder: &Path) -> bool {
-    std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 fn real(path: &Path) -> Result<PathBuf> {

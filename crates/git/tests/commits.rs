@@ -69,6 +69,34 @@ fn new(message: &str, files: &[(&str, Option<&str>)]) -> NewCommit {
 }
 
 #[test]
+fn a_repository_that_is_not_there_is_made_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let cx = RunContext::new(World::host(folder.path()), "make").context(None, None, Cancel::new());
+    let made = Repository::open_or_create(&cx, Path::new("deep/er/env.git")).unwrap();
+    let again = Repository::open_or_create(&cx, Path::new("deep/er/env.git")).unwrap();
+    assert_eq!(made.folder(), again.folder());
+    let left: Vec<_> = fs::read_dir(folder.path().join("deep/er")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    Repository::open_or_create(&cx, Path::new("empty")).unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    for wrong in ["file", "deep"] {
+        let error = Repository::open_or_create(&cx, Path::new(wrong)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    }
+    // Whoever comes at once finds one of them.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let cx =
+                    RunContext::new(World::host(folder.path()), "at-once").context(None, None, Cancel::new());
+                Repository::open_or_create(&cx, Path::new("shared.git")).unwrap();
+            });
+        }
+    });
+}
+
+#[test]
 fn git_finds_what_was_committed_and_nothing_wrong_with_it() {
     let bench = Bench::new();
     let ours = bench.open();
@@ -102,7 +130,10 @@ fn git_finds_what_was_committed_and_nothing_wrong_with_it() {
         ours.file(commit, path, 10).unwrap().map(|content| String::from_utf8(content).unwrap())
     };
     assert_eq!(file(one, "deep/er/b").as_deref(), Some("2"));
-    assert_eq!((file(two, "deep/er/b"), file(two, "deep"), file(one, "deep/er")), (None, None, None));
+    assert_eq!((file(two, "deep/er/b"), file(two, "deep")), (None, None));
+    for other in ["deep/er", "a.yaml/b"] {
+        assert_eq!(ours.file(one, other, 10).unwrap_err().kind(), ErrorKind::Config, "{other}");
+    }
     assert_eq!(ours.file(one, "a.yaml", 0).unwrap_err().kind(), ErrorKind::Config);
 }
 

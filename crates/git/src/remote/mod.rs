@@ -12,6 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use gix::{
@@ -35,6 +36,9 @@ const MAX_LIST: usize = 16 * 1024 * 1024;
 /// What is fetched at once is held in memory.
 const MAX_PACK: usize = 256 * 1024 * 1024;
 const MAX_REPORT: usize = 1024 * 1024;
+
+/// How long somebody else's commit is given to be seen everywhere.
+const PAUSE: Duration = Duration::from_millis(20);
 
 const FETCH: &str = "git-upload-pack";
 const PUSH: &str = "git-receive-pack";
@@ -192,7 +196,8 @@ impl Remote {
             let ours = through.clone();
             let commit = cx.blocking(move |_| ours.commit(parent, &new)).await?;
             match self.push(cx, through, branch, parent, commit).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                // A server whose parts do not agree yet, where the branch is, gets time to.
+                Err(error) if error.kind() == ErrorKind::Conflict => cx.clock().sleep(PAUSE).await,
                 pushed => return pushed.map(|()| Some(commit)),
             }
         }

@@ -26,6 +26,10 @@ pub(super) fn check(text: &str) -> std::result::Result<(), &'static str> {
         Some(rest) => rest.split_once('/').ok_or("it has no path")?,
         None => short(text).ok_or("it has no host")?,
     };
+    // `user:password@host:path` is read as a path on the host `user`.
+    if !text.starts_with("ssh://") && path.split('/').next().is_some_and(|step| step.contains('@')) {
+        return Err("there is a password in it, or its path begins with a name that has an `@`");
+    }
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     if user.contains(':') {
         return Err("there is a password in it; ssh uses keys");
@@ -192,6 +196,8 @@ mod tests {
             "host:",
             "ho$(id)st:x",
             "host:a\nb",
+            "oauth2:pa55word@host/x",
+            "git@host:pa55word@x/y",
         ] {
             assert!(is_place(bad), "{bad}");
             assert!(check(bad).is_err(), "{bad}");
