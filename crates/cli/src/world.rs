@@ -44,7 +44,7 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
-/// Returns how the configuration is read. An empty value is none, as in Skaffold.
+/// Returns how the configuration is read. An empty text is none, as in Skaffold.
 ///
 /// # Errors
 /// `Config` for what is no tag.
@@ -115,7 +115,8 @@ fn variables() -> impl Iterator<Item = (String, String)> {
 
 /// Returns where Docker keeps its logins.
 fn docker_config() -> Option<PathBuf> {
-    let folder = env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-    let folder = folder.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".docker")))?;
+    // An empty one would name the folder that the program is run in.
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")))?;
     Some(folder.join("config.json"))
 }
