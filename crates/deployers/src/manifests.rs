@@ -22,6 +22,7 @@ pub(crate) struct Bound {
 /// # Errors
 /// `Config` with the place of what is no YAML, no object, or an image in a block of text.
 pub(crate) fn bind(file: &str, text: &str, images: &[Image]) -> Result<Bound> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let documents = shipway_yaml::parse(file, text)?;
     let (mut edit, mut bound, names) = (Edit::new(file, text), BTreeSet::new(), Names::new(images));
     for document in &documents {
@@ -33,10 +34,16 @@ pub(crate) fn bind(file: &str, text: &str, images: &[Image]) -> Result<Bound> {
     let edited = if bound.is_empty() { text.to_owned() } else { edit.apply()? };
     // Texts of scalars alone are others now, so there are as many parts as before.
     let (before, after) = (parts(text), parts(&edited));
-    let mut manifests = Vec::new();
+    let directives = text.lines().any(|line| line.starts_with('%'));
+    let (mut manifests, mut last) = (Vec::new(), None);
     for document in documents.iter().filter(|document| !document.root.is_null()) {
         let start = document.root.span.start.offset as usize;
         let number = before.partition_point(|part| part.start <= start).saturating_sub(1);
+        if last.replace(number) == Some(number) || directives {
+            return Err(document
+                .error(document.root.span, "it has no line `---` of its own before it")
+                .hint("part objects by `---` alone, without `...` and without directives (`%`)"));
+        }
         let Some(part) = after.get(number).and_then(|part| edited.get(part.clone())) else {
             return Err(Error::internal(format!("`{file}` cannot be cut into its documents")));
         };
@@ -204,6 +211,14 @@ mod tests {
                 joined(&manifests)
             );
         }
+        for text in
+            ["{apiVersion: v1, kind: A, metadata: {name: a}}\n...\nb: 1\n", "# x\n%YAML 1.2\n---\na: 1\n"]
+        {
+            let error = bind("k.yaml", text, &[]).expect_err("cannot be cut");
+            assert!(error.report().to_string().contains("no line `---`"), "{error}");
+        }
+        let marked = "\u{feff}apiVersion: v1\nkind: A\nmetadata: {name: a}\n";
+        assert!(bind("k.yaml", marked, &[]).expect("read").manifests[0].text.starts_with("apiVersion"));
         let error = bind("k.yaml", "apiVersion: v1\nkind: A\nmetadata: {name: a}\n---\nkind: B\n", &[]);
         let report = error.expect_err("no object").report().to_string();
         assert!(report.contains("k.yaml:5:1"), "{report}");

@@ -149,33 +149,32 @@ impl Gitops {
         self
     }
 
-    /// Returns the deployment that a version of the file was.
+    /// Returns the deployment that a version of production was: of a candidate that had the same text. What
+    /// somebody wrote there by hand was not proved, and is passed over.
     fn deployment(
         &self,
         cx: &Context,
-        release: &str,
-        version: &Version,
+        (text, version): (&str, &Version),
+        candidates: &[Version],
         known: &[Deployment],
     ) -> Result<Option<Deployment>> {
-        let Some(text) = &version.text else { return Ok(None) };
-        let commit = version.commit.to_string();
-        let from = message::origin(&version.message).unwrap_or(&commit);
+        let from = message::origin(&version.message);
+        let candidate = candidates.iter().find(|candidate| {
+            from == Some(candidate.commit.to_string().as_str()) && candidate.text.as_deref() == Some(text)
+        });
+        let (Some(candidate), Some(live)) = (candidate, known.first()) else {
+            let what = format!("`{}` of commit `{}` of `{}`", self.file, version.commit, self.production);
+            cx.message(Level::Warning, format!("{what} is of no candidate, and is passed over"));
+            return Ok(None);
+        };
+        let commit = candidate.commit.to_string();
         if let Some(inner) = known.iter().find(|inner| joined(&inner.manifests) == *text) {
-            return outer_of(inner, from).map(Some);
+            return outer_of(inner, commit).map(Some);
         }
         // What the inner deployer forgot is applied anew from what the branch has.
-        let objects = match bind(&self.file, text, &[]) {
-            Ok(bound) => bound.manifests,
-            // Somebody wrote it by hand, and the others can still be gone back to.
-            Err(error) => {
-                let file = &self.file;
-                cx.message(Level::Warning, format!("`{file}` of commit `{commit}` is passed over: {error}"));
-                return Ok(None);
-            }
-        };
-        let release = Release::new(release).images(message::images(&version.message));
-        let manifests = Manifests::new(release).objects(objects);
-        outer_of(&Deployment::new(manifests, from, version.at).share(100_u8), from).map(Some)
+        let release = live.manifests.release.clone().images(message::images(&version.message));
+        let manifests = Manifests::new(release).objects(bind(&self.file, text, &[])?.manifests);
+        outer_of(&Deployment::new(manifests, commit.as_str(), version.at).share(100_u8), commit).map(Some)
     }
 }
 
@@ -211,17 +210,19 @@ impl Deployer for Gitops {
         let known = self.inner.history(cx, release).await?;
         let Some(live) = known.first() else { return Ok(Vec::new()) };
         let branches = self.environment.open(cx).await?;
-        let mut history = Vec::new();
-        // Something that was applied past this repository is in none of its commits.
-        if let Some(version) = self.brought(cx, &branches, &live.manifests).await? {
-            history.push(outer_of(live, version.commit.to_string())?);
-        }
+        // What was applied past this repository is in none of its commits, and is live all the same.
+        let commit = self.brought(cx, &branches, &live.manifests).await?;
+        let mut history = vec![outer_of(live, commit.unwrap_or_else(|| live.revision.clone()))?];
+        let tip = branches.tip(cx, &self.candidate).await?;
+        let candidates = branches.versions(cx, tip, &self.file, REMEMBERED).await?;
         let tip = branches.tip(cx, &self.production).await?;
         for version in branches.versions(cx, tip, &self.file, HISTORY).await? {
-            let Some(settled) = self.deployment(cx, release, &version, &known)? else { continue };
-            if history.iter().all(|known| joined(&known.manifests) != joined(&settled.manifests)) {
-                history.push(settled);
+            // What was before it was taken away on purpose.
+            let Some(text) = &version.text else { break };
+            if history.iter().any(|known| joined(&known.manifests) == *text) {
+                continue;
             }
+            history.extend(self.deployment(cx, (text, &version), &candidates, &known)?);
         }
         Ok(history)
     }
@@ -236,23 +237,28 @@ impl Deployer for Gitops {
         if let Some(write) = &plan.candidate {
             self.commit(cx, &branches, &self.candidate, write).await?;
         }
+        // What is gone is found by nobody who would finish the rest; so the rest comes first.
+        let first = matches!(changes.desired, Desired::Absent(_));
+        if let Some(write) = plan.production.as_ref().filter(|_| first) {
+            self.commit(cx, &branches, &self.production, write).await?;
+        }
         let inner = match &plan.inner {
             Some(inner) => Some(self.inner.apply(cx, inner).await?),
             None => None,
         };
-        if let Some(write) = &plan.production {
+        if let Some(write) = plan.production.as_ref().filter(|_| !first) {
             self.commit(cx, &branches, &self.production, write).await?;
         }
         match (&changes.desired, inner) {
             (Desired::Released { .. } | Desired::Restored(_), Some(inner)) => {
-                let Some(version) = self.brought(cx, &branches, &inner.manifests).await? else {
+                let Some(commit) = self.brought(cx, &branches, &inner.manifests).await? else {
                     return Err(Error::conflict(format!(
                         "`{}` of branch `{}` changed meanwhile",
                         self.file, self.candidate
                     ))
                     .hint("look at what changed, and deploy again"));
                 };
-                outer_of(&inner, version.commit.to_string())
+                outer_of(&inner, commit)
             }
             (Desired::Settled(deployment), Some(inner)) => outer_of(&inner, deployment.revision.as_str()),
             (Desired::Settled(deployment) | Desired::Absent(deployment), _) => Ok(deployment.clone()),

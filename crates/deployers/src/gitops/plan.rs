@@ -10,7 +10,7 @@ use shipway_oci::digest_of;
 
 use super::{
     Gitops, REMEMBERED,
-    environment::{Branches, Version},
+    environment::Branches,
     message,
     source::{self, Source},
 };
@@ -27,7 +27,7 @@ pub(super) struct Plan {
     pub(super) production: Option<Write>,
 }
 
-/// A commit that a branch gets.
+/// What a branch shall hold, and did: a commit where that is not the same.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Write {
     /// What the file held when it was looked at; none where there was no file.
@@ -70,12 +70,12 @@ impl Gitops {
                 let source = self.look_at_source(cx).await?;
                 let message = message::release(&manifests.release, source.as_ref());
                 let write = look.write(&self.candidate, Some(joined(manifests)), message).await?;
-                (write, Some(desired.clone()), None)
+                (Some(write), Some(desired.clone()), None)
             }
             Desired::Restored(earlier) => {
                 let message = message::restored(&earlier.revision, &earlier.manifests.release);
                 let write = look.write(&self.candidate, Some(joined(&earlier.manifests)), message).await?;
-                (write, Some(Desired::Restored(inner_of(earlier)?)), None)
+                (Some(write), Some(Desired::Restored(inner_of(earlier)?)), None)
             }
             Desired::Settled(deployment) => {
                 let tip = branches.tip(cx, &self.candidate).await?;
@@ -85,13 +85,13 @@ impl Gitops {
                 let write = look.write(&self.production, Some(text), message).await?;
                 let settles = self.inner.capabilities().claims(shipway_core::Feature::Settle);
                 let inner = if settles { Some(Desired::Settled(inner_of(deployment)?)) } else { None };
-                (None, inner, write)
+                (None, inner, Some(write))
             }
             Desired::Absent(deployment) => {
                 let message = message::removed(&deployment.manifests.release);
                 let candidate = look.write(&self.candidate, None, message.clone()).await?;
                 let production = look.write(&self.production, None, message).await?;
-                (candidate, Some(Desired::Absent(inner_of(deployment)?)), production)
+                (Some(candidate), Some(Desired::Absent(inner_of(deployment)?)), Some(production))
             }
             _ => return Err(Error::unsupported("the deployer `gitops` does not know what is desired")),
         };
@@ -100,9 +100,9 @@ impl Gitops {
             None => None,
         };
         let mut changes = Vec::new();
-        changes.extend(candidate.as_ref().map(|write| self.change(&self.candidate, write)));
+        changes.extend(candidate.as_ref().and_then(|write| self.change(&self.candidate, write)));
         changes.extend(inner.iter().flat_map(|inner| inner.changes.iter().cloned()));
-        changes.extend(production.as_ref().map(|write| self.change(&self.production, write)));
+        changes.extend(production.as_ref().and_then(|write| self.change(&self.production, write)));
         let plan = Plan { candidate, inner, production };
         Ok(ChangeSet::new(desired.clone()).changes(changes).state(State::new(FORM, &plan)?))
     }
@@ -113,14 +113,18 @@ impl Gitops {
     }
 
     /// Returns the commit as a change for people. Manifests may hold secrets, so it shows what the commit says.
-    fn change(&self, branch: &str, write: &Write) -> Change {
+    fn change(&self, branch: &str, write: &Write) -> Option<Change> {
+        if write.was == digest(write.text.as_deref()) {
+            return None;
+        }
         let verb = match (&write.was, &write.text) {
             (None, _) => Verb::Create,
             (Some(_), Some(_)) => Verb::Update,
             (Some(_), None) => Verb::Delete,
         };
         let lines: String = write.message.lines().map(|line| format!("+ {line}\n")).collect();
-        Change::new(ObjectId::new("git", "File", format!("{branch}:{}", self.file)), verb).diff(lines)
+        let object = ObjectId::new("git", "File", format!("{branch}:{}", self.file));
+        Some(Change::new(object, verb).diff(lines))
     }
 
     /// Brings a branch to what was planned, once.
@@ -147,17 +151,22 @@ impl Gitops {
         branches.commit_onto(cx, branch, &self.file, make).await.map(drop)
     }
 
-    /// Returns the commit that brought the text to the candidate branch.
+    /// Returns the commit that brought the manifests to the candidate branch; where it lies too far back, the
+    /// branch's last one, if it still has them.
     pub(super) async fn brought(
         &self,
         cx: &Context,
         branches: &Branches<'_>,
         manifests: &Manifests,
-    ) -> Result<Option<Version>> {
+    ) -> Result<Option<String>> {
         let text = joined(manifests);
         let tip = branches.tip(cx, &self.candidate).await?;
         let versions = branches.versions(cx, tip, &self.file, REMEMBERED).await?;
-        Ok(versions.into_iter().find(|version| version.text.as_deref() == Some(text.as_str())))
+        if let Some(version) = versions.iter().find(|version| version.text.as_ref() == Some(&text)) {
+            return Ok(Some(version.commit.to_string()));
+        }
+        let now = branches.text(cx, tip, &self.file).await?;
+        Ok(tip.filter(|_| now == Some(text)).map(|tip| tip.to_string()))
     }
 }
 
@@ -183,11 +192,11 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Returns the commit that brings a branch to this text, or nothing when it has it.
-    async fn write(&self, branch: &str, text: Option<String>, message: String) -> Result<Option<Write>> {
+    /// Returns what brings a branch to this text.
+    async fn write(&self, branch: &str, text: Option<String>, message: String) -> Result<Write> {
         let tip = self.branches.tip(self.cx, branch).await?;
         let now = self.branches.text(self.cx, tip, &self.gitops.file).await?;
-        Ok((now != text).then(|| Write { was: digest(now.as_deref()), text, message }))
+        Ok(Write { was: digest(now.as_deref()), text, message })
     }
 
     /// Returns what the commit of a deployment said.

@@ -60,6 +60,76 @@ impl Deployer for Frail {
     }
 }
 
+/// Commits a file to the environment as somebody else.
+fn by_hand(stage: &Stage, branch: &str, path: &str, text: &str, message: &str) {
+    let repository = Repository::open(&stage.cx, &stage.path("environment.git")).expect("a repository");
+    let files = [(path.to_owned(), Some(text.as_bytes().to_vec()))];
+    let new = NewCommit::new(Author::new("Bob", "bob@example.com"), Timestamp(1), message).files(files);
+    repository.commit_onto(&stage.cx, branch, |_| Ok(Some(new.clone()))).expect("committed");
+}
+
+#[tokio::test]
+async fn a_removal_that_was_cut_leaves_nothing_to_come_back() {
+    let stage = Stage::new();
+    let frail = |dies| Frail { inner: stage.memory(), dies: AtomicBool::new(dies), forgets: false };
+    let gitops = stage.around(frail(false));
+    let first = stage.release(&gitops, 1).await.expect("released");
+    stage.reach(&gitops, Desired::Settled(first.clone())).await.expect("settled");
+    let removed = stage.diff(&gitops, Desired::Absent(first)).await.expect("a diff");
+    stage.around(frail(true)).apply(&stage.cx, &removed).await.expect_err("it died");
+    for branch in ["candidate", "production"] {
+        assert_eq!(stage.environment(&["ls-tree", branch]), "");
+    }
+    gitops.apply(&stage.cx, &removed).await.expect("repeated");
+    assert_eq!((stage.log("candidate").len(), stage.log("production").len()), (2, 2));
+    // A release after that has nothing before it to go back to.
+    let second = stage.release(&gitops, 2).await.expect("released");
+    let history = gitops.history(&stage.cx, "hello").await.expect("known");
+    assert_eq!(history.iter().map(|one| &one.revision).collect::<Vec<_>>(), [&second.revision]);
+}
+
+#[tokio::test]
+async fn what_is_live_is_known_although_no_commit_has_it() {
+    let stage = Stage::new();
+    let (memory, gitops) = (stage.memory(), stage.around(stage.memory()));
+    let manifests = stage.manifests(&gitops, 1).await;
+    let released = Desired::Released { manifests, share: 100 };
+    let changes = memory.diff(&stage.cx, &released).await.expect("a diff");
+    let before = memory.apply(&stage.cx, &changes).await.expect("released");
+    let history = gitops.history(&stage.cx, "hello").await.expect("known");
+    assert_eq!(history.iter().map(|one| &one.revision).collect::<Vec<_>>(), [&before.revision]);
+    stage.reach(&gitops, Desired::Absent(history[0].clone())).await.expect("removed");
+    assert_eq!(stage.runs(), "");
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_the_file_is_not_taken_away() {
+    let stage = Stage::new();
+    by_hand(&stage, "candidate", "shop/kubernetes.yaml", "other: app\n", "by hand");
+    for file in ["shop", "shop/kubernetes.yaml/ours.yaml"] {
+        let gitops = stage.around(stage.memory()).file(file);
+        let error = stage.release(&gitops, 1).await.expect_err("in the way");
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    }
+    assert_eq!(stage.environment(&["show", "candidate:shop/kubernetes.yaml"]), "other: app");
+    assert_eq!(stage.runs(), "");
+}
+
+#[tokio::test]
+async fn a_shallow_environment_ends_where_it_ends() {
+    let stage = Stage::new();
+    let gitops = stage.around(stage.memory());
+    for edition in [1, 2] {
+        stage.release(&gitops, edition).await.expect("released");
+    }
+    let from = format!("file://{}", stage.path("environment.git").display());
+    stage.git("", &["clone", "-q", "--bare", "--depth", "1", "-b", "candidate", &from, "shallow.git"]);
+    let shallow = Gitops::new(Arc::new(stage.memory()), Environment::folder(stage.path("shallow.git")));
+    let manifests = stage.manifests(&gitops, 3).await;
+    stage.reach(&shallow, Desired::Released { manifests, share: 100 }).await.expect("released");
+    assert_eq!(shallow.history(&stage.cx, "hello").await.expect("known").len(), 1);
+}
+
 #[tokio::test]
 async fn what_was_cut_before_a_commit_is_repeated_to_the_same_end() {
     let stage = Stage::new();
@@ -92,12 +162,12 @@ async fn what_the_inner_deployer_forgot_is_restored_from_production() {
     let history = gitops.history(&stage.cx, "hello").await.expect("known");
     let images: Vec<String> = history.iter().map(|one| one.manifests.release.images[0].reference()).collect();
     assert_eq!(images, [reference(3), reference(2), reference(1)]);
-    // One that somebody broke by hand is passed over.
-    let environment = Repository::open(&stage.cx, &stage.path("environment.git")).expect("a repository");
-    let broken = ("kubernetes.yaml".to_owned(), Some(b"{by: hand".to_vec()));
-    let new = NewCommit::new(Author::new("Bob", "bob@example.com"), Timestamp(1), "by hand").files([broken]);
-    environment.commit_onto(&stage.cx, "production", |_| Ok(Some(new.clone()))).expect("committed");
-    assert_eq!(gitops.history(&stage.cx, "hello").await.expect("known"), history);
+    // What somebody wrote by hand was not proved, whatever it says of itself.
+    for text in ["{by: hand", "apiVersion: v1\nkind: Pod\nmetadata: {name: by-hand}\n"] {
+        let message = stage.environment(&["log", "-1", "--format=%B", "production"]);
+        by_hand(&stage, "production", "kubernetes.yaml", text, &message);
+        assert_eq!(gitops.history(&stage.cx, "hello").await.expect("known"), history);
+    }
     let restored = stage.reach(&gitops, Desired::Restored(history[2].clone())).await.expect("restored");
     assert_eq!(stage.runs(), reference(1));
     assert_eq!(restored.manifests.objects.len(), 2);
@@ -108,21 +178,20 @@ async fn a_file_that_somebody_changed_since_is_not_overwritten() {
     let stage = Stage::new();
     let gitops = stage.around(stage.memory());
     let first = stage.release(&gitops, 1).await.expect("released");
-    let repository = Repository::open(&stage.cx, &stage.path("environment.git")).expect("a repository");
-    let by_hand = |branch: &str, path: &str| {
-        let files = [(path.to_owned(), Some(b"by: hand\n".to_vec()))];
-        let new = NewCommit::new(Author::new("Bob", "bob@example.com"), Timestamp(1), "by hand").files(files);
-        repository.commit_onto(&stage.cx, branch, |_| Ok(Some(new.clone()))).expect("committed");
-    };
+    let by_hand = |branch: &str, path: &str| by_hand(&stage, branch, path, "by: hand\n", "by hand");
     let manifests = stage.manifests(&gitops, 2).await;
     let released = stage.diff(&gitops, Desired::Released { manifests, share: 100 }).await.expect("a diff");
     let settled = stage.diff(&gitops, Desired::Settled(first)).await.expect("a diff");
+    // The same again, of which the branch has all and the cluster nothing.
+    let elsewhere = stage.around(Memory::new(shipway_cluster::MemoryCluster::new()));
+    let manifests = stage.manifests(&gitops, 1).await;
+    let again = stage.diff(&elsewhere, Desired::Released { manifests, share: 100 }).await.expect("a diff");
     // Another application's file is no matter of ours.
     by_hand("candidate", "other.yaml");
     by_hand("production", "other.yaml");
     by_hand("candidate", "kubernetes.yaml");
     by_hand("production", "kubernetes.yaml");
-    for changes in [released, settled] {
+    for (gitops, changes) in [(&gitops, released), (&gitops, settled), (&elsewhere, again)] {
         let error = gitops.apply(&stage.cx, &changes).await.expect_err("stale");
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     }
