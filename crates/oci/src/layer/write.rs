@@ -123,7 +123,31 @@ fn compress(how: Compression, members: &Receiver<Vec<u8>>, pieces: &Pieces, free
 struct Compressor {
     format: Format,
     /// As long as the longest member can become.
+    bound: usize,
+    /// Buffers of pieces that were taken, to be filled again: new ones for each would be given back to the system
+    /// and cleared by it each time.
+    free: Receiver<Vec<u8>>,
+    taken: Sender<Vec<u8>>,
+}
+
+/// A piece in a buffer that goes back when it was taken.
+struct Filled {
     buffer: Vec<u8>,
+    size: usize,
+    taken: Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Filled {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer[..self.size]
+    }
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        // The last ones are not needed any more.
+        let _ = self.taken.send(std::mem::take(&mut self.buffer));
+    }
 }
 
 enum Format {
@@ -147,20 +171,21 @@ impl Compressor {
                 (Format::Zstd(compressor), zstd::zstd_safe::compress_bound(MEMBER))
             }
         };
-        Ok(Self { format, buffer: vec![0; bound] })
+        let (taken, free) = channel();
+        Ok(Self { format, bound, free, taken })
     }
 
     fn compress(&mut self, member: &[u8]) -> Result<Bytes> {
-        let buffer = &mut self.buffer[..];
+        let mut buffer = self.free.try_recv().unwrap_or_else(|_| vec![0; self.bound]);
         let size = match &mut self.format {
             Format::Gzip(compressor) => {
-                compressor.gzip_compress(member, buffer).map_err(|error| failed().source(error))
+                compressor.gzip_compress(member, &mut buffer).map_err(|error| failed().source(error))?
             }
-            Format::Zstd(compressor) => {
-                compressor.compress_to_buffer(member, buffer).map_err(|error| failed().source(error))
-            }
+            Format::Zstd(compressor) => compressor
+                .compress_to_buffer(member, buffer.as_mut_slice())
+                .map_err(|error| failed().source(error))?,
         };
-        size.map(|size| Bytes::copy_from_slice(&self.buffer[..size]))
+        Ok(Bytes::from_owner(Filled { buffer, size, taken: self.taken.clone() }))
     }
 }
 
