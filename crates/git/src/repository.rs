@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -98,6 +98,27 @@ impl Repository {
             .hint("clone it, and work in the clone"));
         };
         Ok(Self { inner, folder: real(&worktree)? })
+    }
+
+    /// Returns the folder in which [`Self::discover`] would find the repository of this one, by a look at the
+    /// folders above; none where it is not that simple.
+    ///
+    /// # Errors
+    /// `Config` when the folder is not there.
+    pub fn find_worktree(cx: &Context, folder: &Path) -> Result<Option<PathBuf>> {
+        let folder = real(&cx.path(folder))?;
+        let device = |path: &Path| path.metadata().ok().map(|found| found.dev());
+        let own = device(&folder);
+        for above in folder.ancestors() {
+            // Git does not look beyond a mount, and takes a folder with a head of its own for a repository.
+            if device(above) != own || above.join("HEAD").exists() {
+                return Ok(None);
+            }
+            if above.join(".git").exists() {
+                return Ok(Some(above.to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// Opens the repository in exactly this folder: a worktree's, or that of a repository without one.

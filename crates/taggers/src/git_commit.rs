@@ -138,13 +138,6 @@ struct Head(ObjectId);
 /// What git calls that commit.
 struct Description(String);
 
-/// The folder of an artifact in its repository.
-struct Place {
-    repository: Repository,
-    /// Below the worktree.
-    path: Vec<u8>,
-}
-
 #[async_trait]
 impl Tagger for GitCommit {
     fn needs_fingerprint(&self) -> bool {
@@ -153,16 +146,12 @@ impl Tagger for GitCommit {
 
     async fn tag(&self, cx: &Context, request: &TagRequest) -> Result<Tag> {
         let folder = request.artifact.context.clone();
-        let Place { repository, path } = cx
-            .blocking({
-                let folder = folder.clone();
-                move |cx| {
-                    let repository = Repository::discover(cx, &folder)?;
-                    let path = repository.path_below(cx, &folder)?;
-                    Ok(Place { repository, path })
-                }
-            })
-            .await?;
+        let repository = open(cx, &folder).await?;
+        let path = cx.blocking({
+            let (repository, folder) = (repository.clone(), folder.clone());
+            move |cx| repository.path_below(cx, &folder)
+        });
+        let path = path.await?;
         let name = plain(&self.name(cx, &repository, &path).await?);
         let mut text = format!("{}{name}", self.0.prefix);
         if !self.0.ignore_changes
@@ -197,6 +186,18 @@ impl GitCommit {
             },
         })
         .await
+    }
+}
+
+/// Opens the repository that a folder lies in, once for all folders of a worktree.
+async fn open(cx: &Context, folder: &Path) -> Result<Repository> {
+    let place = folder.to_owned();
+    let worktree = cx.blocking(move |cx| Repository::find_worktree(cx, &place)).await?;
+    let place = worktree.clone().unwrap_or_else(|| folder.to_owned());
+    let opened = cx.blocking(move |cx| Repository::discover(cx, &place));
+    match worktree {
+        Some(worktree) => Ok(cx.once::<Repository>(&format!("{worktree:?}"), opened).await?.as_ref().clone()),
+        None => opened.await,
     }
 }
 
