@@ -9,10 +9,6 @@ use shipway_builders::{CustomConfig, DockerConfig, NativeConfig};
 use shipway_config::{Dockerfiles, Options, read_skaffold};
 use shipway_core::{Cancel, Catalog, Driver, HostDisk, RunOutcome, Store, Tag, Verdict, World};
 use shipway_oci::{Registry, Stores};
-use shipway_taggers::{
-    CustomTemplateConfig, DateTimeConfig, EnvTemplateConfig, FixedConfig, GitCommitConfig, InputDigestConfig,
-    Sha256Config,
-};
 use shipway_testers::{CommandTestConfig, StructureConfig};
 
 fn catalog() -> Catalog {
@@ -20,13 +16,7 @@ fn catalog() -> Catalog {
         .with_builder::<NativeConfig>()
         .with_builder::<CustomConfig>()
         .with_builder::<DockerConfig>()
-        .with_tagger::<CustomTemplateConfig>()
-        .with_tagger::<DateTimeConfig>()
-        .with_tagger::<EnvTemplateConfig>()
-        .with_tagger::<FixedConfig>()
-        .with_tagger::<GitCommitConfig>()
-        .with_tagger::<InputDigestConfig>()
-        .with_tagger::<Sha256Config>()
+        .merge(shipway_taggers::catalog())
         .with_tester::<CommandTestConfig>()
         .with_tester::<StructureConfig>()
 }
