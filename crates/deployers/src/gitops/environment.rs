@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use shipway_core::{Context, Result};
+use shipway_core::{Context, Result, Timestamp};
 use shipway_git::{NewCommit, ObjectId, Remote, Repository};
 
 /// A larger file of manifests is not one that somebody looks at.
@@ -63,7 +63,7 @@ pub(super) struct Version {
     /// What the file held from then on; none when it went.
     pub(super) text: Option<String>,
     pub(super) message: String,
-    pub(super) at: shipway_core::Timestamp,
+    pub(super) at: Timestamp,
 }
 
 impl Branches<'_> {

@@ -9,6 +9,7 @@ mod message;
 mod plan;
 mod source;
 mod template;
+mod tried;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,11 +32,9 @@ pub use self::{
 use self::{
     environment::Version,
     plan::{Plan, inner_of, outer_of},
+    tried::Tried,
 };
 use crate::manifests::{bind, joined};
-
-/// How many versions of the manifests are looked through for one that was deployed.
-const REMEMBERED: usize = 100;
 
 /// How many earlier deployments `history` returns.
 const HISTORY: usize = 10;
@@ -155,13 +154,11 @@ impl Gitops {
         &self,
         cx: &Context,
         (text, version): (&str, &Version),
-        candidates: &[Version],
+        tried: &Tried,
         known: &[Deployment],
     ) -> Result<Option<Deployment>> {
-        let from = message::origin(&version.message);
-        let candidate = candidates.iter().find(|candidate| {
-            from == Some(candidate.commit.to_string().as_str()) && candidate.text.as_deref() == Some(text)
-        });
+        let candidate = message::origin(&version.message).and_then(|commit| tried.version(commit));
+        let candidate = candidate.filter(|candidate| candidate.text.as_deref() == Some(text));
         let (Some(candidate), Some(live)) = (candidate, known.first()) else {
             let what = format!("`{}` of commit `{}` of `{}`", self.file, version.commit, self.production);
             cx.message(Level::Warning, format!("{what} is of no candidate, and is passed over"));
@@ -210,11 +207,10 @@ impl Deployer for Gitops {
         let known = self.inner.history(cx, release).await?;
         let Some(live) = known.first() else { return Ok(Vec::new()) };
         let branches = self.environment.open(cx).await?;
+        let tried = self.tried(cx, &branches).await?;
         // What was applied past this repository is in none of its commits, and is live all the same.
-        let commit = self.brought(cx, &branches, &live.manifests).await?;
+        let commit = tried.commit_of(&joined(&live.manifests));
         let mut history = vec![outer_of(live, commit.unwrap_or_else(|| live.revision.clone()))?];
-        let tip = branches.tip(cx, &self.candidate).await?;
-        let candidates = branches.versions(cx, tip, &self.file, REMEMBERED).await?;
         let tip = branches.tip(cx, &self.production).await?;
         for version in branches.versions(cx, tip, &self.file, HISTORY).await? {
             // What was before it was taken away on purpose.
@@ -222,7 +218,7 @@ impl Deployer for Gitops {
             if history.iter().any(|known| joined(&known.manifests) == *text) {
                 continue;
             }
-            history.extend(self.deployment(cx, (text, &version), &candidates, &known)?);
+            history.extend(self.deployment(cx, (text, &version), &tried, &known)?);
         }
         Ok(history)
     }
@@ -234,24 +230,20 @@ impl Deployer for Gitops {
     async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
         let plan = Plan::read(changes)?;
         let branches = self.environment.open(cx).await?;
-        if let Some(write) = &plan.candidate {
-            self.commit(cx, &branches, &self.candidate, write).await?;
-        }
-        // What is gone is found by nobody who would finish the rest; so the rest comes first.
-        let first = matches!(changes.desired, Desired::Absent(_));
-        if let Some(write) = plan.production.as_ref().filter(|_| first) {
-            self.commit(cx, &branches, &self.production, write).await?;
+        for write in &plan.before {
+            self.commit(cx, &branches, write).await?;
         }
         let inner = match &plan.inner {
             Some(inner) => Some(self.inner.apply(cx, inner).await?),
             None => None,
         };
-        if let Some(write) = plan.production.as_ref().filter(|_| !first) {
-            self.commit(cx, &branches, &self.production, write).await?;
+        for write in &plan.after {
+            self.commit(cx, &branches, write).await?;
         }
         match (&changes.desired, inner) {
             (Desired::Released { .. } | Desired::Restored(_), Some(inner)) => {
-                let Some(commit) = self.brought(cx, &branches, &inner.manifests).await? else {
+                let tried = self.tried(cx, &branches).await?;
+                let Some(commit) = tried.commit_of(&joined(&inner.manifests)) else {
                     return Err(Error::conflict(format!(
                         "`{}` of branch `{}` changed meanwhile",
                         self.file, self.candidate

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use shipway_core::{
-    Change, ChangeSet, Context, Deployment, Desired, Digest, Error, Level, Manifests, ObjectId, Result,
-    State, Verb,
+    Change, ChangeSet, Context, Deployment, Desired, Digest, Error, Feature, Level, Manifests, ObjectId,
+    Result, State, Verb,
 };
 use shipway_git::NewCommit;
 use shipway_oci::digest_of;
 
 use super::{
-    Gitops, REMEMBERED,
+    Gitops,
     environment::Branches,
     message,
     source::{self, Source},
@@ -20,16 +20,17 @@ use crate::manifests::joined;
 const FORM: u32 = 1;
 
 /// What `apply` does, in this order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Plan {
-    pub(super) candidate: Option<Write>,
+    pub(super) before: Vec<Write>,
     pub(super) inner: Option<ChangeSet>,
-    pub(super) production: Option<Write>,
+    pub(super) after: Vec<Write>,
 }
 
 /// What a branch shall hold, and did: a commit where that is not the same.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Write {
+    branch: String,
     /// What the file held when it was looked at; none where there was no file.
     was: Option<Digest>,
     /// What it shall hold; none to remove it.
@@ -63,48 +64,64 @@ pub(super) fn outer_of(inner: &Deployment, commit: impl Into<String>) -> Result<
 impl Gitops {
     pub(super) async fn plan(&self, cx: &Context, desired: &Desired) -> Result<ChangeSet> {
         let branches = self.environment.open(cx).await?;
-        let look = Look { gitops: self, cx, branches: &branches };
-        let (candidate, inner, production) = match desired {
+        let (candidate, production) = (self.candidate.as_str(), self.production.as_str());
+        let write = async |branch, text, message| self.write(cx, &branches, branch, text, message).await;
+        let mut plan = Plan::default();
+        let inner = match desired {
             Desired::Released { manifests, .. } => {
                 warn_of_secrets(cx, manifests);
                 let source = self.look_at_source(cx).await?;
                 let message = message::release(&manifests.release, source.as_ref());
-                let write = look.write(&self.candidate, Some(joined(manifests)), message).await?;
-                (Some(write), Some(desired.clone()), None)
+                plan.before.push(write(candidate, Some(joined(manifests)), message).await?);
+                Some(desired.clone())
             }
             Desired::Restored(earlier) => {
                 let message = message::restored(&earlier.revision, &earlier.manifests.release);
-                let write = look.write(&self.candidate, Some(joined(&earlier.manifests)), message).await?;
-                (Some(write), Some(Desired::Restored(inner_of(earlier)?)), None)
+                plan.before.push(write(candidate, Some(joined(&earlier.manifests)), message).await?);
+                Some(Desired::Restored(inner_of(earlier)?))
             }
             Desired::Settled(deployment) => {
-                let tip = branches.tip(cx, &self.candidate).await?;
-                let said = look.message(tip, deployment).await?;
+                let tried = self.tried(cx, &branches).await?;
+                let said = tried.version(&deployment.revision).map_or_else(
+                    || message::release(&deployment.manifests.release, None),
+                    |version| version.message.clone(),
+                );
                 let message = message::copied(&deployment.revision, &said);
-                let text = joined(&deployment.manifests);
-                let write = look.write(&self.production, Some(text), message).await?;
-                let settles = self.inner.capabilities().claims(shipway_core::Feature::Settle);
-                let inner = if settles { Some(Desired::Settled(inner_of(deployment)?)) } else { None };
-                (None, inner, Some(write))
+                plan.after.push(write(production, Some(joined(&deployment.manifests)), message).await?);
+                let settles = self.inner.capabilities().claims(Feature::Settle);
+                if settles { Some(Desired::Settled(inner_of(deployment)?)) } else { None }
             }
             Desired::Absent(deployment) => {
                 let message = message::removed(&deployment.manifests.release);
-                let candidate = look.write(&self.candidate, None, message.clone()).await?;
-                let production = look.write(&self.production, None, message).await?;
-                (Some(candidate), Some(Desired::Absent(inner_of(deployment)?)), Some(production))
+                // What is gone is found by nobody who would finish the rest; so the rest comes first.
+                for branch in [candidate, production] {
+                    plan.before.push(write(branch, None, message.clone()).await?);
+                }
+                Some(Desired::Absent(inner_of(deployment)?))
             }
             _ => return Err(Error::unsupported("the deployer `gitops` does not know what is desired")),
         };
-        let inner = match inner {
-            Some(inner) => Some(self.inner.diff(cx, &inner).await?),
-            None => None,
-        };
-        let mut changes = Vec::new();
-        changes.extend(candidate.as_ref().and_then(|write| self.change(&self.candidate, write)));
-        changes.extend(inner.iter().flat_map(|inner| inner.changes.iter().cloned()));
-        changes.extend(production.as_ref().and_then(|write| self.change(&self.production, write)));
-        let plan = Plan { candidate, inner, production };
+        if let Some(inner) = inner {
+            plan.inner = Some(self.inner.diff(cx, &inner).await?);
+        }
+        let mut changes: Vec<Change> = plan.before.iter().filter_map(|write| self.change(write)).collect();
+        changes.extend(plan.inner.iter().flat_map(|inner| inner.changes.iter().cloned()));
+        changes.extend(plan.after.iter().filter_map(|write| self.change(write)));
         Ok(ChangeSet::new(desired.clone()).changes(changes).state(State::new(FORM, &plan)?))
+    }
+
+    /// Returns what brings a branch to this text.
+    async fn write(
+        &self,
+        cx: &Context,
+        branches: &Branches<'_>,
+        branch: &str,
+        text: Option<String>,
+        message: String,
+    ) -> Result<Write> {
+        let tip = branches.tip(cx, branch).await?;
+        let now = branches.text(cx, tip, &self.file).await?;
+        Ok(Write { branch: branch.to_owned(), was: digest(now.as_deref()), text, message })
     }
 
     async fn look_at_source(&self, cx: &Context) -> Result<Option<Source>> {
@@ -113,7 +130,7 @@ impl Gitops {
     }
 
     /// Returns the commit as a change for people. Manifests may hold secrets, so it shows what the commit says.
-    fn change(&self, branch: &str, write: &Write) -> Option<Change> {
+    fn change(&self, write: &Write) -> Option<Change> {
         if write.was == digest(write.text.as_deref()) {
             return None;
         }
@@ -123,19 +140,13 @@ impl Gitops {
             (Some(_), None) => Verb::Delete,
         };
         let lines: String = write.message.lines().map(|line| format!("+ {line}\n")).collect();
-        let object = ObjectId::new("git", "File", format!("{branch}:{}", self.file));
+        let object = ObjectId::new("git", "File", format!("{}:{}", write.branch, self.file));
         Some(Change::new(object, verb).diff(lines))
     }
 
     /// Brings a branch to what was planned, once.
-    pub(super) async fn commit(
-        &self,
-        cx: &Context,
-        branches: &Branches<'_>,
-        branch: &str,
-        write: &Write,
-    ) -> Result<()> {
-        let (wanted, file, name) = (write.clone(), self.file.clone(), branch.to_owned());
+    pub(super) async fn commit(&self, cx: &Context, branches: &Branches<'_>, write: &Write) -> Result<()> {
+        let (wanted, file) = (write.clone(), self.file.clone());
         let new = NewCommit::new(self.author.clone(), cx.clock().now(), write.message.clone())
             .files([(self.file.clone(), write.text.clone().map(String::into_bytes))]);
         let make = move |now: Option<String>| {
@@ -145,28 +156,10 @@ impl Gitops {
             if digest(now.as_deref()) == wanted.was {
                 return Ok(Some(new.clone()));
             }
-            Err(Error::conflict(format!("`{file}` of branch `{name}` changed meanwhile"))
+            Err(Error::conflict(format!("`{file}` of branch `{}` changed meanwhile", wanted.branch))
                 .hint("look at what changed, and deploy again"))
         };
-        branches.commit_onto(cx, branch, &self.file, make).await.map(drop)
-    }
-
-    /// Returns the commit that brought the manifests to the candidate branch; where it lies too far back, the
-    /// branch's last one, if it still has them.
-    pub(super) async fn brought(
-        &self,
-        cx: &Context,
-        branches: &Branches<'_>,
-        manifests: &Manifests,
-    ) -> Result<Option<String>> {
-        let text = joined(manifests);
-        let tip = branches.tip(cx, &self.candidate).await?;
-        let versions = branches.versions(cx, tip, &self.file, REMEMBERED).await?;
-        if let Some(version) = versions.iter().find(|version| version.text.as_ref() == Some(&text)) {
-            return Ok(Some(version.commit.to_string()));
-        }
-        let now = branches.text(cx, tip, &self.file).await?;
-        Ok(tip.filter(|_| now == Some(text)).map(|tip| tip.to_string()))
+        branches.commit_onto(cx, &write.branch, &self.file, make).await.map(drop)
     }
 }
 
@@ -183,27 +176,4 @@ fn warn_of_secrets(cx: &Context, manifests: &Manifests) {
 
 fn digest(text: Option<&str>) -> Option<Digest> {
     text.map(|text| digest_of(text.as_bytes()))
-}
-
-struct Look<'a> {
-    gitops: &'a Gitops,
-    cx: &'a Context,
-    branches: &'a Branches<'a>,
-}
-
-impl Look<'_> {
-    /// Returns what brings a branch to this text.
-    async fn write(&self, branch: &str, text: Option<String>, message: String) -> Result<Write> {
-        let tip = self.branches.tip(self.cx, branch).await?;
-        let now = self.branches.text(self.cx, tip, &self.gitops.file).await?;
-        Ok(Write { was: digest(now.as_deref()), text, message })
-    }
-
-    /// Returns what the commit of a deployment said.
-    async fn message(&self, tip: Option<shipway_git::ObjectId>, deployment: &Deployment) -> Result<String> {
-        let versions = self.branches.versions(self.cx, tip, &self.gitops.file, REMEMBERED).await?;
-        let commit = versions.into_iter().find(|version| version.commit.to_string() == deployment.revision);
-        Ok(commit
-            .map_or_else(|| message::release(&deployment.manifests.release, None), |version| version.message))
-    }
 }

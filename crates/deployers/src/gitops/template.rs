@@ -1,6 +1,9 @@
 //! Manifests from templates: marks are replaced by texts, and images by name.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 use shipway_core::{Context, Error, Image, Level, Manifests, Release, Result};
@@ -79,7 +82,7 @@ pub(super) async fn render(
     let (templates, release) = (templates.to_vec(), release.clone());
     cx.blocking(move |cx| {
         let mut substitution = Substitution::new(values)?;
-        let (mut objects, mut images) = (Vec::new(), std::collections::BTreeSet::new());
+        let (mut objects, mut images) = (Vec::new(), BTreeSet::new());
         for template in &templates {
             let path = cx.path(template);
             let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
