@@ -21,7 +21,7 @@ fn texts(artifact: &Artifact) -> Tree {
 #[async_trait]
 impl Builder for Pages {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().writes([StoreKind::Registry, StoreKind::Layout])
+        Capabilities::new().version("pages 1").writes([StoreKind::Registry, StoreKind::Layout])
     }
 
     async fn inputs(&self, _cx: &Context, artifact: &Artifact) -> Result<Inputs> {

@@ -9,13 +9,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::json;
 use shipway::{
-    Answer, Artifact, BuildRequest, Builder, Cache, CacheRecord, Capabilities, Case, CaseOutcome, ChangeSet,
-    Command, Context, Decision, Declaration, Deployer, Deployment, Desired, Error, ErrorKind, EventKind,
-    Fingerprint, Gates, Health, Image, Inputs, Level, Manifest, Manifests, MemoryCache, ObjectId, Phase,
-    Question, Release, Result, SecretId, Stream, Subject, TestReport, Tester, Timestamp, Unit,
-    builders::Native, deployers::Memory,
+    Answer, Artifact, BuildRequest, Builder, Cache, Capabilities, Case, CaseOutcome, ChangeSet, Command,
+    Context, Decision, Deployer, Deployment, Desired, Error, ErrorKind, EventKind, Gates, Health, Image,
+    Inputs, Level, Manifest, Manifests, MemoryCache, ObjectId, Phase, Question, Release, Result, SecretId,
+    Stream, Subject, TestReport, Tester, Timestamp, Unit, builders::Native, deployers::Memory,
 };
 
 use crate::canaries::{DATA, GIVEN, LAST_APPLIED, STRING_DATA, base64, forms, told};
@@ -195,34 +195,15 @@ pub(crate) struct Watched {
     pub(crate) put: Mutex<Vec<String>>,
 }
 
-impl Watched {
-    fn note(&self, maker: &str, text: serde_json::Result<String>) {
-        let text = text.expect("it is plain data");
-        self.put.lock().expect("no panic").push(format!("{maker} {text}"));
-    }
-}
-
 #[async_trait]
 impl Cache for Watched {
-    async fn get(&self, maker: &str, fingerprint: &Fingerprint) -> Result<Option<CacheRecord>> {
-        self.cache.get(maker, fingerprint).await
+    async fn get(&self, cx: &Context, key: &str) -> Result<Option<Bytes>> {
+        self.cache.get(cx, key).await
     }
 
-    async fn newest(&self, maker: &str) -> Result<Option<CacheRecord>> {
-        self.cache.newest(maker).await
-    }
-
-    async fn put(&self, maker: &str, record: CacheRecord) -> Result<()> {
-        self.note(maker, serde_json::to_string(&record));
-        self.cache.put(maker, record).await
-    }
-
-    async fn declaration(&self, maker: &str) -> Result<Option<Declaration>> {
-        self.cache.declaration(maker).await
-    }
-
-    async fn keep_declaration(&self, maker: &str, declaration: Declaration) -> Result<()> {
-        self.note(maker, serde_json::to_string(&declaration));
-        self.cache.keep_declaration(maker, declaration).await
+    async fn put(&self, cx: &Context, key: &str, value: Bytes) -> Result<()> {
+        let text = String::from_utf8_lossy(&value);
+        self.put.lock().expect("no panic").push(format!("{key} {text}"));
+        self.cache.put(cx, key, value).await
     }
 }

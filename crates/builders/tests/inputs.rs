@@ -137,7 +137,7 @@ async fn options_read_what_they_and_their_commands_name() {
     tree web ["*", "!cmd", "!go.mod"]
     "#);
     let facts: Vec<&str> = inputs.facts.keys().map(String::as_str).collect();
-    assert_eq!(facts, ["SOURCE_DATE_EPOCH", "builder", "layers", "options", "platform here"]);
+    assert_eq!(facts, ["SOURCE_DATE_EPOCH", "layers", "options", "platform here"]);
     let options = &inputs.facts["options"];
     assert!(options.contains(r#""command":["go","build"]"#), "{options}");
 }

@@ -26,15 +26,16 @@ mod value;
 
 pub use self::{
     artifact::{Artifact, BuildRequest, TagRequest},
-    cache::{Cache, Declaration, MemoryCache, Record as CacheRecord, Snapshot},
+    cache::{Cache, MemoryCache, Snapshot},
     capability::{Capabilities, Feature},
     catalog::{Catalog, Part, PluginConfig},
     change::{Change, ChangeSet, Desired, Verb},
     command::{Command, Exit, Mount, MountSource, RunRequest, SecretId, Volume},
     context::{
-        Cancel, CancelReason, Clock, Context, Credentials, Disk, DiskFile, Entry, EntryKind, Files,
-        FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login, LoginKind, OpenFile, Printed,
-        Processes, RunContext, Secret, Stage, SystemClock, World, create_beside, publish,
+        Cancel, CancelReason, Clock, Context, Credentials, Disk, DiskCache, DiskEntry, DiskFile, DiskLock,
+        Entry, EntryKind, Files, FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login,
+        LoginKind, OpenFile, Printed, Processes, RunContext, Secret, Stage, SystemClock, World,
+        create_beside, publish,
     },
     declare::{inputs_of_command, inputs_of_paths},
     deployment::{Deployment, Health, Phase, Timestamp},
@@ -50,9 +51,10 @@ pub use self::{
     release::{Manifest, Manifests, ObjectId, Release, State},
     role::{Builder, Deployer, Runner, Tagger, Tester},
     run::{
-        Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, Driver, Gate, Gates, Need, Observed,
-        ObservedBuild, Output, Pipeline, Plan, Policy, Question, Report, Schedule, SharedVolume, Step,
-        StepWork, Stop, Task, Verdict, Verify, Watch, When,
+        Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, Driver, Gate, Gates, Journal,
+        JournalEntry, JournalWriter, MemoryJournal, Need, Observed, ObservedBuild, OpenJournal, Output,
+        Pipeline, Plan, Policy, Question, Report, Schedule, SharedVolume, Step, StepWork, Stop, Task,
+        Verdict, Verify, Watch, When,
     },
     test_report::{Case, CaseOutcome, Subject, TestReport},
 };

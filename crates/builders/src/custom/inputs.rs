@@ -17,7 +17,6 @@ impl Custom {
             (None, None) => inputs_of_paths(cx, &artifact.context, &given.paths, &given.ignore).await?,
         };
         let mut fact = |name: &str, value: String| inputs.facts.insert(name.to_owned(), value);
-        fact("builder", format!("custom {}", env!("CARGO_PKG_VERSION")));
         fact("options", serde_json::to_string(self.options.as_ref()).unwrap_or_default());
         Ok(inputs)
     }

@@ -73,6 +73,7 @@ impl Custom {
 impl Builder for Custom {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new()
+            .version(concat!("custom ", env!("CARGO_PKG_VERSION")))
             .reads([StoreKind::Registry, StoreKind::Daemon])
             .writes([StoreKind::Registry, StoreKind::Daemon])
             .features([Feature::MultiPlatform])

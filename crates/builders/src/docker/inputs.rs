@@ -35,7 +35,6 @@ impl Docker {
             })
             .await?;
         let mut fact = |name: &str, value: String| inputs.facts.insert(name.to_owned(), value);
-        fact("builder", format!("docker {}", env!("CARGO_PKG_VERSION")));
         fact("options", serde_json::to_string(self.options.as_ref()).unwrap_or_default());
         for (name, value) in &plan.args {
             fact(&format!("build argument {name}"), value.clone());

@@ -55,6 +55,7 @@ impl Docker {
 impl Builder for Docker {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new()
+            .version(concat!("docker ", env!("CARGO_PKG_VERSION")))
             .limits([("docker-daemon".to_owned(), 4)])
             .reads(BTreeSet::from([StoreKind::Daemon, StoreKind::Registry, StoreKind::Layout]))
             .writes([StoreKind::Daemon, StoreKind::Registry, StoreKind::Layout])

@@ -35,7 +35,6 @@ impl Native {
         self.declare_sources(cx, artifact, &description::dependencies(&self.options)?, &[], &mut inputs);
 
         let mut fact = |name: &str, value: String| inputs.facts.insert(name.to_owned(), value);
-        fact("builder", format!("native {}", env!("CARGO_PKG_VERSION")));
         let Compression { format, level, .. } = self.compression;
         fact("layers", format!("form {FORM}, {} level {level}", format.as_str()));
         fact("options", serde_json::to_string(&self.options).unwrap_or_default());

@@ -79,6 +79,7 @@ impl Native {
 impl Builder for Native {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new()
+            .version(concat!("native ", env!("CARGO_PKG_VERSION")))
             .reads(BTreeSet::from([StoreKind::Registry, StoreKind::Layout]))
             .writes([StoreKind::Registry, StoreKind::Layout])
             .features([Feature::MultiPlatform])

@@ -2,10 +2,12 @@
 //! their fingerprints.
 
 mod content;
+mod results;
 mod snapshot;
 mod store;
 
+pub(crate) use self::results::{Declaration, Known, Results};
 pub use self::{
     snapshot::Snapshot,
-    store::{Cache, Declaration, MemoryCache, Record},
+    store::{Cache, MemoryCache},
 };

@@ -1,4 +1,4 @@
-//! Where results are recorded.
+//! Where what can be made again is kept.
 
 use std::{
     collections::BTreeMap,
@@ -7,65 +7,32 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
-use super::Snapshot;
-use crate::{Fingerprint, Inputs, Output, Result, value::value};
+use crate::{Context, DiskCache, Error, Result};
 
-value! {
-    /// A result and the inputs that it was made of.
-    pub struct Record {
-        /// The inputs.
-        pub snapshot: Snapshot,
-        /// What was made.
-        pub output: Output,
-        ;
-    }
-}
-
-value! {
-    /// A declaration that was slow to make, and what it was made from.
-    pub struct Declaration {
-        /// The snapshot of its [`Inputs::listed_by`].
-        pub listed_by: Snapshot,
-        /// The declaration.
-        pub inputs: Inputs,
-        ;
-    }
-}
-
-/// Keeps results by what made them and from what. It may forget anything at any time.
+/// Keeps bytes under keys. It may forget anything at any time, and never gives other bytes than those that were put
+/// under the key last.
 ///
-/// A `maker` is a text that names the task across runs: its kind, part and target.
+/// A key is any text; what is put under one is at most some megabytes.
 #[async_trait]
 pub trait Cache: Debug + Send + Sync + 'static {
-    /// Returns the result that the maker recorded under this fingerprint.
-    async fn get(&self, maker: &str, fingerprint: &Fingerprint) -> Result<Option<Record>>;
+    /// Returns what was put under the key.
+    ///
+    /// # Errors
+    /// Whatever keeps it from looking; who asks may go on as if there were nothing.
+    async fn get(&self, cx: &Context, key: &str) -> Result<Option<Bytes>>;
 
-    /// Returns the maker's newest result, to tell what changed since.
-    async fn newest(&self, maker: &str) -> Result<Option<Record>>;
-
-    /// Records a result, under its snapshot's fingerprint and as the newest.
-    async fn put(&self, maker: &str, record: Record) -> Result<()>;
-
-    /// Returns the declaration that was kept for the maker.
-    async fn declaration(&self, maker: &str) -> Result<Option<Declaration>>;
-
-    /// Keeps a declaration for the maker, instead of an earlier one.
-    async fn keep_declaration(&self, maker: &str, declaration: Declaration) -> Result<()>;
+    /// Puts bytes under the key, instead of what was there.
+    ///
+    /// # Errors
+    /// Whatever keeps it from keeping them; who puts may go on without.
+    async fn put(&self, cx: &Context, key: &str, value: Bytes) -> Result<()>;
 }
 
-/// A cache that lasts as long as the process.
+/// A cache that lasts as long as the process, without bounds.
 #[derive(Debug, Default)]
-pub struct MemoryCache(Mutex<Makers>);
-
-type Makers = BTreeMap<String, Kept>;
-
-#[derive(Debug, Default)]
-struct Kept {
-    records: BTreeMap<Fingerprint, Record>,
-    newest: Option<Fingerprint>,
-    declaration: Option<Declaration>,
-}
+pub struct MemoryCache(Mutex<BTreeMap<String, Bytes>>);
 
 impl MemoryCache {
     /// Returns an empty cache.
@@ -73,38 +40,36 @@ impl MemoryCache {
     pub fn new() -> Self {
         Self::default()
     }
-
-    fn with<T>(&self, maker: &str, look: impl FnOnce(&mut Kept) -> T) -> T {
-        let mut makers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        look(makers.entry(maker.to_owned()).or_default())
-    }
 }
 
 #[async_trait]
 impl Cache for MemoryCache {
-    async fn get(&self, maker: &str, fingerprint: &Fingerprint) -> Result<Option<Record>> {
-        Ok(self.with(maker, |kept| kept.records.get(fingerprint).cloned()))
+    async fn get(&self, _cx: &Context, key: &str) -> Result<Option<Bytes>> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
-    async fn newest(&self, maker: &str) -> Result<Option<Record>> {
-        Ok(self.with(maker, |kept| kept.records.get(kept.newest.as_ref()?).cloned()))
-    }
-
-    async fn put(&self, maker: &str, record: Record) -> Result<()> {
-        self.with(maker, |kept| {
-            let fingerprint = record.snapshot.fingerprint();
-            kept.newest = Some(fingerprint.clone());
-            kept.records.insert(fingerprint, record);
-        });
+    async fn put(&self, _cx: &Context, key: &str, value: Bytes) -> Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), value);
         Ok(())
     }
+}
 
-    async fn declaration(&self, maker: &str) -> Result<Option<Declaration>> {
-        Ok(self.with(maker, |kept| kept.declaration.clone()))
+#[async_trait]
+impl Cache for DiskCache {
+    async fn get(&self, cx: &Context, key: &str) -> Result<Option<Bytes>> {
+        let (this, key) = (self.clone(), key.to_owned());
+        cx.blocking(move |_| {
+            let found = this.load(&key).map_err(|error| Error::io("read", this.folder(), error))?;
+            Ok(found.map(Bytes::from))
+        })
+        .await
     }
 
-    async fn keep_declaration(&self, maker: &str, declaration: Declaration) -> Result<()> {
-        self.with(maker, |kept| kept.declaration = Some(declaration));
-        Ok(())
+    async fn put(&self, cx: &Context, key: &str, value: Bytes) -> Result<()> {
+        let (this, key) = (self.clone(), key.to_owned());
+        cx.blocking(move |_| {
+            this.store(&key, &value).map_err(|error| Error::io("write", this.folder(), error))
+        })
+        .await
     }
 }

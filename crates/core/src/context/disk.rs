@@ -1,15 +1,20 @@
-//! The door to Shipway's own durable files: layouts, registries, later cache and journal. Everything
-//! is made beside its place, synced and renamed, so that a crash leaves the old or the new, whole.
+//! The door to Shipway's own files: journals, caches, layouts, registries. What must last is made beside its
+//! place, synced and renamed, so that a crash leaves the old or the new, whole.
 
 use std::{
-    fmt::Debug,
+    any::Any,
+    fmt::{self, Debug},
     fs, io,
     io::{Read, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use rustix::fs::{Mode, OFlags};
+use rustix::{
+    fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT},
+    io::{Errno, retry_on_intr},
+};
 
 /// Durable files, as few operations as a crash-safe store needs; blocking.
 pub trait Disk: Debug + Send + Sync + 'static {
@@ -19,8 +24,15 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Opens a file to read it.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Returns the size of a file, or `None` when there is none.
-    fn size(&self, path: &Path) -> io::Result<Option<u64>>;
+    /// Returns what a look at a file shows, or `None` when there is none.
+    fn entry(&self, path: &Path) -> io::Result<Option<DiskEntry>>;
+
+    /// Notes that a file is used now, which [`DiskEntry::used`] then shows.
+    fn touch(&self, path: &Path) -> io::Result<()>;
+
+    /// Returns the lock that this file stands for, made if it is missing, or `None` while somebody else has it, in
+    /// this process or in another. It ends with the value, or with the process.
+    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>>;
 
     /// Puts a file in the place of another, or of nothing, in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -36,6 +48,42 @@ pub trait Disk: Debug + Send + Sync + 'static {
 
     /// Returns the names in a folder, sorted; none if there is no folder.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+}
+
+/// What a look at a file shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiskEntry {
+    /// The size in bytes.
+    pub size: u64,
+    /// When it was written or touched last, in nanoseconds since 1970 by the disk's own clock.
+    pub used: i128,
+}
+
+impl DiskEntry {
+    /// Returns an entry, for another implementation of [`Disk`].
+    #[must_use]
+    pub fn new(size: u64, used: i128) -> Self {
+        Self { size, used }
+    }
+}
+
+/// A lock that lasts as long as this value.
+pub struct DiskLock {
+    _held: Box<dyn Any + Send + Sync>,
+}
+
+impl DiskLock {
+    /// Returns the lock that ends when `held` is dropped, for another implementation of [`Disk`].
+    pub fn new(held: impl Any + Send + Sync) -> Self {
+        Self { _held: Box::new(held) }
+    }
+}
+
+impl Debug for DiskLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskLock").finish_non_exhaustive()
+    }
 }
 
 /// A file being written.
@@ -112,11 +160,30 @@ impl Disk for HostDisk {
         Ok(Box::new(file))
     }
 
-    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+    fn entry(&self, path: &Path) -> io::Result<Option<DiskEntry>> {
         match fs::symlink_metadata(path) {
-            Ok(metadata) => Ok(Some(metadata.len())),
+            Ok(metadata) => {
+                let used = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+                Ok(Some(DiskEntry { size: metadata.len(), used }))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        let moment = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+        let times = Timestamps { last_access: moment(UTIME_OMIT), last_modification: moment(UTIME_NOW) };
+        Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
+        // To be written, because NFS locks no other files so; not through a link to somebody else's.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?;
+        match retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            taken => Ok(Some(taken.map(|()| DiskLock::new(file))?)),
         }
     }
 
@@ -197,8 +264,14 @@ mod tests {
             fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
                 HostDisk.open(&self.at(path))
             }
-            fn size(&self, path: &Path) -> io::Result<Option<u64>> {
-                HostDisk.size(&self.at(path))
+            fn entry(&self, path: &Path) -> io::Result<Option<DiskEntry>> {
+                HostDisk.entry(&self.at(path))
+            }
+            fn touch(&self, path: &Path) -> io::Result<()> {
+                HostDisk.touch(&self.at(path))
+            }
+            fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
+                HostDisk.lock(&self.at(path))
             }
             fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
                 HostDisk.rename(&self.at(from), &self.at(to))
@@ -223,6 +296,22 @@ mod tests {
     }
 
     #[test]
+    fn one_has_a_lock_and_a_touch_is_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a");
+        let held = HostDisk.lock(&path).expect("made").expect("free");
+        assert!(HostDisk.lock(&path).expect("there").is_none());
+        drop(held);
+        assert!(HostDisk.lock(&path).expect("there").is_some());
+        let used = || HostDisk.entry(&path).expect("known").expect("there").used;
+        let long_ago = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+        fs::File::open(&path).expect("opened").set_times(long_ago).expect("set");
+        assert_eq!(used(), 0);
+        HostDisk.touch(&path).expect("touched");
+        assert!(used() > 0);
+    }
+
+    #[test]
     fn a_file_is_published_whole_or_not_at_all() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a");
@@ -234,7 +323,8 @@ mod tests {
         assert_eq!(cut.expect_err("fails").to_string(), "cut");
         assert_eq!(fs::read(&path).expect("there"), b"old");
         assert_eq!(HostDisk.list(folder.path()).expect("listed"), ["a"]);
-        assert_eq!(HostDisk.size(&path).expect("known"), Some(3));
+        let size = |path: &Path| HostDisk.entry(path).expect("known").map(|entry| entry.size);
+        assert_eq!(size(&path), Some(3));
         let fifo = folder.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
             .expect("made");
@@ -242,6 +332,6 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
         HostDisk.remove(&path).expect("removed");
         HostDisk.remove(&path).expect("removed twice");
-        assert_eq!(HostDisk.size(&path).expect("known"), None);
+        assert_eq!(size(&path), None);
     }
 }

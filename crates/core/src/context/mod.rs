@@ -5,6 +5,7 @@ mod cancel;
 mod clock;
 mod credentials;
 mod disk;
+mod disk_cache;
 mod files;
 mod images;
 mod known;
@@ -28,7 +29,8 @@ pub use self::{
     cancel::{Cancel, CancelReason, Stage},
     clock::{Clock, SystemClock},
     credentials::{Credentials, FixedCredentials, Login, LoginKind, Secret},
-    disk::{Disk, DiskFile, HostDisk, create_beside, publish},
+    disk::{Disk, DiskEntry, DiskFile, DiskLock, HostDisk, create_beside, publish},
+    disk_cache::DiskCache,
     files::{Entry, EntryKind, Files, HostFiles, OpenFile},
     images::Images,
     printed::Printed,
@@ -139,6 +141,12 @@ impl Context {
     #[must_use]
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.world().disk
+    }
+
+    /// Returns where what can be made again is kept, if the embedder gave it a place; nothing in it is sure to last.
+    #[must_use]
+    pub fn cache(&self) -> Option<&Arc<DiskCache>> {
+        self.world().cache.as_ref()
     }
 
     /// Returns the variable of the environment that the embedder handed over.

@@ -17,8 +17,8 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Cancel, Clock, Context, Credentials, Disk, Files, FixedCredentials, HostDisk, HostFiles, HostProcesses,
-    Images, Inner, Processes, SystemClock, known::KnownHashes, mask::Masks, once::Once,
+    Cancel, Clock, Context, Credentials, Disk, DiskCache, Files, FixedCredentials, HostDisk, HostFiles,
+    HostProcesses, Images, Inner, Processes, SystemClock, known::KnownHashes, mask::Masks, once::Once,
 };
 use crate::{
     Error, Result,
@@ -52,6 +52,9 @@ pub struct World {
     pub credentials: Arc<dyn Credentials>,
     /// The door to durable files.
     pub disk: Arc<dyn Disk>,
+    /// Where what can be made again is kept: results of builds, hashes of files, pieces of layers; in memory only
+    /// when absent.
+    pub cache: Option<Arc<DiskCache>>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
 }
@@ -70,6 +73,7 @@ impl World {
             images: Arc::new(NoImages),
             credentials: Arc::new(FixedCredentials::new()),
             disk: Arc::new(HostDisk),
+            cache: None,
             sink: Arc::new(Discard),
         }
     }
@@ -127,6 +131,22 @@ impl World {
     #[must_use]
     pub fn disk(mut self, disk: impl Disk) -> Self {
         self.disk = Arc::new(disk);
+        self
+    }
+
+    /// Sets where what can be made again is kept; many processes may use one folder.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use shipway_core::{DiskCache, HostDisk, World};
+    ///
+    /// let cache = DiskCache::new(Arc::new(HostDisk), "/home/ann/.cache/shipway").limit(10 << 30);
+    /// let world = World::host("/src").cache(cache);
+    /// # let _ = world;
+    /// ```
+    #[must_use]
+    pub fn cache(mut self, cache: DiskCache) -> Self {
+        self.cache = Some(Arc::new(cache));
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod driver;
 mod gate;
+mod journal;
 mod lower;
 mod observe;
 mod perform;
@@ -15,6 +16,7 @@ mod step;
 pub use self::{
     driver::Driver,
     gate::{Answer, Decision, Decisions, Gates, Question},
+    journal::{Entry as JournalEntry, Journal, JournalWriter, MemoryJournal, OpenJournal},
     observe::{Observed, ObservedBuild, Verify},
     pipeline::{Build, Deploy, Gate, Pipeline, Watch},
     plan::{Action, Aim, Allow, Output, Plan, Policy, Task, Verdict, When},

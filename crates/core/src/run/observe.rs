@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Build, Need, Output, Pipeline, Plan, Schedule, Task, Verdict, lower,
-    lower::lower as lower_pipeline,
+    Action, Build, Need, Pipeline, Plan, Schedule, Task, Verdict, lower, lower::lower as lower_pipeline,
 };
 use crate::{
     Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, Tag, TaskId,
-    cache::{Cache, Declaration, Snapshot},
+    cache::{Cache, Declaration, Known, Results, Snapshot},
     value::value,
 };
 
@@ -88,7 +87,8 @@ impl Recorded<'_> {
             listing.set("artifact", &format!("{:?}", self.build.artifact));
             Ok::<_, Error>(listing)
         };
-        if let Some(kept) = self.cache.declaration(&maker).await?
+        let results = Results { cx, cache: self.cache, maker: &maker };
+        if let Some(kept) = results.declaration().await?
             && let Some(listed_by) = &kept.inputs.listed_by
             && listing(listed_by).await.is_ok_and(|now| now == kept.listed_by)
         {
@@ -97,7 +97,7 @@ impl Recorded<'_> {
         let inputs = self.build.builder.inputs(cx, &self.build.artifact).await?;
         if let Some(listed_by) = &inputs.listed_by {
             let listed_by = listing(listed_by).await?;
-            self.cache.keep_declaration(&maker, Declaration::new(listed_by, inputs.clone())).await?;
+            results.keep_declaration(&Declaration { listed_by, inputs: inputs.clone() }).await?;
         }
         Ok(inputs)
     }
@@ -106,17 +106,16 @@ impl Recorded<'_> {
     pub(super) async fn snapshot(&self, cx: &Context, inputs: &Inputs) -> Result<Snapshot> {
         let mut snapshot = Snapshot::take(cx, inputs).await?;
         let platforms = self.build.artifact.platforms.iter().map(ToString::to_string);
+        snapshot.set("builder", &self.build.builder.capabilities().version);
         snapshot.set("platforms", &platforms.collect::<Vec<_>>().join(","));
         Ok(snapshot)
     }
 
     pub(super) async fn look_up(&self, cx: &Context, snapshot: &Snapshot) -> Result<Lookup> {
         let maker = maker(self.build, self.store);
-        match self.cache.get(&maker, &snapshot.fingerprint()).await? {
-            Some(record) => {
-                let Output::Image(image) = record.output else {
-                    return Ok(Lookup::Missing(vec![Reason::First]));
-                };
+        let results = Results { cx, cache: self.cache, maker: &maker };
+        match results.image(&snapshot.fingerprint()).await? {
+            Some(Known { image, .. }) => {
                 if self.verify == Verify::Never
                     || cx.images().find(cx, &image.store, &image.reference()).await?.is_some()
                 {
@@ -124,16 +123,17 @@ impl Recorded<'_> {
                 }
                 Ok(Lookup::Missing(vec![Reason::Gone(image.reference())]))
             }
-            None => Ok(Lookup::Missing(match self.cache.newest(&maker).await? {
-                Some(record) => snapshot.reasons(&record.snapshot),
+            None => Ok(Lookup::Missing(match results.newest().await? {
+                Some(newest) => snapshot.reasons(&newest),
                 None => vec![Reason::First],
             })),
         }
     }
 
-    pub(super) async fn record(&self, snapshot: Snapshot, image: &Image) -> Result<()> {
-        let record = crate::cache::Record::new(snapshot, Output::Image(image.clone()));
-        self.cache.put(&maker(self.build, self.store), record).await
+    pub(super) async fn record(&self, cx: &Context, snapshot: &Snapshot, image: &Image) -> Result<()> {
+        let results = Results { cx, cache: self.cache, maker: &maker(self.build, self.store) };
+        results.keep_image(&snapshot.fingerprint(), image).await?;
+        results.keep_newest(snapshot).await
     }
 }
 

@@ -255,7 +255,7 @@ impl Work {
             complete(&mut after, &requires, tag.as_ref());
             let changed = after.reasons(&snapshot);
             if changed.is_empty() {
-                return recorded.record(snapshot, &image).await;
+                return recorded.record(cx, &snapshot, &image).await;
             }
             let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
             Err(Error::conflict(format!("{} during the build", changed.join(", "))))

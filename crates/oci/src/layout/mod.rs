@@ -80,7 +80,7 @@ impl Layout {
                     }
                     let _held = FolderLock::wait(path)?;
                     for (name, content) in [("oci-layout", index::VERSION), ("index.json", index::EMPTY)] {
-                        if disk.size(&path.join(name))?.is_none() {
+                        if disk.entry(&path.join(name))?.is_none() {
                             publish(&**disk, &path.join(name), |file| file.write_all(content))?;
                         }
                     }
@@ -262,7 +262,8 @@ impl Distribution for Layout {
 
 impl Layout {
     fn size(&self, path: &Path) -> Result<Option<u64>> {
-        self.0.disk.size(path).map_err(|error| Error::io("read", path, error))
+        let entry = self.0.disk.entry(path).map_err(|error| Error::io("read", path, error))?;
+        Ok(entry.map(|entry| entry.size))
     }
 
     /// Checks that all that a manifest points to is there.

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use shipway_core::{DiskFile, HostDisk};
+use shipway_core::{DiskEntry, DiskFile, DiskLock, HostDisk};
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
@@ -209,9 +209,19 @@ impl Disk for Failing {
         HostDisk.open(path)
     }
 
-    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+    fn entry(&self, path: &Path) -> io::Result<Option<DiskEntry>> {
         step(&self.left)?;
-        HostDisk.size(path)
+        HostDisk.entry(path)
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        step(&self.left)?;
+        HostDisk.touch(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
+        step(&self.left)?;
+        HostDisk.lock(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -36,7 +36,7 @@ impl Store {
 
     fn remove_tag(&self, repository: &str, tag: &Tag) -> io::Result<bool> {
         let path = self.tags(repository).join(tag.as_str());
-        let there = self.disk().size(&path)?.is_some();
+        let there = self.disk().entry(&path)?.is_some();
         if there {
             self.take_away(&path)?;
         }
@@ -47,7 +47,7 @@ impl Store {
     pub(super) fn remove_blob(&self, repository: &str, digest: &Digest) -> io::Result<bool> {
         let _alone = self.alone();
         let entry = self.entry(repository, "_blobs", digest);
-        if self.disk().size(&entry)?.is_none() {
+        if self.disk().entry(&entry)?.is_none() {
             return Ok(false);
         }
         self.take_away(&entry)?;
@@ -58,7 +58,7 @@ impl Store {
     fn take_away(&self, path: &Path) -> io::Result<()> {
         self.disk().remove(path)?;
         match path.parent() {
-            Some(folder) if self.disk().size(folder)?.is_some() => self.disk().sync_dir(folder),
+            Some(folder) if self.disk().entry(folder)?.is_some() => self.disk().sync_dir(folder),
             _ => Ok(()),
         }
     }
@@ -69,7 +69,7 @@ impl Store {
         while let Some(folder) = folders.pop() {
             for kind in ["_blobs", "_manifests"] {
                 let entry = folder.join(kind).join(digest.algorithm()).join(digest.hex());
-                if self.disk().size(&entry)?.is_some() {
+                if self.disk().entry(&entry)?.is_some() {
                     return Ok(());
                 }
             }

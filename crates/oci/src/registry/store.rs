@@ -86,8 +86,8 @@ impl Store {
 
     /// Returns the size of a repository's blob.
     pub(super) fn blob_size(&self, repository: &str, digest: &Digest) -> io::Result<Option<u64>> {
-        match self.disk.size(&self.entry(repository, "_blobs", digest))? {
-            Some(_) => self.disk.size(&self.content(digest)),
+        match self.disk.entry(&self.entry(repository, "_blobs", digest))? {
+            Some(_) => Ok(self.disk.entry(&self.content(digest))?.map(|entry| entry.size)),
             None => Ok(None),
         }
     }
@@ -123,7 +123,7 @@ impl Store {
 
     /// Returns whether a repository has a manifest.
     pub(super) fn has_manifest(&self, repository: &str, digest: &Digest) -> io::Result<bool> {
-        Ok(self.disk.size(&self.entry(repository, "_manifests", digest))?.is_some())
+        Ok(self.disk.entry(&self.entry(repository, "_manifests", digest))?.is_some())
     }
 
     /// Returns a repository's manifest.
@@ -189,7 +189,7 @@ impl Store {
 
     /// Makes a folder and those above it, each durable in the one above it.
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        if self.disk.size(path)?.is_some() {
+        if self.disk.entry(path)?.is_some() {
             return Ok(());
         }
         let Some(parent) = path.parent().filter(|_| path != &*self.folder) else {

@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use shipway_core::{
-    Command, Context, Credentials, Disk, DiskFile, Entry, Error, Exit, Files, Image, Images, Login, OpenFile,
-    Processes, Result, Secret, SecretId, Store, Target, Tree, World,
+    Command, Context, Credentials, Disk, DiskEntry, DiskFile, DiskLock, Entry, Error, Exit, Files, Image,
+    Images, Login, OpenFile, Processes, Result, Secret, SecretId, Store, Target, Tree, World,
 };
 
 use super::FakeClock;
@@ -112,7 +112,15 @@ impl Disk for Shut {
         shut_disk(path)
     }
 
-    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+    fn entry(&self, path: &Path) -> io::Result<Option<DiskEntry>> {
+        shut_disk(path)
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        shut_disk(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
         shut_disk(path)
     }
 

@@ -1,0 +1,77 @@
+//! What builds made, as it is kept in a cache: plain JSON under keys that name the build.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Cache, Snapshot};
+use crate::{Context, Error, Fingerprint, Image, Inputs, Result, Timestamp};
+
+/// An image that was made, or was seen to exist.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub(crate) image: Image,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
+/// A declaration that was slow to make, and what it was made from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Declaration {
+    /// The snapshot of its [`Inputs::listed_by`].
+    pub(crate) listed_by: Snapshot,
+    pub(crate) inputs: Inputs,
+}
+
+/// What a cache has of one maker: a text that names the build across runs, by kind, part and target.
+pub(crate) struct Results<'a> {
+    pub(crate) cx: &'a Context,
+    pub(crate) cache: &'a dyn Cache,
+    pub(crate) maker: &'a str,
+}
+
+impl Results<'_> {
+    /// Returns the image that is kept under this fingerprint.
+    pub(crate) async fn image(&self, fingerprint: &Fingerprint) -> Result<Option<Known>> {
+        self.get(&format!("image of {fingerprint}")).await
+    }
+
+    /// Keeps an image, which exists now.
+    pub(crate) async fn keep_image(&self, fingerprint: &Fingerprint, image: &Image) -> Result<()> {
+        let known = Known { image: image.clone(), at: self.cx.clock().now() };
+        self.put(&format!("image of {fingerprint}"), &known).await
+    }
+
+    /// Returns the inputs of the newest result, to tell what changed since.
+    pub(crate) async fn newest(&self) -> Result<Option<Snapshot>> {
+        self.get("newest").await
+    }
+
+    pub(crate) async fn keep_newest(&self, snapshot: &Snapshot) -> Result<()> {
+        self.put("newest", snapshot).await
+    }
+
+    pub(crate) async fn declaration(&self) -> Result<Option<Declaration>> {
+        self.get("declaration").await
+    }
+
+    pub(crate) async fn keep_declaration(&self, declaration: &Declaration) -> Result<()> {
+        self.put("declaration", declaration).await
+    }
+
+    /// The number grows when the form of what is kept does: what another form says is not found.
+    fn key(&self, what: &str) -> String {
+        format!("1 {what} {}", self.maker)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<Option<T>> {
+        let found = self.cache.get(self.cx, &self.key(what)).await?;
+        // What cannot be read was kept by a newer Shipway, or by somebody else: it is as if it were not there.
+        Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    async fn put(&self, what: &str, value: &(impl Serialize + Sync)) -> Result<()> {
+        let bytes = serde_json::to_vec(value)
+            .map_err(|error| Error::internal("a result has no form in JSON").source(error))?;
+        self.cache.put(self.cx, &self.key(what), Bytes::from(bytes)).await
+    }
+}
