@@ -9,6 +9,7 @@ mod perform;
 mod perform_step;
 mod pipeline;
 mod plan;
+mod ready;
 mod report;
 mod schedule;
 mod step;
