@@ -10,6 +10,7 @@ mod perform;
 mod perform_step;
 mod pipeline;
 mod plan;
+mod ready;
 mod recorded;
 mod recording;
 mod report;
