@@ -19,30 +19,58 @@ const BYTES: u64 = 8 * 1024 * 1024;
 
 const BUFFER: usize = 64 * 1024;
 
-/// Returns the hash of each entry below `root`, or nothing for a file that has gone since; in the order of the
-/// entries, whatever the count of threads. Of several errors it is the first entry's.
-pub(super) fn hash_entries(cx: &Context, root: &Path, entries: &[Entry]) -> Result<Vec<Option<String>>> {
-    let bytes: u64 = entries.iter().map(|entry| entry.size).sum();
-    let worth = (entries.len() / FILES).max(usize::try_from(bytes / BYTES).unwrap_or(MOST));
-    let threads = available_parallelism().map_or(1, usize::from).min(MOST).min(worth);
-    hash_on(threads, cx, root, entries)
+/// Something that was listed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item<'a> {
+    /// The folder that it was listed below.
+    pub(super) root: &'a Path,
+    pub(super) entry: &'a Entry,
 }
 
-fn hash_on(threads: usize, cx: &Context, root: &Path, entries: &[Entry]) -> Result<Vec<Option<String>>> {
-    if threads < 2 {
-        let mut buffer = vec![0; BUFFER];
-        return entries.iter().map(|entry| hash_entry(cx, root, entry, &mut buffer)).collect();
+/// Returns the hash of each item, or nothing for a file that has gone since; in the order of the items, whatever the
+/// count of threads. Of several errors it is the first item's.
+pub(super) fn hash_items(cx: &Context, items: &[Item<'_>]) -> Result<Vec<Option<String>>> {
+    let (mut hashes, mut unread) = (Vec::with_capacity(items.len()), Vec::new());
+    for (at, item) in items.iter().enumerate() {
+        let hash = match &item.entry.kind {
+            EntryKind::File => {
+                let known = cx.known_hashes().get(&cx.path(item.root).join(&item.entry.path), item.entry);
+                if known.is_none() {
+                    unread.push(at);
+                }
+                known.map(|hash| of_file(item.entry.mode, &hash))
+            }
+            EntryKind::Folder => Some(format!("folder {:04o}", item.entry.mode)),
+            EntryKind::Link(text) => Some(format!("link {text}")),
+            EntryKind::Special => Some("special".to_owned()),
+        };
+        hashes.push(hash);
     }
+    let files: Vec<Item<'_>> = unread.iter().map(|at| items[*at]).collect();
+    let bytes: u64 = files.iter().map(|file| file.entry.size).sum();
+    let worth = (files.len() / FILES).max(usize::try_from(bytes / BYTES).unwrap_or(MOST));
+    let threads = match worth {
+        0 | 1 => 1,
+        worth => available_parallelism().map_or(1, usize::from).min(MOST).min(worth),
+    };
+    for (at, hash) in unread.into_iter().zip(hash_on(threads, cx, &files)) {
+        hashes[at] = hash?;
+    }
+    Ok(hashes)
+}
+
+/// Returns what each file holds, up to the first error.
+fn hash_on(threads: usize, cx: &Context, files: &[Item<'_>]) -> Vec<Result<Option<String>>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let (mut buffer, mut hashes) = (vec![0; BUFFER], Vec::new());
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(entry) = entries.get(at) else { return hashes };
-            let hash = hash_entry(cx, root, entry, &mut buffer);
+            let Some(file) = files.get(at) else { return hashes };
+            let hash = hash_file(cx, *file, &mut buffer);
             if hash.is_err() {
                 // What comes before it is in somebody's hands already, and what comes after it is not needed.
-                next.store(entries.len(), Ordering::Relaxed);
+                next.store(files.len(), Ordering::Relaxed);
             }
             hashes.push((at, hash));
         }
@@ -55,7 +83,7 @@ fn hash_on(threads: usize, cx: &Context, root: &Path, entries: &[Entry]) -> Resu
                 std::thread::Builder::new().name("shipway-hash".to_owned()).spawn_scoped(scope, work).ok()
             })
             .collect();
-        let own = work();
+        let own = if files.is_empty() { Vec::new() } else { work() };
         let others =
             others.into_iter().flat_map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         own.into_iter().chain(others).collect()
@@ -64,42 +92,38 @@ fn hash_on(threads: usize, cx: &Context, root: &Path, entries: &[Entry]) -> Resu
     hashes.into_iter().map(|(_, hash)| hash).collect()
 }
 
-/// Returns the hash of what is listed, or nothing for a file that has gone since.
-fn hash_entry(cx: &Context, root: &Path, entry: &Entry, buffer: &mut [u8]) -> Result<Option<String>> {
+/// Returns the hash of what a file holds, or nothing if it has gone since.
+fn hash_file(cx: &Context, file: Item<'_>, buffer: &mut [u8]) -> Result<Option<String>> {
     cx.check_stopped()?;
-    Ok(Some(match &entry.kind {
-        EntryKind::File => {
-            let place = cx.path(root).join(&entry.path);
-            if let Some(hash) = cx.known_hashes().get(&place, entry) {
-                return Ok(Some(of_file(entry, &hash)));
-            }
-            // Not for people, but to be compared with what a file system writes down.
-            let now = cx.clock().now();
-            let OpenFile { entry: opened, mut reader, .. } = match cx.files().open(cx, root, &entry.path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                other => other?,
-            };
-            let mut hasher = blake3::Hasher::new();
-            loop {
-                cx.check_stopped()?;
-                let count = reader.read(buffer).map_err(|error| Error::io("read", &place, error))?;
-                if count == 0 {
-                    break;
-                }
-                hasher.update(&buffer[..count]);
-            }
-            let hash = hasher.finalize();
-            cx.known_hashes().keep(&place, &opened, now, hash);
-            of_file(&opened, &hash)
+    let place = cx.path(file.root).join(&file.entry.path);
+    // Not for people, but to be compared with what a file system writes down.
+    let now = cx.clock().now();
+    let OpenFile { entry: opened, mut reader, .. } = match cx.files().open(cx, file.root, &file.entry.path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let mut hasher = blake3::Hasher::new();
+    loop {
+        cx.check_stopped()?;
+        let count = reader.read(buffer).map_err(|error| Error::io("read", &place, error))?;
+        if count == 0 {
+            break;
         }
-        EntryKind::Folder => format!("folder {:04o}", entry.mode),
-        EntryKind::Link(text) => format!("link {text}"),
-        EntryKind::Special => "special".to_owned(),
-    }))
+        hasher.update(&buffer[..count]);
+    }
+    let hash = hasher.finalize();
+    cx.known_hashes().keep(&place, &opened, now, hash);
+    Ok(Some(of_file(opened.mode, &hash)))
 }
 
-fn of_file(entry: &Entry, hash: &blake3::Hash) -> String {
-    format!("{:04o} {}", entry.mode, hash.to_hex())
+/// As `format!("{mode:04o} {}", hash.to_hex())`, which takes several times as long.
+fn of_file(mode: u32, hash: &blake3::Hash) -> String {
+    let mut text = String::with_capacity(5 + 2 * blake3::OUT_LEN);
+    // Permission bits, with setuid, setgid and sticky, are four digits.
+    text.extend([9, 6, 3, 0].map(|shift| char::from(b'0' + (mode >> shift & 7) as u8)));
+    text.push(' ');
+    text.push_str(hash.to_hex().as_str());
+    text
 }
 
 #[cfg(test)]
@@ -119,8 +143,8 @@ mod tests {
     }
 
     impl Files for Numbered {
-        fn walk(&self, _: &Context, _: &Tree) -> Result<Vec<Entry>> {
-            Ok((0..300).map(|at| entry(&at.to_string())).collect())
+        fn walk_each(&self, _: &Context, _: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+            Ok(ignore.iter().map(|_| (0..300).map(|at| entry(&at.to_string())).collect()).collect())
         }
 
         fn entry(&self, _: &Context, _: &Path, path: &str) -> Result<Option<Entry>> {
@@ -143,10 +167,11 @@ mod tests {
         let world = World::host("/").files(Numbered { links });
         let cx = RunContext::new(world, "test").context(None, None, Cancel::new());
         let entries = cx.files().walk(&cx, &Tree::new("/"))?;
+        let items: Vec<_> = entries.iter().map(|entry| Item { root: Path::new("/"), entry }).collect();
         if threads == 0 {
-            return hash_entries(&cx, Path::new("/"), &entries);
+            return hash_items(&cx, &items);
         }
-        hash_on(threads, &cx, Path::new("/"), &entries)
+        hash_on(threads, &cx, &items).into_iter().collect()
     }
 
     #[test]

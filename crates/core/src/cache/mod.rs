@@ -2,8 +2,10 @@
 //! their fingerprints.
 
 mod content;
+mod foreign;
 mod results;
 mod snapshot;
+mod sources;
 mod store;
 
 pub(crate) use self::results::{Declaration, Known, Results};

@@ -14,6 +14,7 @@ mod mask;
 mod once;
 mod printed;
 mod process;
+mod walk;
 mod world;
 
 use std::{
