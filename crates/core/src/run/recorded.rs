@@ -70,14 +70,11 @@ impl Recorded {
 
     /// Returns the snapshots of the declared inputs, and of what core adds and knows beforehand.
     pub(super) async fn snapshots(cx: &Context, builds: &[Self], inputs: &[Inputs]) -> Result<Vec<Snapshot>> {
-        let mut snapshots = Vec::with_capacity(builds.len());
-        for (recorded, inputs) in builds.iter().zip(inputs) {
-            let mut snapshot = Snapshot::take(cx, inputs).await?;
-            let build = &recorded.build;
+        let mut snapshots = Snapshot::take_each(cx, &inputs.iter().collect::<Vec<_>>()).await?;
+        for (Self { build, .. }, snapshot) in builds.iter().zip(&mut snapshots) {
             snapshot.set("builder", &build.builder.capabilities().version);
             let platforms = build.artifact.platforms.iter().map(ToString::to_string);
             snapshot.set("platforms", &platforms.collect::<Vec<_>>().join(","));
-            snapshots.push(snapshot);
         }
         Ok(snapshots)
     }
