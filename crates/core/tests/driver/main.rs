@@ -9,6 +9,7 @@
 
 mod edges;
 mod fakes;
+mod gaps;
 mod gates;
 mod policies;
 mod resume;
