@@ -5,9 +5,9 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::json;
 use shipway::{
-    Artifact, Build, Cancel, Catalog, Clock, Deploy, DiskCache, Driver, Error, HostDisk, Outcome, Part, Pipeline,
-    PluginConfig, Release, Report, Result, Tag, TagRequest, Tagger, Timestamp, World, cluster::MemoryCluster,
-    deployers::Memory, oci::Registry,
+    Artifact, Build, Cancel, Catalog, Clock, Deploy, DiskCache, Driver, Error, HostDisk, Outcome, Part,
+    Pipeline, PluginConfig, Release, Report, Result, Tag, TagRequest, Tagger, Timestamp, World,
+    cluster::MemoryCluster, deployers::Memory, oci::Registry,
 };
 
 /// A clock that stands still.
@@ -106,7 +106,10 @@ impl Side {
     pub(crate) fn check(&self, report: &Report) -> Result<()> {
         let tag = report.image("web").and_then(|image| image.tag.as_ref()).map(Tag::as_str);
         let built = report.task("build:web") == Some(&Outcome::Succeeded);
-        if tag == Some(self.tag.as_str()) && built && report.state.pipeline == self.name && report.deployment("shop").is_some()
+        if tag == Some(self.tag.as_str())
+            && built
+            && report.state.pipeline == self.name
+            && report.deployment("shop").is_some()
         {
             return Ok(());
         }
@@ -117,7 +120,9 @@ impl Side {
     pub(crate) fn check_reused(&self, report: &Report) -> Result<()> {
         match report.task("build:web") {
             Some(Outcome::Reused) => Ok(()),
-            other => Err(Error::internal(format!("`{}` did not find what it had built: {other:?}", self.name))),
+            other => {
+                Err(Error::internal(format!("`{}` did not find what it had built: {other:?}", self.name)))
+            }
         }
     }
 }

@@ -51,9 +51,9 @@ pub use self::{
     release::{Manifest, Manifests, ObjectId, Release, State},
     role::{Builder, Deployer, Runner, Tagger, Tester},
     run::{
-        Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, Driver, Gate, Gates, Journal,
-        JournalEntry, JournalWriter, MemoryJournal, Need, Observed, ObservedBuild, OpenJournal, Output,
-        Pipeline, Plan, Policy, Question, Report, Schedule, SharedVolume, Step, StepWork, Stop, Task,
+        Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, DiskJournal, Driver, Gate, Gates,
+        Journal, JournalEntry, JournalWriter, MemoryJournal, Need, Observed, ObservedBuild, OpenJournal,
+        Output, Pipeline, Plan, Policy, Question, Report, Schedule, SharedVolume, Step, StepWork, Stop, Task,
         Verdict, Verify, Watch, When,
     },
     test_report::{Case, CaseOutcome, Subject, TestReport},

@@ -6,7 +6,7 @@
 //! What the clauses say is in CONTRACT.md; each has a number, and `cargo test B7` runs one.
 //!
 //! Besides, the kit has fakes of the doors to the world: [`ScriptedProcesses`], [`FakeClock`],
-//! [`Record`], [`MemoryCluster`], [`Registry`] and [`shut_world`]. The registry and the cluster fail on purpose when they
+//! [`Record`], [`MemoryCluster`], [`Registry`], [`RecordingDisk`], [`FailingDisk`] and [`shut_world`]. The registry and the cluster fail on purpose when they
 //! are told to:
 //!
 //! ```
@@ -56,7 +56,9 @@ pub use self::{
     builder::{Builders, builder},
     clause::{Clause, Outcome, Verdict},
     deployer::{ClusterTarget, DeployTarget, Deployers, deployer},
-    fakes::{FakeClock, Reply, ScriptedProcesses, shut_world},
+    fakes::{
+        DiskCrash, DiskFault, FailingDisk, FakeClock, RecordingDisk, Reply, ScriptedProcesses, shut_world,
+    },
     runner::{Runners, runner},
     suite::{Role, Suite, Trial},
     tagger::{Taggers, tagger},

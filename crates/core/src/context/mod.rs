@@ -25,7 +25,6 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::known::KnownHashes;
 pub use self::{
     cancel::{Cancel, CancelReason, Stage},
     clock::{Clock, SystemClock},
@@ -38,6 +37,7 @@ pub use self::{
     process::{HostProcesses, Processes},
     world::{RunContext, World},
 };
+pub(crate) use self::{disk::folder_of, known::KnownHashes};
 use crate::{
     Error, Result,
     command::{Command, Exit, SecretId},

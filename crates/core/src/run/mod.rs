@@ -20,7 +20,7 @@ mod step;
 pub use self::{
     driver::Driver,
     gate::{Answer, Decision, Decisions, Gates, Question},
-    journal::{Entry as JournalEntry, Journal, JournalWriter, MemoryJournal, OpenJournal},
+    journal::{DiskJournal, Entry as JournalEntry, Journal, JournalWriter, MemoryJournal, OpenJournal},
     observe::{Observed, ObservedBuild},
     pipeline::{Build, Deploy, Gate, Pipeline, Watch},
     plan::{Action, Aim, Allow, Output, Plan, Policy, Task, Verdict, When},

@@ -2,6 +2,11 @@
 //!
 //! It is not a sink of events: it may fail, and then nothing happens that is not in it.
 
+mod disk;
+mod form;
+mod texts;
+mod withheld;
+
 use std::{
     collections::BTreeMap,
     fmt::Debug,
@@ -11,6 +16,7 @@ use std::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::disk::DiskJournal;
 use super::{Output, Plan};
 use crate::{Error, Fingerprint, Outcome, Result, RunOutcome, TaskId, Timestamp};
 
@@ -66,7 +72,7 @@ pub trait Journal: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Conflict` while somebody else writes it; `Config` when the id is no name for a run; `BadOutput` when the
-    /// journal is damaged before its end.
+    /// journal is damaged before its end; `Unsupported` when a release wrote it that this one cannot follow.
     async fn open(&self, run: &str) -> Result<OpenJournal>;
 
     /// Returns what was written of a run; nothing when there is no such run.
@@ -103,7 +109,10 @@ impl OpenJournal {
 #[async_trait]
 pub trait JournalWriter: Debug + Send + Sync + 'static {
     /// Writes an entry after all that were written before. When this returns, it outlasts the process; where it is
-    /// to be `lasting`, it and all before it outlast a power cut.
+    /// to be `lasting`, it and all before it outlast a power cut. Several may be under way at once; one that is
+    /// dropped may have been written or not.
+    ///
+    /// What leaves the process holds no secrets: [`Entry::withheld`].
     ///
     /// # Errors
     /// Whatever keeps it from being written: then the run must do nothing more. After an error nothing is written

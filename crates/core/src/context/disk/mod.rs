@@ -1,20 +1,18 @@
 //! The door to Shipway's own files: journals, caches, layouts, registries. What must last is made beside its
 //! place, synced and renamed, so that a crash leaves the old or the new, whole.
 
+mod host;
+
 use std::{
     any::Any,
     fmt::{self, Debug},
-    fs, io,
+    io,
     io::{Read, Write},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use rustix::{
-    fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT},
-    io::{Errno, retry_on_intr},
-};
+pub use self::host::HostDisk;
 
 /// Durable files, as few operations as a crash-safe store needs; blocking.
 pub trait Disk: Debug + Send + Sync + 'static {
@@ -31,10 +29,11 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn touch(&self, path: &Path) -> io::Result<()>;
 
     /// Returns the lock that this file stands for, made if it is missing, or `None` while somebody else has it, in
-    /// this process or in another. It ends with the value, or with the process.
+    /// this process or in another. It ends with the value, or with the process. Only who has the lock may remove the
+    /// file; then the next to lock it makes another.
     fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>>;
 
-    /// Puts a file in the place of another, or of nothing, in one step.
+    /// Puts a file in the place of another, or of nothing, in one step. What is being written to it goes on to be.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Makes the entries of a folder durable: what was created, renamed or removed in it.
@@ -109,15 +108,18 @@ pub fn publish(
         file.sync()?;
         drop(file);
         disk.rename(&beside, path)?;
-        // The parent of a name alone is an empty path, which no folder has.
-        let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        disk.sync_dir(parent.unwrap_or(Path::new(".")))
+        disk.sync_dir(folder_of(path))
     })();
     if written.is_err() {
         // The first error is the one to tell.
         let _ = disk.remove(&beside);
     }
     written
+}
+
+/// Returns the folder that a path is in; the parent of a name alone is an empty path, which no folder has.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// Makes a new file beside `path`, named `.name.<process>-<count>.new`, to be renamed to it.
@@ -140,96 +142,11 @@ pub fn create_beside(disk: &dyn Disk, path: &Path) -> io::Result<(PathBuf, Box<d
     }
 }
 
-/// The machine's disk.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HostDisk;
-
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
-impl Disk for HostDisk {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(fs::File::create_new(path)?))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
-        // A FIFO must not block the one who opens it; a regular file ignores the flag.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-        }
-        Ok(Box::new(file))
-    }
-
-    fn entry(&self, path: &Path) -> io::Result<Option<DiskEntry>> {
-        match fs::symlink_metadata(path) {
-            Ok(metadata) => {
-                let used = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-                Ok(Some(DiskEntry { size: metadata.len(), used }))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn touch(&self, path: &Path) -> io::Result<()> {
-        let moment = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
-        let times = Timestamps { last_access: moment(UTIME_OMIT), last_modification: moment(UTIME_NOW) };
-        Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
-        // To be written, because NFS locks no other files so; not through a link to somebody else's.
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?;
-        match retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            taken => Ok(Some(taken.map(|()| DiskLock::new(file))?)),
-        }
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        fs::File::open(path)?.sync_all()
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
-        }
-        names.sort();
-        Ok(names)
-    }
-}
-
-impl DiskFile for fs::File {
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_all()
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the test looks at the real disk")]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -293,22 +210,6 @@ mod tests {
         let disk = Below(folder.path().to_owned());
         publish(&disk, Path::new("a"), |file| file.write_all(b"new")).expect("published");
         assert_eq!(fs::read(folder.path().join("a")).expect("there"), b"new");
-    }
-
-    #[test]
-    fn one_has_a_lock_and_a_touch_is_seen() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a");
-        let held = HostDisk.lock(&path).expect("made").expect("free");
-        assert!(HostDisk.lock(&path).expect("there").is_none());
-        drop(held);
-        assert!(HostDisk.lock(&path).expect("there").is_some());
-        let used = || HostDisk.entry(&path).expect("known").expect("there").used;
-        let long_ago = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
-        fs::File::open(&path).expect("opened").set_times(long_ago).expect("set");
-        assert_eq!(used(), 0);
-        HostDisk.touch(&path).expect("touched");
-        assert!(used() > 0);
     }
 
     #[test]
