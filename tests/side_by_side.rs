@@ -1,10 +1,6 @@
 //! Fifty pipelines at once in one process, each with its own catalog, cache, clock and environment: nothing is mixed up.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "the test prepares real sources, and may panic"
-)]
+#![expect(clippy::disallowed_methods, reason = "the test prepares real sources")]
 
 #[path = "../examples/two_pipelines/side.rs"]
 mod side;

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use serde_json::json;
 use shipway::{
     Artifact, Build, Cancel, Catalog, Clock, Deploy, DiskCache, Driver, Error, HostDisk, Outcome, Part,
-    Pipeline, PluginConfig, Release, Report, Result, Tag, TagRequest, Tagger, Timestamp, World,
+    Pipeline, PluginConfig, Release, Report, Result, SystemClock, Tag, TagRequest, Tagger, Timestamp, World,
     cluster::MemoryCluster, deployers::Memory, oci::Registry,
 };
 
-/// A clock that stands still.
+/// A clock whose calendar stands still, and whose pauses are real.
 #[derive(Debug)]
-struct Stopped(Timestamp);
+struct Stopped(Timestamp, SystemClock);
 
 #[async_trait]
 impl Clock for Stopped {
@@ -21,11 +21,11 @@ impl Clock for Stopped {
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::ZERO
+        self.1.elapsed()
     }
 
-    async fn sleep(&self, _duration: Duration) {
-        tokio::task::yield_now().await;
+    async fn sleep(&self, duration: Duration) {
+        self.1.sleep(duration).await;
     }
 }
 
@@ -67,7 +67,7 @@ impl Side {
         let folder = folder.join(name);
         let failed = |error| Error::io("write", &folder, error);
         fs::create_dir_all(folder.join("web")).map_err(failed)?;
-        fs::write(folder.join("web/Dockerfile"), "FROM scratch\nCOPY page /\n").map_err(failed)?;
+        fs::write(folder.join("web/Dockerfile"), "FROM scratch\nCOPY --chmod=755 page /page\nENTRYPOINT [\"/page\"]\n").map_err(failed)?;
         fs::write(folder.join("web/page"), name).map_err(failed)?;
         let registry = Registry::start(folder.join("registry"), Arc::new(HostDisk)).await?;
         let (mut catalog, mut options) = (shipway::catalog(), serde_json::Map::new());
@@ -83,7 +83,7 @@ impl Side {
         let shop = Deploy::new(Release::new("shop"), Arc::new(Memory::new(MemoryCluster::new())));
         let world: World = shipway::host(&folder)
             .env([("TEAM".to_owned(), format!("team-{name}"))])
-            .clock(Stopped(now))
+            .clock(Stopped(now, SystemClock::new()))
             .cache(DiskCache::new(Arc::new(HostDisk), folder.join("cache")));
         let tag = match tagger {
             "team" => format!("team-{name}"),

@@ -231,6 +231,11 @@ impl RunContext {
         &self.0.found
     }
 
+    /// Returns the text with every secret hidden, if it tells one.
+    pub(crate) fn hide(&self, text: &str) -> Option<String> {
+        self.0.masks.hide(text)
+    }
+
     /// Emits an event, with every secret hidden and in sequence.
     pub fn emit(&self, task: Option<TaskId>, mut kind: EventKind) {
         kind.for_each_text(&mut |text| {

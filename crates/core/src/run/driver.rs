@@ -15,7 +15,7 @@ use super::{
     Gates, Journal, JournalEntry as Entry, Observed, ObservedBuild, Pipeline, Plan, Report, Schedule, Verify,
     execution::{Execution, panicked},
     observe,
-    perform::{Unanswered, Work},
+    perform::{Made, Unanswered, Work},
     recording::{Earlier, Recording},
 };
 use crate::{
@@ -297,13 +297,14 @@ impl Driver {
         let start = self.world.clock.elapsed();
         let schedule = Schedule::new(&plan.tasks, self.slots)?;
         let finished = std::mem::take(&mut earlier.finished);
+        let made = Made { fingerprints: earlier.of_builds(&plan.tasks), ..Made::default() };
         let work = Arc::new(Work {
             pipeline: pipeline.clone(),
             cache: Arc::clone(&self.cache),
             verify: self.verify,
             gates: self.gates.clone(),
             retries: AtomicU32::new(self.retries),
-            made: Mutex::default(),
+            made: Mutex::new(made),
             seen,
             recording,
             earlier,

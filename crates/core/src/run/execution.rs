@@ -54,11 +54,16 @@ impl<'a> Execution<'a> {
 
     /// Takes note of what had ended before the run was gone on with, as if it had ended now.
     pub(super) async fn replay(&mut self, finished: Vec<Ended>) -> Result<()> {
-        let finished = self.work.whole_again(self.run, finished).await?;
-        for Ended { task, outcome, output } in finished {
-            if self.tasks.contains_key(&task) {
-                self.end(task, outcome, output);
+        let mut rendered = BTreeMap::new();
+        for Ended { task, outcome, mut output } in finished {
+            if !self.tasks.contains_key(&task) {
+                return Err(Error::bad_output(format!("the journal has a task `{task}` that its plan lacks")));
             }
+            if output.is_withheld() {
+                let cx = self.run.context(Some(task.clone()), None, Cancel::new());
+                self.work.fill(&cx, &mut output, &mut rendered).await?;
+            }
+            self.end(task, outcome, output);
         }
         Ok(())
     }

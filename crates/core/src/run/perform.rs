@@ -15,11 +15,11 @@ use super::{
     Verdict, Verify,
     lower::{self, id, image_id, step_id},
     recorded::{Lookup, Recorded, complete},
-    recording::{Earlier, Ended, Recording},
+    recording::{Earlier, Recording},
 };
 use crate::{
     BuildRequest, CaseOutcome, Context, Deployment, Desired, Error, ErrorKind, EventKind, Fingerprint,
-    Health, Image, Level, Phase, Reason, Result, RunContext, Store, Subject, Tag, TagRequest, Target, TaskId,
+    Health, Image, Level, Manifests, Phase, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId,
     TestReport, Tester,
     cache::{Cache, Snapshot},
 };
@@ -176,16 +176,36 @@ impl Work {
         Ok(())
     }
 
-    /// Returns what had ended with all that it made: what is not written down is made or asked for again.
-    pub(super) async fn whole_again(&self, _run: &RunContext, finished: Vec<Ended>) -> Result<Vec<Ended>> {
-        for ended in &finished {
-            if let (Some(fingerprint), Some(part)) =
-                (self.earlier.fingerprints.get(&ended.task), ended.task.as_str().strip_prefix("build:"))
-            {
-                self.made(|made| made.fingerprints.insert(part.to_owned(), fingerprint.clone()));
+    /// Puts back the texts that no journal holds: from the release rendered again, or from what the target remembers.
+    ///
+    /// # Errors
+    /// `Conflict` when neither has the same texts.
+    pub(super) async fn fill(
+        &self,
+        cx: &Context,
+        output: &mut Output,
+        rendered: &mut BTreeMap<String, Manifests>,
+    ) -> Result<()> {
+        let Some(release) = output.manifests().map(|manifests| manifests.release.name.clone()) else {
+            return Ok(());
+        };
+        let deploy = self.pipeline.find_deploy(&release)?;
+        if !rendered.contains_key(&release)
+            && let Output::Manifests(again) = self.render(cx, deploy).await?
+        {
+            rendered.insert(release.clone(), again);
+        }
+        let first = match rendered.get(&release) {
+            Some(again) => output.fill(again),
+            None => Err(Error::internal(format!("`{release}` is not rendered"))),
+        };
+        let Err(why) = first else { return Ok(()) };
+        for earlier in deploy.deployer.history(cx, &release).await? {
+            if output.fill(&earlier.manifests).is_ok() {
+                return Ok(());
             }
         }
-        Ok(finished)
+        Err(why)
     }
 
     /// Takes one of the run's tries, and returns whether there was one left.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, JournalEntry as Entry, JournalWriter, Output, Plan};
+use super::{Action, JournalEntry as Entry, JournalWriter, Output, Plan, Task};
 use crate::{Error, Fingerprint, Outcome, Result, RunContext, TaskId, Timestamp};
 
 /// Where a run is written down, if it is.
@@ -23,7 +23,7 @@ impl Recording {
 
     pub(super) async fn ended(
         &self,
-        _run: &RunContext,
+        run: &RunContext,
         task: &TaskId,
         outcome: &Outcome,
         output: &Output,
@@ -32,7 +32,9 @@ impl Recording {
         if self.0.is_none() {
             return Ok(());
         }
-        let (task, outcome, output) = (task.clone(), outcome.clone(), output.clone());
+        let (task, outcome, mut output) = (task.clone(), outcome.clone(), output.clone());
+        output.withhold();
+        output.withhold_told(&|text| run.hide(text));
         self.append(&Entry::Finished { task, outcome, output }, lasting).await
     }
 }
@@ -84,6 +86,16 @@ impl Earlier {
         }
         let plan = plan.ok_or_else(|| Error::bad_output("a journal has no plan"))?;
         Ok((plan, earlier))
+    }
+
+    /// Returns the fingerprints of the artifacts whose builds had ended.
+    pub(super) fn of_builds(&self, tasks: &[Task]) -> BTreeMap<String, Fingerprint> {
+        let known = |task: &Task| {
+            let is_build = matches!(task.action, Action::Build { .. }) && !self.begun.contains(&task.id);
+            let fingerprint = self.fingerprints.get(&task.id).filter(|_| is_build)?;
+            Some((task.part.clone(), fingerprint.clone()))
+        };
+        tasks.iter().filter_map(known).collect()
     }
 }
 
