@@ -4,6 +4,7 @@ mod driver;
 mod gate;
 mod journal;
 mod lower;
+mod names;
 mod observe;
 mod perform;
 mod perform_step;
