@@ -5,6 +5,7 @@ mod execution;
 mod gate;
 mod journal;
 mod lower;
+mod names;
 mod observe;
 mod perform;
 mod perform_step;

@@ -275,6 +275,6 @@ fn sort(tasks: &mut [Task]) -> Result<()> {
     let schedule = Schedule::new(tasks, 1)?;
     let places: BTreeMap<&TaskId, usize> =
         schedule.order().iter().enumerate().map(|(at, id)| (id, at)).collect();
-    tasks.sort_by_key(|task| places.get(&task.id).copied());
+    tasks.sort_by_cached_key(|task| places.get(&task.id).copied());
     Ok(())
 }

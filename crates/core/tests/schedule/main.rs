@@ -4,6 +4,7 @@
 
 mod model;
 mod pace;
+mod plan;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
