@@ -67,7 +67,11 @@ impl Side {
         let folder = folder.join(name);
         let failed = |error| Error::io("write", &folder, error);
         fs::create_dir_all(folder.join("web")).map_err(failed)?;
-        fs::write(folder.join("web/Dockerfile"), "FROM scratch\nCOPY --chmod=755 page /page\nENTRYPOINT [\"/page\"]\n").map_err(failed)?;
+        fs::write(
+            folder.join("web/Dockerfile"),
+            "FROM scratch\nCOPY --chmod=755 page /page\nENTRYPOINT [\"/page\"]\n",
+        )
+        .map_err(failed)?;
         fs::write(folder.join("web/page"), name).map_err(failed)?;
         let registry = Registry::start(folder.join("registry"), Arc::new(HostDisk)).await?;
         let (mut catalog, mut options) = (shipway::catalog(), serde_json::Map::new());

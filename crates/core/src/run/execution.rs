@@ -57,7 +57,9 @@ impl<'a> Execution<'a> {
         let mut rendered = BTreeMap::new();
         for Ended { task, outcome, mut output } in finished {
             if !self.tasks.contains_key(&task) {
-                return Err(Error::bad_output(format!("the journal has a task `{task}` that its plan lacks")));
+                return Err(Error::bad_output(format!(
+                    "the journal has a task `{task}` that its plan lacks"
+                )));
             }
             if output.is_withheld() {
                 let cx = self.run.context(Some(task.clone()), None, Cancel::new());

@@ -12,6 +12,7 @@ use super::{
     Action, Build, Need, Pipeline, Plan, Schedule, Task, Verdict,
     execution::panicked,
     lower::{self, lower as lower_pipeline},
+    names::Names,
     recorded::{Recorded, Verify, complete},
 };
 use crate::{
@@ -58,16 +59,17 @@ pub(super) async fn observe(
     pipeline.check()?;
     // What is wrong with the pipeline itself is said before anything is looked at.
     Schedule::new(&lower_pipeline(pipeline, &BTreeSet::new())?, 1)?;
+    let names = Names::new(pipeline)?;
     let mut builds = Vec::with_capacity(pipeline.builds.len());
     for build in in_order(pipeline)? {
-        let store = lower::choose_stores(pipeline, build)?.built;
+        let store = names.stores(&build.artifact.name)?.built.clone();
         builds.push(Recorded { cache: Arc::clone(cache), verify, build: Arc::new(build.clone()), store });
     }
     let ask = |recorded: Recorded, cx: Context| async move { recorded.inputs(&cx).await };
     let inputs = at_once(cx, slots, builds.iter().cloned(), ask).await?;
     let snapshots = Recorded::snapshots(cx, &builds, &inputs).await?;
 
-    let mut seen = Seen { pipeline, builds: BTreeMap::new(), known: BTreeMap::new() };
+    let mut seen = Seen { names, builds: BTreeMap::new(), known: BTreeMap::new() };
     let mut left: Vec<_> = builds.iter().zip(inputs.into_iter().zip(snapshots)).collect();
     while !left.is_empty() {
         let decided = |(recorded, _): &(&Recorded, (Inputs, Snapshot))| {
@@ -132,7 +134,7 @@ pub(super) async fn observe(
 
 /// What was seen so far.
 struct Seen<'a> {
-    pipeline: &'a Pipeline,
+    names: Names<'a>,
     builds: BTreeMap<String, ObservedBuild>,
     /// What is recorded, whether or not it still exists.
     known: BTreeMap<String, Known>,
@@ -149,7 +151,7 @@ impl Seen<'_> {
         }
         let mut requires = BTreeMap::new();
         for (alias, name) in &build.artifact.requires {
-            if lower::choose_stores(self.pipeline, self.pipeline.find_build(name)?)?.copy_is_another() {
+            if self.names.stores(name)?.copy_is_another() {
                 // What is read is known once it is copied.
                 return Ok(None);
             }
