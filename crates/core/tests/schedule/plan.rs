@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Artifact, Build, BuildRequest, Builder, Capabilities, ChangeSet, Context, Deploy, Deployer, Deployment,
-    Desired, Driver, Error, Feature, Health, Image, Inputs, Manifests, Need, Observed, ObservedBuild,
+    Desired, Driver, Error, Feature, Health, Image, Inputs, Manifests, Inputs, Need, Observed, ObservedBuild,
     Pipeline, Plan, Release, Result, Snapshot, Step, Store, StoreKind, Subject, Tag, TagRequest, Tagger,
     TaskId, TestReport, Tester,
 };
@@ -127,7 +127,7 @@ fn pipeline(count: usize, requires: impl Fn(usize) -> BTreeSet<usize>) -> Pipeli
 fn plan(shape: &str, count: usize, requires: impl Fn(usize) -> BTreeSet<usize>) -> Plan {
     let pipeline = pipeline(count, requires);
     let fingerprint = Snapshot::default().fingerprint();
-    let seen = ObservedBuild::new(Snapshot::default(), false).fingerprint(fingerprint);
+    let seen = ObservedBuild::new(Inputs::default(), Snapshot::default()).fingerprint(fingerprint);
     let seen = pipeline.builds.iter().map(|build| (build.artifact.name.clone(), seen.clone()));
     let observed = Observed::default().builds(seen.collect::<BTreeMap<_, _>>());
     let start = Instant::now();
