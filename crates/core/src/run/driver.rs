@@ -19,7 +19,7 @@ use crate::{
     Cancel, CancelReason, Context, Error, ErrorKind, Event, EventKind, Outcome, Result, RunContext,
     RunOutcome, RunState, Sink, Stage, TaskId, TaskStatus, World,
     cache::{Cache, MemoryCache},
-    context::KnownHashes,
+    context::FileIndex,
 };
 
 /// Carries out pipelines in a world.
@@ -52,7 +52,7 @@ pub struct Driver {
     grace: Duration,
     gates: Option<Arc<dyn Gates>>,
     retries: u32,
-    known_hashes: Arc<KnownHashes>,
+    known_hashes: Arc<FileIndex>,
 }
 
 impl Driver {
