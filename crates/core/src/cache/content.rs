@@ -2,13 +2,14 @@
 //! looks as it did.
 
 use std::{
+    borrow::Cow,
     panic::resume_unwind,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread::{available_parallelism, scope},
 };
 
-use crate::{Context, Entry, EntryKind, Error, ErrorKind, OpenFile, Result};
+use crate::{Context, Entry, EntryKind, Error, ErrorKind, OpenFile, Result, context::FileRead};
 
 /// The most threads; more would wait for the disk, and each holds a buffer.
 const MOST: usize = 4;
@@ -19,55 +20,78 @@ const BYTES: u64 = 8 * 1024 * 1024;
 
 const BUFFER: usize = 64 * 1024;
 
+/// What was listed below one folder, whose table of the index it belongs to.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    /// The folder, with the context's root.
+    pub(super) folder: PathBuf,
+    /// Sorted by name for the most part.
+    pub(super) items: Vec<Item<'a>>,
+}
+
 /// Something that was listed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Item<'a> {
+    /// The path below the group's folder.
+    pub(super) name: Cow<'a, str>,
     /// The folder that it was listed below.
     pub(super) root: &'a Path,
     pub(super) entry: &'a Entry,
 }
 
-/// Returns the hash of each item, or nothing for a file that has gone since; in the order of the items, whatever the
-/// count of threads. Of several errors it is the first item's.
-pub(super) fn hash_items(cx: &Context, items: &[Item<'_>]) -> Result<Vec<Option<String>>> {
-    let (mut hashes, mut unread) = (Vec::with_capacity(items.len()), Vec::new());
-    for (at, item) in items.iter().enumerate() {
-        let hash = match &item.entry.kind {
-            EntryKind::File => {
-                let known = cx.known_hashes().get(&cx.path(item.root).join(&item.entry.path), item.entry);
-                if known.is_none() {
-                    unread.push(at);
-                }
-                known.map(|hash| of_file(item.entry.mode, &hash))
-            }
-            EntryKind::Folder => Some(format!("folder {:04o}", item.entry.mode)),
-            EntryKind::Link(text) => Some(format!("link {text}")),
-            EntryKind::Special => Some("special".to_owned()),
-        };
-        hashes.push(hash);
+/// Returns the hash of each item of each group, or nothing for a file that has gone since; in the order of the items,
+/// whatever the count of threads. Of several errors it is the first item's.
+pub(super) fn hash_groups(cx: &Context, groups: &[Group<'_>]) -> Result<Vec<Vec<Option<String>>>> {
+    let mut hashes: Vec<Vec<Option<String>>> = groups.iter().map(|group| known(cx, group)).collect();
+    let mut unread = Vec::new();
+    for (group, hashes) in hashes.iter().enumerate() {
+        let missing = hashes.iter().enumerate().filter(|(_, hash)| hash.is_none());
+        unread.extend(missing.map(|(item, _)| (group, item)));
     }
-    let files: Vec<Item<'_>> = unread.iter().map(|at| items[*at]).collect();
+    let files: Vec<&Item<'_>> = unread.iter().map(|(group, item)| &groups[*group].items[*item]).collect();
     let bytes: u64 = files.iter().map(|file| file.entry.size).sum();
     let worth = (files.len() / FILES).max(usize::try_from(bytes / BYTES).unwrap_or(MOST));
     let threads = match worth {
         0 | 1 => 1,
         worth => available_parallelism().map_or(1, usize::from).min(MOST).min(worth),
     };
-    for (at, hash) in unread.into_iter().zip(hash_on(threads, cx, &files)) {
-        hashes[at] = hash?;
+    let read = hash_on(threads, cx, &files);
+    // What was read is remembered also when something after it could not be.
+    let done = unread.iter().zip(&files).zip(&read);
+    let done = done.filter_map(|((at, file), read)| Some((at.0, &*file.name, read.as_ref().ok()?.as_ref()?)));
+    for done in done.collect::<Vec<_>>().chunk_by(|a, b| a.0 == b.0) {
+        let folder = &groups[done[0].0].folder;
+        cx.file_index().keep(cx, folder, done.iter().map(|(_, name, read)| (*name, *read)));
+    }
+    for ((group, item), read) in unread.into_iter().zip(read) {
+        hashes[group][item] = read?.map(|read| of_file(read.entry.mode, &read.hash));
     }
     Ok(hashes)
 }
 
+/// Returns the hashes that need no reading.
+fn known(cx: &Context, group: &Group<'_>) -> Vec<Option<String>> {
+    let is_file = |item: &&Item<'_>| item.entry.kind == EntryKind::File;
+    let files = group.items.iter().filter(is_file).map(|item| (&*item.name, item.entry));
+    let mut known = cx.file_index().find(cx, &group.folder, files).into_iter();
+    let hash = |item: &Item<'_>| match &item.entry.kind {
+        EntryKind::File => known.next().flatten().map(|hash| of_file(item.entry.mode, &hash)),
+        EntryKind::Folder => Some(format!("folder {:04o}", item.entry.mode)),
+        EntryKind::Link(text) => Some(format!("link {text}")),
+        EntryKind::Special => Some("special".to_owned()),
+    };
+    group.items.iter().map(hash).collect()
+}
+
 /// Returns what each file holds, up to the first error.
-fn hash_on(threads: usize, cx: &Context, files: &[Item<'_>]) -> Vec<Result<Option<String>>> {
+fn hash_on(threads: usize, cx: &Context, files: &[&Item<'_>]) -> Vec<Result<Option<FileRead>>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let (mut buffer, mut hashes) = (vec![0; BUFFER], Vec::new());
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(at) else { return hashes };
-            let hash = hash_file(cx, *file, &mut buffer);
+            let hash = hash_file(cx, file, &mut buffer);
             if hash.is_err() {
                 // What comes before it is in somebody's hands already, and what comes after it is not needed.
                 next.store(files.len(), Ordering::Relaxed);
@@ -75,7 +99,7 @@ fn hash_on(threads: usize, cx: &Context, files: &[Item<'_>]) -> Vec<Result<Optio
             hashes.push((at, hash));
         }
     };
-    let mut hashes: Vec<(usize, Result<Option<String>>)> = scope(|scope| {
+    let mut hashes: Vec<(usize, Result<Option<FileRead>>)> = scope(|scope| {
         // This thread is one of them, so that the work is done even where no other is to be had.
         let others = 1..threads;
         let others: Vec<_> = others
@@ -92,13 +116,13 @@ fn hash_on(threads: usize, cx: &Context, files: &[Item<'_>]) -> Vec<Result<Optio
     hashes.into_iter().map(|(_, hash)| hash).collect()
 }
 
-/// Returns the hash of what a file holds, or nothing if it has gone since.
-fn hash_file(cx: &Context, file: Item<'_>, buffer: &mut [u8]) -> Result<Option<String>> {
+/// Reads a file, or returns nothing if it has gone since.
+fn hash_file(cx: &Context, file: &Item<'_>, buffer: &mut [u8]) -> Result<Option<FileRead>> {
     cx.check_stopped()?;
     let place = cx.path(file.root).join(&file.entry.path);
     // Not for people, but to be compared with what a file system writes down.
     let now = cx.clock().now();
-    let OpenFile { entry: opened, mut reader, .. } = match cx.files().open(cx, file.root, &file.entry.path) {
+    let OpenFile { entry, mut reader, .. } = match cx.files().open(cx, file.root, &file.entry.path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
@@ -111,9 +135,7 @@ fn hash_file(cx: &Context, file: Item<'_>, buffer: &mut [u8]) -> Result<Option<S
         }
         hasher.update(&buffer[..count]);
     }
-    let hash = hasher.finalize();
-    cx.known_hashes().keep(&place, &opened, now, hash);
-    Ok(Some(of_file(opened.mode, &hash)))
+    Ok(Some(FileRead { entry, now, hash: hasher.finalize() }))
 }
 
 /// As `format!("{mode:04o} {}", hash.to_hex())`, which takes several times as long.
@@ -167,11 +189,14 @@ mod tests {
         let world = World::host("/").files(Numbered { links });
         let cx = RunContext::new(world, "test").context(None, None, Cancel::new());
         let entries = cx.files().walk(&cx, &Tree::new("/"))?;
-        let items: Vec<_> = entries.iter().map(|entry| Item { root: Path::new("/"), entry }).collect();
+        let root = Path::new("/");
+        let items: Vec<_> =
+            entries.iter().map(|entry| Item { name: (&*entry.path).into(), root, entry }).collect();
         if threads == 0 {
-            return hash_items(&cx, &items);
+            return Ok(hash_groups(&cx, &[Group { folder: root.to_owned(), items }])?.remove(0));
         }
-        hash_on(threads, &cx, &items).into_iter().collect()
+        let read = hash_on(threads, &cx, &items.iter().collect::<Vec<_>>()).into_iter();
+        read.map(|read| Ok(read?.map(|read| of_file(read.entry.mode, &read.hash)))).collect()
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! once.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use super::content::{Item, hash_items};
+use super::content::{Group, Item, hash_groups};
 use crate::{Context, Entry, Error, ErrorKind, Inputs, Result, Tree};
 
 /// What is to be looked at, and which declaration has what of it.
@@ -52,8 +53,7 @@ impl Sources {
                 declared.files.push(number);
             }
             for tree in &inputs.trees {
-                let place: PathBuf = cx.path(&tree.root).components().collect();
-                let folder = *folders.entry(place).or_insert_with(|| {
+                let folder = *folders.entry(place(cx, &tree.root)).or_insert_with(|| {
                     sources.folders.push(Folder { root: tree.root.clone(), lists: Vec::new() });
                     sources.folders.len() - 1
                 });
@@ -84,18 +84,18 @@ impl Sources {
     fn hash_all(&self, cx: &Context) -> Result<Vec<BTreeMap<String, String>>> {
         let found = self.files.iter().map(|file| find(cx, file)).collect::<Result<Vec<_>>>()?;
         let folders = self.folders.iter().map(|folder| folder.walk(cx)).collect::<Result<Vec<_>>>()?;
-        let mut items = Vec::new();
-        for (folder, entry) in found.iter().flatten() {
-            items.push(Item { root: folder, entry });
-        }
+        let mut groups = vec![self.group_of_files(cx, &found)];
         for (folder, walked) in self.folders.iter().zip(&folders) {
-            items.extend(walked.entries.iter().map(|entry| Item { root: &folder.root, entry }));
+            let entries = walked.entries.iter();
+            let items = entries
+                .map(|entry| Item { name: (&*entry.path).into(), root: &folder.root, entry })
+                .collect();
+            groups.push(Group { folder: place(cx, &folder.root), items });
         }
-        let mut hashes = hash_items(cx, &items)?.into_iter();
+        let mut of_folders = hash_groups(cx, &groups)?;
+        let mut of_found = of_folders.remove(0).into_iter();
         let of_files: Vec<Option<String>> =
-            found.iter().map(|found| found.as_ref().and_then(|_| hashes.next().flatten())).collect();
-        let of_folders: Vec<Vec<Option<String>>> =
-            folders.iter().map(|walked| hashes.by_ref().take(walked.entries.len()).collect()).collect();
+            found.iter().map(|found| found.as_ref().and_then(|_| of_found.next().flatten())).collect();
         let keys: Vec<Keys> = self.folders.iter().map(|folder| Keys::below(cx, &folder.root)).collect();
         let of_one = |declared: &Declared| {
             let files = declared.files.iter().map(|file| {
@@ -113,6 +113,16 @@ impl Sources {
         Ok(self.declared.iter().map(of_one).collect())
     }
 
+    /// Returns the single files, wherever they are: they belong to the context's root.
+    fn group_of_files<'a>(&self, cx: &Context, found: &'a [Option<(&'a Path, Entry)>]) -> Group<'a> {
+        let item = |(root, entry): &'a (&'a Path, Entry)| {
+            let place = place(cx, &root.join(&entry.path));
+            let name = place.strip_prefix(cx.root()).unwrap_or(&place).display().to_string();
+            Item { name: Cow::from(name), root, entry }
+        };
+        Group { folder: place(cx, Path::new("")), items: found.iter().flatten().map(item).collect() }
+    }
+
     /// Returns what one declaration has.
     fn only(&self, declared: &Declared) -> Self {
         let folders = declared.trees.iter().map(|&(folder, list)| {
@@ -122,6 +132,11 @@ impl Sources {
         let files = declared.files.iter().map(|file| self.files[*file].clone()).collect();
         Self { files, folders: folders.collect(), declared: Vec::new() }
     }
+}
+
+/// Returns where a path is, in one way of writing it.
+fn place(cx: &Context, path: &Path) -> PathBuf {
+    cx.path(path).components().collect()
 }
 
 /// Returns a single file with the folder that it is in, or nothing when it is missing.

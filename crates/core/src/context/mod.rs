@@ -6,9 +6,9 @@ mod clock;
 mod credentials;
 mod disk;
 mod disk_cache;
+mod file_index;
 mod files;
 mod images;
-mod known;
 mod kubeconfig;
 mod mask;
 mod once;
@@ -25,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::file_index::{FileIndex, FileRead};
 pub use self::{
     cancel::{Cancel, CancelReason, Stage},
     clock::{Clock, SystemClock},
@@ -257,9 +258,9 @@ impl Context {
         self.emit(EventKind::Message { level, text: text.into() });
     }
 
-    /// Returns what was hashed in this run already.
-    pub(crate) fn known_hashes(&self) -> &known::KnownHashes {
-        self.0.run.known_hashes()
+    /// Returns what was hashed already.
+    pub(crate) fn file_index(&self) -> &FileIndex {
+        self.0.run.file_index()
     }
 
     fn masks(&self) -> &mask::Masks {

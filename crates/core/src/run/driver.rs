@@ -22,7 +22,7 @@ use crate::{
     Cancel, Clock, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
     TaskStatus, World,
     cache::{Cache, MemoryCache},
-    context::KnownHashes,
+    context::FileIndex,
 };
 
 /// Carries out pipelines in a world.
@@ -57,7 +57,7 @@ pub struct Driver {
     retries: u32,
     journal: Option<Arc<dyn Journal>>,
     suspend: bool,
-    known_hashes: Arc<KnownHashes>,
+    known_hashes: Arc<FileIndex>,
 }
 
 impl Driver {
