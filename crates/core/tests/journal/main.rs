@@ -9,6 +9,7 @@
 
 mod damage;
 mod golden;
+mod roundtrip;
 mod samples;
 
 use std::{fs, sync::Arc};

@@ -1,12 +1,10 @@
+//! What comes of crashes and failures is tried in the test kit (`crates/testkit/tests/disks`).
+
 #![expect(clippy::disallowed_methods, reason = "the tests look at the real disk and damage it")]
 
-use std::{
-    fs,
-    io::Read,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::fs;
 
-use shipway_core::{DiskEntry, DiskFile, DiskLock, HostDisk};
+use shipway_core::HostDisk;
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
@@ -162,115 +160,4 @@ async fn wrong_content_and_loose_manifests_are_refused() {
     assert!(layout.tags().await.unwrap().is_empty());
     layout.write_blob(&descriptor, content(b"layer")).await.unwrap();
     layout.write_manifest(media::MANIFEST, manifest, Some(&tag("a"))).await.unwrap();
-}
-
-/// A disk whose n-th operation fails, and all after it: what a crash leaves.
-#[derive(Debug)]
-struct Failing {
-    left: Arc<AtomicUsize>,
-}
-
-struct FailingFile {
-    file: Box<dyn DiskFile>,
-    left: Arc<AtomicUsize>,
-}
-
-fn step(left: &AtomicUsize) -> io::Result<()> {
-    let used = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-    used.map(drop).map_err(|_| io::Error::other("the disk is gone"))
-}
-
-impl io::Write for FailingFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        step(&self.left)?;
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl DiskFile for FailingFile {
-    fn sync(&mut self) -> io::Result<()> {
-        step(&self.left)?;
-        self.file.sync()
-    }
-}
-
-impl Disk for Failing {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        step(&self.left)?;
-        Ok(Box::new(FailingFile { file: HostDisk.create(path)?, left: Arc::clone(&self.left) }))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
-        step(&self.left)?;
-        HostDisk.open(path)
-    }
-
-    fn entry(&self, path: &Path) -> io::Result<Option<DiskEntry>> {
-        step(&self.left)?;
-        HostDisk.entry(path)
-    }
-
-    fn touch(&self, path: &Path) -> io::Result<()> {
-        step(&self.left)?;
-        HostDisk.touch(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
-        step(&self.left)?;
-        HostDisk.lock(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        step(&self.left)?;
-        HostDisk.rename(from, to)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        step(&self.left)?;
-        HostDisk.sync_dir(path)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        step(&self.left)?;
-        HostDisk.remove(path)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        step(&self.left)?;
-        HostDisk.create_dir(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        step(&self.left)?;
-        HostDisk.list(path)
-    }
-}
-
-#[tokio::test]
-async fn a_crash_at_any_step_leaves_the_old_or_the_new() {
-    let mut steps = 0;
-    loop {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Failing { left: Arc::new(AtomicUsize::new(steps)) };
-        let written = write_image(&Layout::new(Arc::new(disk), folder.path()), b"new", "a").await;
-        let after = layout(folder.path());
-        match after.manifest(&Label::Tag(tag("a"))).await.expect("readable after a crash") {
-            Some(raw) => {
-                for descriptor in AnyManifest::parse(&raw).unwrap().references() {
-                    read(&after, descriptor).await.expect("whole");
-                }
-            }
-            None => assert!(written.is_err(), "lost at step {steps}"),
-        }
-        write_image(&after, b"new", "a").await.expect("goes on after a crash");
-        if written.is_ok() {
-            break;
-        }
-        steps += 1;
-    }
-    assert!(steps > 30, "only {steps} steps were tried");
 }

@@ -119,7 +119,11 @@ pub fn publish(
 
 /// Returns the folder that a path is in; the parent of a name alone is an empty path, which no folder has.
 pub(crate) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+    match path.parent() {
+        None => path,
+        Some(parent) if parent == Path::new("") => Path::new("."),
+        Some(parent) => parent,
+    }
 }
 
 /// Makes a new file beside `path`, named `.name.<process>-<count>.new`, to be renamed to it.

@@ -93,7 +93,7 @@ impl DiskJournal {
                 (entries, end, copied.map_err(|error| Error::io("write", &path, error))?)
             }
             None => {
-                self.remove_oldest();
+                self.remove_oldest()?;
                 let file = disk.create(&path).map_err(|error| Error::io("write", &path, error))?;
                 (Vec::new(), form::End::new(run), file)
             }
@@ -158,11 +158,11 @@ impl DiskJournal {
 
     /// Removes the oldest runs to make room for one. What cannot be removed is in nobody's way, and tried again with
     /// the next run.
-    fn remove_oldest(&self) {
-        let runs = self.runs_now().unwrap_or_default();
+    fn remove_oldest(&self) -> Result<()> {
+        let runs = self.runs_now()?;
         let mut excess = (runs.len() + 1).saturating_sub(self.keep.max(1));
         if excess == 0 {
-            return;
+            return Ok(());
         }
         let used =
             |run: &String| self.disk.entry(&self.file(run, SUFFIX)).ok().flatten().map(|entry| entry.used);
@@ -177,9 +177,10 @@ impl DiskJournal {
                 excess -= 1;
             }
             if excess == 0 {
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
     fn runs_now(&self) -> Result<Vec<String>> {
@@ -325,8 +326,7 @@ impl Open {
     fn sync_name(&self) -> std::io::Result<()> {
         let folder = folder_of(&self.path);
         self.disk.sync_dir(folder)?;
-        // Another process may have made the folder just now and been killed.
-        self.disk.sync_dir(folder_of(folder))
+        sync_name(self.disk.as_ref(), folder)
     }
 
     /// Notes that nothing is written any more: what came after a hole could not be read.
@@ -353,11 +353,24 @@ impl fmt::Debug for Open {
 
 /// Makes a folder and those above it, each durable in the one above it.
 fn make_folder(disk: &dyn Disk, folder: &Path) -> std::io::Result<()> {
-    if folder == Path::new("") || disk.entry(folder)?.is_some() {
+    if disk.entry(folder)?.is_some() {
         return Ok(());
     }
     let above = folder_of(folder);
-    make_folder(disk, above)?;
+    if disk.entry(above)?.is_some() {
+        sync_name(disk, above)?;
+    } else {
+        make_folder(disk, above)?;
+    }
     disk.create_dir(folder)?;
     disk.sync_dir(above)
+}
+
+/// Makes the name of a folder durable: whoever made it may have been killed before that.
+fn sync_name(disk: &dyn Disk, folder: &Path) -> std::io::Result<()> {
+    match disk.sync_dir(folder_of(folder)) {
+        // Above what is somebody's own, folders may be closed.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }

@@ -1,6 +1,9 @@
 //! What may be found after a crash.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{
     operation::{FileNumber, Operation},
@@ -34,7 +37,7 @@ impl DiskCrash {
         &self.disk
     }
 
-    /// Returns how many operations had been done before the crash.
+    /// Returns how many operations had ended before the crash.
     #[must_use]
     pub fn done(&self) -> usize {
         self.done
@@ -48,17 +51,17 @@ impl DiskCrash {
 }
 
 impl fmt::Display for DiskCrash {
-    /// Writes what one needs to know to find the crash again, such as `power cut 3 after 12 operations, the last
-    /// "sync a"`.
+    /// Writes what one needs to know to find the crash again, such as `power cut 3 after 12 operations, the last:
+    /// sync a`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.how {
             How::Killed => f.write_str("kill")?,
-            How::KilledWriting => f.write_str("kill while writing")?,
+            How::KilledWriting => f.write_str("kill in the middle of the last write")?,
             How::Cut(number) => write!(f, "power cut {number}")?,
         }
         write!(f, " after {} operations", self.done)?;
         match &self.last {
-            Some(last) => write!(f, ", the last \"{last}\""),
+            Some(last) => write!(f, ", the last: {last}"),
             None => Ok(()),
         }
     }
@@ -75,11 +78,13 @@ pub(super) fn all(
         let crash = |how, disk| DiskCrash { done, last: before.last().map(ToString::to_string), how, disk };
         let mut crashes = vec![crash(How::Killed, RecordingDisk::after(start.clone(), before.to_vec()))];
         if let Some(begun) = begun(before) {
-            crashes.push(crash(How::KilledWriting, RecordingDisk::after(start.clone(), begun)));
+            let disk = RecordingDisk::after(start.clone(), begun);
+            crashes.push(DiskCrash { done: done - 1, ..crash(How::KilledWriting, disk) });
         }
+        let sure = sure(before);
         for number in 0..=random {
             let mut chance = Chance::new(seed, done, number);
-            let disk = RecordingDisk::after(cut(&start, before, &mut chance), Vec::new());
+            let disk = RecordingDisk::after(cut(&start, before, &sure, &mut chance), Vec::new());
             crashes.push(crash(How::Cut(number), disk));
         }
         crashes
@@ -94,49 +99,69 @@ fn begun(operations: &[Operation]) -> Option<Vec<Operation>> {
     (bytes.len() > 1).then(|| [before, &[half]].concat())
 }
 
+/// Whether what an operation did outlasts a power cut for sure.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sure {
+    /// What was written or named.
+    made: bool,
+    /// That the old name of what was renamed is gone.
+    unlinked: bool,
+}
+
+/// Returns for each operation whether a later one makes it sure.
+fn sure(operations: &[Operation]) -> Vec<Sure> {
+    let (mut folders, mut files) = (BTreeSet::new(), BTreeSet::new());
+    let mut sure = vec![Sure::default(); operations.len()];
+    for (sure, operation) in sure.iter_mut().zip(operations).rev() {
+        match operation {
+            Operation::SyncFolder { path } => drop(folders.insert(path.as_path())),
+            Operation::Sync { file, .. } => drop(files.insert(*file)),
+            Operation::Write { file, .. } => sure.made = files.contains(file),
+            Operation::Create { path, .. }
+            | Operation::Remove { path }
+            | Operation::CreateFolder { path } => {
+                sure.made = folders.contains(folder_of(path));
+            }
+            Operation::Rename { from, to, .. } => {
+                sure.unlinked = folders.contains(folder_of(from));
+                // It is one step: where the old name is gone, the new one is there.
+                sure.made = sure.unlinked || folders.contains(folder_of(to));
+            }
+            Operation::Touch { .. } => {}
+        }
+    }
+    sure
+}
+
 /// Returns what a power cut leaves.
-fn cut(start: &Tree, operations: &[Operation], chance: &mut Chance) -> Tree {
+fn cut(start: &Tree, operations: &[Operation], sure: &[Sure], chance: &mut Chance) -> Tree {
     let mut tree = start.clone();
-    // The bytes that are there for sure or by chance; what is after them is lost.
-    let mut ends: std::collections::BTreeMap<FileNumber, usize> = std::collections::BTreeMap::new();
-    for (at, operation) in operations.iter().enumerate() {
-        let after = &operations[at + 1..];
-        let synced = |path| {
-            after.iter().any(
-                |later| matches!(later, Operation::SyncFolder { path: folder } if folder_of(path) == folder),
-            )
-        };
+    // Where the bytes end that are left of a file; what is lost before that is zeros.
+    let mut ends: BTreeMap<FileNumber, usize> = BTreeMap::new();
+    for (operation, sure) in operations.iter().zip(sure) {
         match operation {
             Operation::Write { path, file, bytes } => {
-                let sure = after
-                    .iter()
-                    .any(|later| matches!(later, Operation::Sync { file: synced, .. } if synced == file));
-                let (from, to) = if sure { (0, bytes.len()) } else { chance.part(bytes.len()) };
-                let mut left: Vec<u8> = vec![0; bytes.len()];
+                let (from, to) = if sure.made { (0, bytes.len()) } else { chance.part(bytes.len()) };
+                let mut left = vec![0; bytes.len()];
                 left[from..to].copy_from_slice(&bytes[from..to]);
                 let begins = tree.file(*file).map_or(0, |file| file.bytes.len());
                 tree.apply(&Operation::Write { path: path.clone(), file: *file, bytes: left.into() });
+                let end = ends.entry(*file).or_insert(begins);
                 if from < to {
-                    ends.insert(*file, begins + to);
-                } else {
-                    ends.entry(*file).or_insert(begins);
+                    *end = begins + to;
                 }
             }
-            Operation::Rename { from, to, file } => {
-                // What is known of the old name's folder is known of the new one's: it is one step.
-                let unlinked = synced(from);
-                if unlinked || synced(to) || chance.half() {
-                    if unlinked || chance.half() {
+            Operation::Rename { to, file, .. } => {
+                if sure.made || chance.half() {
+                    if sure.unlinked || chance.half() {
                         tree.apply(operation);
                     } else {
                         tree.link(to, *file);
                     }
                 }
             }
-            Operation::Create { path, .. }
-            | Operation::Remove { path }
-            | Operation::CreateFolder { path } => {
-                if synced(path) || chance.half() {
+            Operation::Create { .. } | Operation::Remove { .. } | Operation::CreateFolder { .. } => {
+                if sure.made || chance.half() {
                     tree.apply(operation);
                 }
             }
