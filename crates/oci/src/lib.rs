@@ -27,7 +27,8 @@ pub use self::{
         find_file, read_image, resolve_program, same_platform,
     },
     layer::{
-        Compression, CompressionFormat, Content, Device, LayerEntry, LayerStream, LayerSummary, write_layer,
+        Compression, CompressionFormat, Content, Device, LAYER_FORM, LayerEntry, LayerStream, LayerSummary,
+        write_layer,
     },
     layout::Layout,
     manifest::{AnyManifest, ImageIndex, ImageManifest},
