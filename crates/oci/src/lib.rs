@@ -36,6 +36,7 @@ pub use self::{
 };
 
 // Registries, and the door to images.
+mod cache;
 mod client;
 mod docker_config;
 mod images;
@@ -47,6 +48,7 @@ mod registry;
 #[cfg(feature = "oci-client")]
 pub use self::oci_crate::OciClientRepository;
 pub use self::{
+    cache::RegistryCache,
     client::{Client, ClientBuilder, HostOptions, RemoteRepository},
     docker_config::DockerConfig,
     images::Stores,

@@ -5,9 +5,11 @@ mod content;
 mod results;
 mod snapshot;
 mod store;
+mod through;
 
 pub(crate) use self::results::{Declaration, Known, Results};
 pub use self::{
     snapshot::Snapshot,
     store::{Cache, MemoryCache},
+    through::WrittenThrough,
 };
