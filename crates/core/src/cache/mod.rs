@@ -7,9 +7,11 @@ mod results;
 mod snapshot;
 mod sources;
 mod store;
+mod through;
 
 pub(crate) use self::results::{Declaration, Known, Results};
 pub use self::{
     snapshot::Snapshot,
     store::{Cache, MemoryCache},
+    through::WrittenThrough,
 };
