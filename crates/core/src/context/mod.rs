@@ -25,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::disk::folder_of;
 pub(crate) use self::file_index::{FileIndex, FileRead};
 pub use self::{
     cancel::{Cancel, CancelReason, Stage},
@@ -38,7 +39,6 @@ pub use self::{
     process::{HostProcesses, Processes},
     world::{RunContext, World},
 };
-pub(crate) use self::{disk::folder_of, known::KnownHashes};
 use crate::{
     Error, Result,
     command::{Command, Exit, SecretId},

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Artifact, Build, BuildRequest, Builder, Capabilities, ChangeSet, Context, Deploy, Deployer, Deployment,
-    Desired, Driver, Error, Feature, Health, Image, Inputs, Manifests, Inputs, Need, Observed, ObservedBuild,
+    Desired, Driver, Error, Feature, Health, Image, Inputs, Manifests, Need, Observed, ObservedBuild,
     Pipeline, Plan, Release, Result, Snapshot, Step, Store, StoreKind, Subject, Tag, TagRequest, Tagger,
     TaskId, TestReport, Tester,
 };
