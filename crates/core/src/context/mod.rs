@@ -296,6 +296,9 @@ impl Context {
         &self,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        if self.world().in_place {
+            return work(self);
+        }
         let cx = self.clone();
         match tokio::task::spawn_blocking(move || work(&cx)).await {
             Ok(result) => result,
@@ -324,6 +327,7 @@ impl Context {
             }
         };
         tokio::select! {
+            biased;
             reason = self.0.cancel.forced() => Error::cancelled(reason.to_string()),
             () = deadline => late(),
         }
@@ -335,6 +339,7 @@ impl Context {
     /// `Cancelled` as soon as cancellation is requested; `Timeout` at the deadline.
     pub async fn sleep(&self, duration: Duration) -> Result<()> {
         tokio::select! {
+            biased;
             reason = self.0.cancel.requested() => Err(Error::cancelled(reason.to_string())),
             error = self.stopped() => Err(error),
             () = self.clock().sleep(duration) => Ok(()),

@@ -57,6 +57,8 @@ pub struct World {
     pub cache: Option<Arc<DiskCache>>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
+    /// Whether blocking work is done on the thread that asks for it, so that every run of a simulation is the same.
+    pub in_place: bool,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
             disk: Arc::new(HostDisk),
             cache: None,
             sink: Arc::new(Discard),
+            in_place: false,
         }
     }
 
@@ -124,6 +127,14 @@ impl World {
     #[must_use]
     pub fn credentials(mut self, credentials: impl Credentials) -> Self {
         self.credentials = Arc::new(credentials);
+        self
+    }
+
+    /// Does blocking work on the thread that asks for it, so that every run of a simulation is the same; otherwise it
+    /// has threads of its own, and nobody waits for it but who asked.
+    #[must_use]
+    pub fn in_place(mut self) -> Self {
+        self.in_place = true;
         self
     }
 

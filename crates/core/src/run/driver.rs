@@ -372,10 +372,11 @@ impl Fold {
                 .values()
                 .any(|task| matches!(&task.status, TaskStatus::Ended(outcome) if wanted(outcome)))
         };
-        if ended(|outcome| matches!(outcome, Outcome::Failed { .. })) {
-            RunOutcome::Failed
-        } else if ended(|outcome| matches!(outcome, Outcome::Waiting)) {
+        // What waits for an answer goes on, also where something has failed.
+        if ended(|outcome| matches!(outcome, Outcome::Waiting)) {
             RunOutcome::Waiting
+        } else if ended(|outcome| matches!(outcome, Outcome::Failed { .. })) {
+            RunOutcome::Failed
         } else if ended(|outcome| matches!(outcome, Outcome::Cancelled))
             || (cancelled && ended(|outcome| matches!(outcome, Outcome::Skipped { .. })))
         {

@@ -200,6 +200,7 @@ impl Work {
 /// Returns, once the task need not wait for an answer any longer, why.
 async fn no_longer(cx: &Context) -> Error {
     tokio::select! {
+        biased;
         reason = cx.cancel().requested() => Error::cancelled(reason.to_string()),
         error = cx.stopped() => error,
     }

@@ -44,12 +44,13 @@ pub struct DiskJournal {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     keep: usize,
+    in_place: bool,
 }
 
 impl DiskJournal {
     /// Returns the journals in a folder, made when a run is first opened, of the newest 1,000 runs.
     pub fn new(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Self {
-        Self { disk, folder: folder.into(), keep: 1000 }
+        Self { disk, folder: folder.into(), keep: 1000, in_place: false }
     }
 
     /// Sets how many runs are kept: when a new one is opened, those that were not written to for longest go, also
@@ -57,6 +58,13 @@ impl DiskJournal {
     #[must_use]
     pub fn keep(mut self, runs: usize) -> Self {
         self.keep = runs;
+        self
+    }
+
+    /// Does blocking work on the thread that asks for it, so that every run of a simulation is the same.
+    #[must_use]
+    pub fn in_place(mut self) -> Self {
+        self.in_place = true;
         self
     }
 
@@ -109,7 +117,8 @@ impl DiskJournal {
             failure: None,
             _lock: lock,
         };
-        let writer = DiskWriter { queue: Mutex::default(), open: Arc::new(tokio::sync::Mutex::new(open)) };
+        let open = Arc::new(tokio::sync::Mutex::new(open));
+        let writer = DiskWriter { queue: Mutex::default(), open, in_place: self.in_place };
         Ok(OpenJournal::new(entries, writer))
     }
 
@@ -195,6 +204,9 @@ impl DiskJournal {
         &self,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        if self.in_place {
+            return work(self);
+        }
         let journal = self.clone();
         let work = tokio::task::spawn_blocking(move || work(&journal));
         work.await.map_err(|error| Error::internal("work on a journal panicked").source(error))?
@@ -229,6 +241,7 @@ impl Journal for DiskJournal {
 struct DiskWriter {
     queue: Mutex<Queue>,
     open: Arc<tokio::sync::Mutex<Open>>,
+    in_place: bool,
 }
 
 /// Entries that are not written yet, because the file is being synced: the next one writes them all, and one sync
@@ -272,6 +285,9 @@ impl JournalWriter for DiskWriter {
         }
         if !lasting || open.synced >= number {
             return Ok(());
+        }
+        if self.in_place {
+            return open.sync();
         }
         // The thread owns the file, so that a task that is dropped leaves it to the next.
         let synced = tokio::task::spawn_blocking(move || open.sync());

@@ -91,6 +91,12 @@ pub(super) fn all(
     })
 }
 
+/// Returns the disk after a power cut that loses some of what it may.
+pub(super) fn power_cut(start: &Tree, operations: &[Operation], seed: u64) -> RecordingDisk {
+    let mut chance = Chance::new(seed, operations.len(), 1);
+    RecordingDisk::after(cut(start, operations, &sure(operations), &mut chance), Vec::new())
+}
+
 /// Returns the operations with half of the last, if that is a write.
 fn begun(operations: &[Operation]) -> Option<Vec<Operation>> {
     let (last, before) = operations.split_last()?;

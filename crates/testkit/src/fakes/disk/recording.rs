@@ -101,6 +101,13 @@ impl RecordingDisk {
         crash::all(inner.start.clone(), inner.operations.clone(), seed, random)
     }
 
+    /// Returns the disk that may be found after a power cut now. The same seed gives the same disk.
+    #[must_use]
+    pub fn power_cut(&self, seed: u64) -> Self {
+        let inner = self.inner();
+        crash::power_cut(&inner.start, &inner.operations, seed)
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
