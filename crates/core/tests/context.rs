@@ -131,11 +131,15 @@ fn nothing_outside_the_root_is_opened() {
     bench.write("secret", "canary");
     symlink("../secret", bench.folder.path().join("ctx/link")).unwrap();
     symlink("..", bench.folder.path().join("ctx/up")).unwrap();
+    bench.write("ctx/real/below/a", "1");
+    symlink("real", bench.folder.path().join("ctx/alias")).unwrap();
     bench.fifo("ctx/fifo");
     let open = |path: &str| bench.cx.files().open(&bench.cx, Path::new("ctx"), path);
     assert_eq!(open("a").unwrap().read(10).unwrap(), b"1");
     assert_eq!(open("a").unwrap().read(0).unwrap_err().kind(), ErrorKind::Config);
-    for path in ["../secret", "/etc/passwd", "link", "up/secret", "fifo", ".", "b/../../secret"] {
+    assert_eq!(open("real/below/a").unwrap().read(10).unwrap(), b"1");
+    let linked = ["link", "up/secret", "up/ctx/real/below/a", "alias/below/a", "a/below/a"];
+    for path in linked.into_iter().chain(["../secret", "/etc/passwd", "fifo", ".", "b/../../secret"]) {
         let error = open(path).expect_err(path);
         assert_eq!(error.kind(), ErrorKind::Config, "{path}: {error:?}");
     }
