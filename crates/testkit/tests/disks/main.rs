@@ -5,6 +5,7 @@
 
 mod images;
 mod journal;
+mod limit;
 mod model;
 mod publish;
 
