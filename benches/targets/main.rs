@@ -4,6 +4,7 @@
 //! targets push HOST REPOSITORY SOURCES LEVEL COUNT   # COUNT artifacts, built and pushed by Shipway
 //! targets floor HOST REPOSITORY SOURCES LEVEL        # tar, both SHA-256, libdeflate on all cores; then sent
 //! targets parts HOST REPOSITORY SOURCES LEVEL        # the same, one after the other, and what each took
+//! targets incremental HOST REPOSITORY SOURCES FORMAT LEVEL CACHE   # cold, again with one file changed, and its bytes alone
 //! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
 //! targets tags FOLDER COUNT                          # gitCommit tags of COUNT numbered folders of a repository
 //! targets manifests TEMPLATE OUTPUT                  # manifests read, their images replaced, and written
@@ -21,6 +22,7 @@
 )]
 
 mod floor;
+mod incremental;
 mod raw;
 mod text;
 
@@ -45,6 +47,14 @@ fn main() {
         ["parts", host, repository, sources, level] => {
             for (name, took) in floor::parts(host, repository, Path::new(sources), number(level)) {
                 println!("{:.3} {name}", took.as_secs_f64());
+            }
+        }
+        ["incremental", host, repository, sources, format, level, cache] => {
+            let how = if *format == "zstd" { LayerCompression::zstd() } else { LayerCompression::gzip() };
+            let how = how.level(number(level));
+            for (name, took) in incremental::run(host, repository, Path::new(sources), how, Path::new(cache))
+            {
+                println!("{took:.3} {name}");
             }
         }
         ["raw", host, repository, count] => raw::small(host, repository, number(count)),
@@ -99,6 +109,8 @@ fn try_all() {
     push(&registry.host(), "push", &sources, 1, 2);
     floor::run(&registry.host(), "floor", &sources, 6);
     floor::parts(&registry.host(), "parts", &sources, 6);
+    let (one, cache) = (sources.join("0"), folder.path().join("cache"));
+    incremental::run(&registry.host(), "incremental", &one, LayerCompression::gzip().level(1), &cache);
     raw::small(&registry.host(), "raw", 3);
     let tagged = raw::get(&registry.host(), "/v2/push/1/tags/list");
     assert!(tagged.starts_with("HTTP/1.1 200") && tagged.contains("shipway-"), "{tagged}");

@@ -50,6 +50,19 @@ pub(crate) enum Task {
         #[command(flatten)]
         options: Options,
     },
+    /// Go on with a run that was killed or stopped.
+    #[command(
+        after_help = "Examples:\n  shipway resume -p production -d registry.example/team\n  shipway resume 19aa7f3c2e1-4d2-0"
+    )]
+    Resume {
+        /// The run, as the end of its output names it; the newest when absent.
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        course: Course,
+    },
     /// Remove what was deployed.
     #[command(after_help = "Example:\n  shipway delete -p staging")]
     Delete {
@@ -95,6 +108,11 @@ pub(crate) struct Options {
     /// Who builds Dockerfiles: a Docker engine, or `native`, which needs none and runs no `RUN`.
     #[arg(long, value_name = "KIND", default_value = "docker", hide_possible_values = true)]
     pub(crate) builder: Dockerfiles,
+    /// Whether results of earlier runs are used again.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(env = "SKAFFOLD_CACHE_ARTIFACTS", hide_env_values = true)]
+    pub(crate) cache_artifacts: bool,
     /// Where Docker's engine listens.
     #[arg(long, value_name = "ENDPOINT", env = "DOCKER_HOST", hide_env_values = true)]
     pub(crate) docker_host: Option<String>,

@@ -8,13 +8,14 @@ use std::{
     io::{self, Write as _},
     path::Path,
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use clap::Parser;
 use shipway::{
-    Cancel, CancelReason, Driver, Error, ErrorKind, Pipeline, Plan, Result, RunOutcome, Stage,
-    config::read_skaffold,
+    Cancel, CancelReason, DiskJournal, Driver, Error, ErrorKind, Journal, Pipeline, Plan, Report, Result,
+    RunOutcome, Stage, config::read_skaffold,
 };
 use tokio::{
     runtime::Runtime,
@@ -54,11 +55,15 @@ async fn perform(task: Task) -> Result<RunOutcome> {
     match task {
         Task::Run { options, course } => {
             let work = Work::open(&options, Some(&course), "run")?;
-            work.execute(&work.plan().await?, &course).await
+            work.run(&course).await
         }
         Task::Build { options, course } => {
             let work = Work::open(&options, Some(&course), "build")?;
-            work.execute(&work.plan().await?, &course).await
+            work.run(&course).await
+        }
+        Task::Resume { run, options, course } => {
+            let work = Work::open(&options, Some(&course), "run")?;
+            work.resume(run, &course).await
         }
         Task::Plan { options } => {
             let work = Work::open(&options, None, "run")?;
@@ -76,6 +81,7 @@ async fn perform(task: Task) -> Result<RunOutcome> {
 struct Work {
     pipeline: Pipeline,
     driver: Driver,
+    journal: Option<Arc<DiskJournal>>,
     cancel: Cancel,
 }
 
@@ -89,17 +95,43 @@ impl Work {
             warn(&format!("warning: {notice}"));
         }
         let events = course.map_or(Events::Lines, |course| course.events);
-        let driver = Driver::new(world::world(&loaded, events)?)
-            .keep_going(course.is_some_and(|course| course.keep_going));
-        Ok(Self { pipeline: loaded.pipeline, driver, cancel: cancel_on_signals()? })
+        let world = world::world(&loaded, events, options.cache_artifacts)?;
+        let mut driver = Driver::new(world).keep_going(course.is_some_and(|course| course.keep_going));
+        let journal = world::journal();
+        if let Some(journal) = &journal {
+            driver = driver.journal(Arc::<DiskJournal>::clone(journal));
+        }
+        Ok(Self { pipeline: loaded.pipeline, driver, journal, cancel: cancel_on_signals()? })
     }
 
     async fn plan(&self) -> Result<Plan> {
         Driver::plan(&self.pipeline, &self.driver.observe(&self.pipeline, &self.cancel).await?)
     }
 
+    async fn run(&self, course: &Course) -> Result<RunOutcome> {
+        self.tell(&self.driver.run(&self.pipeline, &self.cancel).await?, course)
+    }
+
     async fn execute(&self, plan: &Plan, course: &Course) -> Result<RunOutcome> {
-        let report = self.driver.execute(&self.pipeline, plan, &self.cancel).await?;
+        self.tell(&self.driver.execute(&self.pipeline, plan, &self.cancel).await?, course)
+    }
+
+    async fn resume(&self, run: Option<String>, course: &Course) -> Result<RunOutcome> {
+        let run = match (run, &self.journal) {
+            (Some(run), _) => run,
+            // The ids of runs begin with the moment at which they began.
+            (None, Some(journal)) => journal.runs().await?.pop().ok_or_else(|| {
+                Error::config("there is no run to go on with").hint("begin one with `shipway run`")
+            })?,
+            (None, None) => {
+                return Err(Error::config("there is no home for what is written down of runs")
+                    .hint("set `HOME` or `XDG_STATE_HOME`"));
+            }
+        };
+        self.tell(&self.driver.resume(&self.pipeline, &run, &self.cancel).await?, course)
+    }
+
+    fn tell(&self, report: &Report, course: &Course) -> Result<RunOutcome> {
         if course.events == Events::Lines {
             let mut text = report.to_string();
             for build in &self.pipeline.builds {
@@ -107,6 +139,9 @@ impl Work {
                     let tag = image.tag.as_ref().map(|tag| format!(" (tag {tag})")).unwrap_or_default();
                     let _ = writeln!(text, "{} -> {}{tag}", build.artifact.name, image.reference());
                 }
+            }
+            if report.outcome == RunOutcome::Cancelled && self.journal.is_some() {
+                let _ = writeln!(text, "go on with: shipway resume {}", report.state.run);
             }
             say(&text)?;
         }

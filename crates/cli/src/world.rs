@@ -15,7 +15,7 @@ use std::{
 };
 
 use shipway::{
-    Error, JsonLines, Result, Sink, Tag, TextLines, World,
+    DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, Sink, Tag, TextLines, World,
     config::{self, Loaded},
     docker::DaemonStores,
     oci::{Client, DockerConfig, HostOptions, Stores},
@@ -88,7 +88,7 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
 ///
 /// # Errors
 /// Those of reading the folder's name and of the system's certificates.
-pub(crate) fn world(loaded: &Loaded, events: Events) -> Result<World> {
+pub(crate) fn world(loaded: &Loaded, events: Events, cached: bool) -> Result<World> {
     let root = env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))?;
     let mut client = Client::builder();
     for registry in &loaded.insecure_registries {
@@ -102,6 +102,9 @@ pub(crate) fn world(loaded: &Loaded, events: Events) -> Result<World> {
         .env(variables())
         .images(DaemonStores::new(Stores::with_client(client.build()?)))
         .sink(sink);
+    if let Some(folder) = home("XDG_CACHE_HOME", ".cache").filter(|_| cached) {
+        world = world.cache(DiskCache::new(Arc::new(HostDisk), folder.join("shipway/cache")));
+    }
     if let Some(path) = docker_config() {
         world = world.credentials(DockerConfig::new(path));
     }
@@ -111,6 +114,21 @@ pub(crate) fn world(loaded: &Loaded, events: Events) -> Result<World> {
 /// Returns the environment; what is no text is left out, as no configuration can name it.
 fn variables() -> impl Iterator<Item = (String, String)> {
     env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Returns where the runs of the current folder are written down, if this user has a home.
+pub(crate) fn journal() -> Option<Arc<DiskJournal>> {
+    let project = env::current_dir().ok()?;
+    let folder = home("XDG_STATE_HOME", ".local/state")?.join("shipway/runs");
+    let folder = folder.join(project.strip_prefix("/").unwrap_or(&project));
+    Some(Arc::new(DiskJournal::new(Arc::new(HostDisk), folder)))
+}
+
+/// Returns a folder of the user's: what the variable says, which counts only if it is absolute (XDG Base Directory
+/// Specification), or this one in the home.
+fn home(variable: &str, below: &str) -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below)))
 }
 
 /// Returns where Docker keeps its logins.

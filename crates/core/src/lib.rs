@@ -26,7 +26,7 @@ mod value;
 
 pub use self::{
     artifact::{Artifact, BuildRequest, TagRequest},
-    cache::{Cache, MemoryCache, Snapshot},
+    cache::{Cache, MemoryCache, Snapshot, WrittenThrough},
     capability::{Capabilities, Feature},
     catalog::{Catalog, Part, PluginConfig},
     change::{Change, ChangeSet, Desired, Verb},

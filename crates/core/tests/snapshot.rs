@@ -7,7 +7,7 @@ use std::{
     os::unix::{ffi::OsStringExt, fs::MetadataExt},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -16,9 +16,9 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Artifact, Build, BuildRequest, Builder, Cancel, CancelReason, Capabilities, Clock, Context, Digest,
-    Driver, Entry, Error, ErrorKind, Files, ForeignImage, HostFiles, Image, Images, Inputs, OpenFile,
-    Pipeline, Result, RunContext, Snapshot, Stage, Store, StoreKind, SystemClock, Target, Timestamp, Tree,
-    World,
+    Driver, Entry, Error, ErrorKind, Files, FixedCredentials, ForeignImage, HostFiles, Image, Images, Inputs,
+    OpenFile, Pipeline, Result, RunContext, SecretId, Snapshot, Stage, Store, StoreKind, SystemClock, Target,
+    Timestamp, Tree, World,
 };
 
 fn context(world: World) -> Context {
@@ -83,9 +83,9 @@ async fn the_rules_of_each_tree_count() {
 struct Vanishing;
 
 impl Files for Vanishing {
-    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
-        let entries = HostFiles.walk(cx, tree)?;
-        let _ = fs::remove_file(cx.path(&tree.root).join("swap"));
+    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+        let entries = HostFiles.walk_each(cx, root, ignore)?;
+        let _ = fs::remove_file(cx.path(root).join("swap"));
         Ok(entries)
     }
 
@@ -130,8 +130,8 @@ async fn a_declared_file_whose_name_cannot_be_told_is_an_error_and_not_missing()
 struct Endless(Cancel);
 
 impl Files for Endless {
-    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
-        HostFiles.walk(cx, tree)
+    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+        HostFiles.walk_each(cx, root, ignore)
     }
 
     fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
@@ -177,8 +177,8 @@ fn hashing_stops_when_the_task_is_forced_to_or_late() {
 struct Counting(Arc<AtomicUsize>);
 
 impl Files for Counting {
-    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
-        HostFiles.walk(cx, tree)
+    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+        HostFiles.walk_each(cx, root, ignore)
     }
 
     fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
@@ -238,6 +238,162 @@ async fn a_file_that_rested_is_read_once_in_a_run_and_again_when_it_changed() {
         assert_ne!(one.0, two.0);
         assert_eq!(two.0, last.0);
         assert_eq!([one.1, again.1, two.1, last.1], opened);
+    }
+}
+
+/// A door that notes which folders are walked and which files are looked at.
+#[derive(Clone, Debug, Default)]
+struct Noting(Arc<Mutex<Vec<String>>>);
+
+impl Noting {
+    fn note(&self, what: &str, path: impl AsRef<Path>) {
+        self.0.lock().expect("whole").push(format!("{what} {}", path.as_ref().display()));
+    }
+}
+
+impl Files for Noting {
+    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+        self.note(&format!("walk {}", ignore.len()), root);
+        HostFiles.walk_each(cx, root, ignore)
+    }
+
+    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
+        self.note("look", root.join(path));
+        HostFiles.entry(cx, root, path)
+    }
+
+    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
+        self.note("open", root.join(path));
+        HostFiles.open(cx, root, path)
+    }
+}
+
+/// Images that are found once all have been asked for, and never otherwise.
+#[derive(Debug)]
+struct AllAtOnce {
+    asked: AtomicUsize,
+    barrier: tokio::sync::Barrier,
+}
+
+#[async_trait]
+impl Images for AllAtOnce {
+    async fn find(&self, cx: &Context, store: &Store, reference: &str) -> Result<Option<Image>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.barrier.wait().await;
+        Layouts.find(cx, store, reference).await
+    }
+
+    async fn copy(&self, _cx: &Context, _image: &Image, _to: &Target) -> Result<Image> {
+        Err(Error::unsupported("not here"))
+    }
+
+    async fn join(&self, _cx: &Context, _images: &[Image], _to: &Target) -> Result<Image> {
+        Err(Error::unsupported("not here"))
+    }
+}
+
+#[tokio::test]
+async fn what_several_declare_is_looked_at_once_and_gives_what_each_gives_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["web/a", "web/docs/b", "api/c", "version", "go.mod"] {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "content").unwrap();
+    }
+    let image = |layout: &str| ForeignImage::new(Store::Layout(layout.into()), "base:1");
+    let tree = |root: &str, ignore: &[&str]| {
+        Tree::new(root).ignore(ignore.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>())
+    };
+    let inner = Inputs::default().files(["go.mod".into(), "version".into()]).images([image("b")]);
+    let absolute = folder.path().join("web").display().to_string();
+    let declared = [
+        Inputs::default().trees([tree("web", &["docs"]), tree("api", &[])]).images([image("a"), image("b")]),
+        Inputs::default().trees([tree("web", &[])]).files(["version".into(), "none".into()]),
+        Inputs::default().trees([tree("./web", &["docs"]), tree("web", &["a"])]).listed_by(Box::new(inner)),
+        Inputs::default().trees([tree(&absolute, &["docs"])]).images([image("a")]),
+        Inputs::default().secrets([SecretId::parse("token").unwrap()]),
+    ];
+    let credentials = || FixedCredentials::new().secret("token", "hunter2");
+    let alone = context(World::host(folder.path()).images(Layouts).credentials(credentials()));
+    let mut expected = Vec::new();
+    for inputs in &declared {
+        expected.push(Snapshot::take(&alone, inputs).await.unwrap());
+    }
+    let notes = Noting::default();
+    let images = AllAtOnce { asked: AtomicUsize::new(0), barrier: tokio::sync::Barrier::new(2) };
+    let world = World::host(folder.path()).files(notes.clone()).images(images).credentials(credentials());
+    let images = Arc::clone(&world.images);
+    let cx = context(world);
+    let all: Vec<&Inputs> = declared.iter().collect();
+    let taken = tokio::time::timeout(Duration::from_secs(30), Snapshot::take_each(&cx, &all));
+    assert_eq!(taken.await.expect("images are asked for at the same time").unwrap(), expected);
+    assert!(format!("{images:?}").contains("asked: 2"), "{images:?}");
+    let mut seen = notes.0.lock().unwrap().clone();
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            "look go.mod",
+            "look none",
+            "look version",
+            "open api/c",
+            "open go.mod",
+            "open version",
+            "open web/a",
+            "open web/docs/b",
+            "walk 1 api",
+            "walk 3 web",
+        ]
+    );
+    assert!(Snapshot::take_each(&cx, &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn of_several_declarations_it_is_the_first_ones_error() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("web")).unwrap();
+    let odd = PathBuf::from(std::ffi::OsString::from_vec(b"web/odd\xff".to_vec()));
+    fs::write(folder.path().join(odd), "").unwrap();
+    let cx = context(World::host(folder.path()).images(Layouts));
+    let fine = Inputs::default().trees([Tree::new("web").ignore(["odd*".to_owned()])]);
+    let gone = Inputs::default().trees([Tree::new("gone")]);
+    let broken = Inputs::default().trees([Tree::new("web")]);
+    let no_image = |name: &str| Inputs::default().images([ForeignImage::new(Store::Registry, name)]);
+    let (one, two) = (no_image("b"), no_image("a"));
+    for (declared, expected) in [
+        // The folder that both declare is walked first, and has an error only for the last.
+        (vec![&fine, &gone, &broken], "gone"),
+        (vec![&fine, &broken, &gone], "odd"),
+        (vec![&one, &two], "there is no image `b`"),
+        (vec![&two, &one], "there is no image `a`"),
+        (vec![&one, &broken], "odd"),
+    ] {
+        let error = Snapshot::take_each(&cx, &declared).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}: {expected}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_has_one_key_whatever_folder_it_was_found_below() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("src/app/web")).unwrap();
+    for path in ["src/app/web/a", "src/app-b", "src/app/c"] {
+        fs::write(folder.path().join(path), path).unwrap();
+    }
+    let cx = context(World::host(folder.path().join("src/app")));
+    let above = folder.path().join("src");
+    for (root, ignore, keys) in [
+        (PathBuf::from(""), "", &["file c", "file web", "file web/a"][..]),
+        (PathBuf::from("web/"), "", &["file web/a"]),
+        (PathBuf::from("./web/../web"), "", &["file web/../web/a"]),
+        (PathBuf::from("/"), "*", &[]),
+        (above, "app-b", &["file ", "file c", "file web", "file web/a"]),
+    ] {
+        let tree = Tree::new(root.clone()).ignore([ignore.to_owned()]);
+        let snapshot = Snapshot::take(&cx, &Inputs::default().trees([tree])).await.unwrap();
+        let text = serde_json::to_value(&snapshot).unwrap();
+        let files = text.as_object().unwrap().keys().filter(|key| key.starts_with("file"));
+        assert_eq!(files.collect::<Vec<_>>(), keys, "{root:?}");
     }
 }
 

@@ -27,7 +27,8 @@ pub use self::{
         find_file, read_image, resolve_program, same_platform,
     },
     layer::{
-        Compression, CompressionFormat, Content, Device, LayerEntry, LayerStream, LayerSummary, write_layer,
+        Compression, CompressionFormat, Content, Device, LAYER_FORM, LayerEntry, LayerStream, LayerSummary,
+        write_layer,
     },
     layout::Layout,
     manifest::{AnyManifest, ImageIndex, ImageManifest},
@@ -35,6 +36,7 @@ pub use self::{
 };
 
 // Registries, and the door to images.
+mod cache;
 mod client;
 mod docker_config;
 mod images;
@@ -46,6 +48,7 @@ mod registry;
 #[cfg(feature = "oci-client")]
 pub use self::oci_crate::OciClientRepository;
 pub use self::{
+    cache::RegistryCache,
     client::{Client, ClientBuilder, HostOptions, RemoteRepository},
     docker_config::DockerConfig,
     images::Stores,

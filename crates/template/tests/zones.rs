@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use shipway_core::{
-    Cancel, Context, Entry, EntryKind, ErrorKind, Files, OpenFile, Result, RunContext, Timestamp, Tree, World,
+    Cancel, Context, Entry, EntryKind, ErrorKind, Files, OpenFile, Result, RunContext, Timestamp, World,
 };
 use shipway_template::{Zone, format_time};
 
@@ -22,8 +22,8 @@ impl Etc {
 }
 
 impl Files for Etc {
-    fn walk(&self, _cx: &Context, _tree: &Tree) -> Result<Vec<Entry>> {
-        Ok(Vec::new())
+    fn walk_each(&self, _cx: &Context, _root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+        Ok(vec![Vec::new(); ignore.len()])
     }
 
     fn entry(&self, _cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {

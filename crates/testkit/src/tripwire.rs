@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Cancel, CancelReason, Command, Context, Entry, Event, Exit, Files, Image, Images, OpenFile, Processes,
-    Result, Sink, Stage, Store, Target, Tree, World,
+    Result, Sink, Stage, Store, Target, World,
 };
 
 /// Counts how often doors are used, and forces the task to stop at one use.
@@ -90,9 +90,9 @@ struct Door {
 }
 
 impl Files for Door {
-    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
+    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
         self.wire.use_door();
-        self.inner.files.walk(cx, tree)
+        self.inner.files.walk_each(cx, root, ignore)
     }
 
     fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use shipway_core::{Artifact, Context, Inputs, Platform, Result, Tree};
-use shipway_oci::Compression;
+use shipway_oci::{Compression, LAYER_FORM};
 
 use super::{
     Native, NativeConfig,
@@ -15,9 +15,6 @@ use super::{
     stages::{Stages, Triggers},
 };
 use crate::sources::{Source, allow_list};
-
-/// The form of the layers that are made; another one makes other digests.
-const FORM: &str = "2";
 
 impl Native {
     /// Returns the declaration; blocking.
@@ -36,7 +33,7 @@ impl Native {
 
         let mut fact = |name: &str, value: String| inputs.facts.insert(name.to_owned(), value);
         let Compression { format, level, .. } = self.compression;
-        fact("layers", format!("form {FORM}, {} level {level}", format.as_str()));
+        fact("layers", format!("form {LAYER_FORM}, {} level {level}", format.as_str()));
         fact("options", serde_json::to_string(&self.options).unwrap_or_default());
         fact("SOURCE_DATE_EPOCH", shipway_oci::source_date_epoch(cx)?.to_string());
         for name in self.options.prepare.iter().flat_map(|prepare| &prepare.inherit) {

@@ -16,6 +16,7 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
       run     Build, test and deploy
       build   Build, and say which images came out
       plan    Say what a run would do and why, and do nothing
+      resume  Go on with a run that was killed or stopped
       delete  Remove what was deployed
 
     Options:
@@ -60,6 +61,8 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
               The Kubernetes context; images for a cluster on this machine stay in the engine [env: SKAFFOLD_KUBE_CONTEXT]
           --builder <KIND>
               Who builds Dockerfiles: a Docker engine, or `native`, which needs none and runs no `RUN` [default: docker]
+          --cache-artifacts[=<BOOL>]
+              Whether results of earlier runs are used again [env: SKAFFOLD_CACHE_ARTIFACTS] [default: true]
           --docker-host <ENDPOINT>
               Where Docker's engine listens [env: DOCKER_HOST]
           --keep-going
@@ -97,6 +100,8 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
               The Kubernetes context; images for a cluster on this machine stay in the engine [env: SKAFFOLD_KUBE_CONTEXT]
           --builder <KIND>
               Who builds Dockerfiles: a Docker engine, or `native`, which needs none and runs no `RUN` [default: docker]
+          --cache-artifacts[=<BOOL>]
+              Whether results of earlier runs are used again [env: SKAFFOLD_CACHE_ARTIFACTS] [default: true]
           --docker-host <ENDPOINT>
               Where Docker's engine listens [env: DOCKER_HOST]
       -h, --help
@@ -105,7 +110,7 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
     Example:
       shipway plan -f deploy/skaffold.yaml
     ");
-    for task in ["build", "delete"] {
+    for task in ["build", "delete", "resume"] {
         let help = bench.run(&format!("{task} --help")).await;
         assert!(help.status.success() && text(&help.stdout).contains(&format!("shipway {task} -")));
     }

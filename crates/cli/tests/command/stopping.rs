@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::bench::{Bench, CONFIGURATION, text};
 
 /// The command while something that it started waits.
-struct Waiting {
+pub(crate) struct Waiting {
     child: Child,
     lines: BufReader<ChildStderr>,
     told: String,
@@ -41,11 +41,17 @@ impl Waiting {
         }
     }
 
-    fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         kill_process_group(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
-    fn end(mut self) -> (ExitStatus, String, String) {
+    /// Ends it as a machine that is lost does.
+    pub(crate) fn kill(mut self) {
+        kill_process_group(Pid::from_child(&self.child), Signal::KILL).unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn end(mut self) -> (ExitStatus, String, String) {
         self.lines.read_to_string(&mut self.told).unwrap();
         let output = self.child.wait_with_output().unwrap();
         (output.status, text(&output.stdout), self.told)
@@ -53,7 +59,7 @@ impl Waiting {
 }
 
 /// Returns a project whose image is tested by this script.
-async fn tested(script: &str) -> Bench {
+pub(crate) async fn tested(script: &str) -> Bench {
     let test = "test:\n- image: web\n  custom:\n  - command: sh test.sh\ndeploy:";
     let bench = Bench::new(&CONFIGURATION.replace("deploy:", test)).await;
     bench.write("test.sh", script);
@@ -61,7 +67,7 @@ async fn tested(script: &str) -> Bench {
 }
 
 /// Runs the project until the script says that it waits.
-fn run(bench: &Bench) -> Waiting {
+pub(crate) fn run(bench: &Bench) -> Waiting {
     Waiting::start(bench.command("run --builder native -d REGISTRY/team"), "test:web/command: waits")
 }
 

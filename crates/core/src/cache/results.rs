@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Cache, Snapshot};
-use crate::{Context, Error, Fingerprint, Image, Inputs, Result, Timestamp};
+use crate::{Context, Error, Fingerprint, Image, Inputs, Level, Result, Timestamp};
 
 /// An image that was made, or was seen to exist.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub(crate) struct Declaration {
     pub(crate) inputs: Inputs,
 }
 
+/// That a cache cannot be read, which a run says once.
+struct Unreadable;
+
 /// What a cache has of one maker: a text that names the build across runs, by kind, part and target.
 pub(crate) struct Results<'a> {
     pub(crate) cx: &'a Context,
@@ -31,7 +34,7 @@ pub(crate) struct Results<'a> {
 
 impl Results<'_> {
     /// Returns the image that is kept under this fingerprint.
-    pub(crate) async fn image(&self, fingerprint: &Fingerprint) -> Result<Option<Known>> {
+    pub(crate) async fn image(&self, fingerprint: &Fingerprint) -> Option<Known> {
         self.get(&format!("image of {fingerprint}")).await
     }
 
@@ -42,7 +45,7 @@ impl Results<'_> {
     }
 
     /// Returns the inputs of the newest result, to tell what changed since.
-    pub(crate) async fn newest(&self) -> Result<Option<Snapshot>> {
+    pub(crate) async fn newest(&self) -> Option<Snapshot> {
         self.get("newest").await
     }
 
@@ -50,7 +53,7 @@ impl Results<'_> {
         self.put("newest", snapshot).await
     }
 
-    pub(crate) async fn declaration(&self) -> Result<Option<Declaration>> {
+    pub(crate) async fn declaration(&self) -> Option<Declaration> {
         self.get("declaration").await
     }
 
@@ -63,10 +66,20 @@ impl Results<'_> {
         format!("1 {what} {}", self.maker)
     }
 
-    async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<Option<T>> {
-        let found = self.cache.get(self.cx, &self.key(what)).await?;
-        // What cannot be read was kept by a newer Shipway, or by somebody else: it is as if it were not there.
-        Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    /// A cache that cannot be read has nothing, and the run goes on: it only takes longer.
+    async fn get<T: DeserializeOwned>(&self, what: &str) -> Option<T> {
+        match self.cache.get(self.cx, &self.key(what)).await {
+            // What cannot be read was kept by a newer Shipway, or by somebody else: it is as if it were not there.
+            Ok(found) => found.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+            Err(why) => {
+                let told = self.cx.once::<Unreadable>("cache", async {
+                    self.cx.message(Level::Warning, format!("the cache cannot be read: {}", why.report()));
+                    Ok(Unreadable)
+                });
+                let _ = told.await;
+                None
+            }
+        }
     }
 
     async fn put(&self, what: &str, value: &(impl Serialize + Sync)) -> Result<()> {

@@ -1,14 +1,14 @@
 //! A snapshot: every input of a task with a hash, at one moment. Equal snapshots, equal results.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, iter::successors};
 
 use serde::{Deserialize, Serialize};
 
-use super::content::hash_entries;
-use crate::{Context, Error, ErrorKind, Fingerprint, Inputs, Reason, Result, Store, Tree};
+use super::{
+    foreign::{find_images, find_secrets},
+    sources::Sources,
+};
+use crate::{Context, Digest, Fingerprint, ForeignImage, Inputs, Reason, Result, Store};
 
 /// The hash of every input by its key, such as `file web/main.rs`, `fact base` or `tag`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,69 +29,47 @@ impl Snapshot {
     /// `NotFound` when a tree has no root or an image does not exist; `Cancelled` or `Timeout` when the
     /// task must stop; else when something cannot be read.
     pub async fn take(cx: &Context, inputs: &Inputs) -> Result<Self> {
-        let declared = inputs.clone();
-        let mut snapshot = cx.blocking(move |cx| Self::of_files(cx, &declared)).await?;
-        for (name, fact) in &inputs.facts {
-            snapshot.set(format!("fact {name}"), fact);
-        }
-        for image in &inputs.images {
-            let found = cx.images().find(cx, &image.store, &image.reference).await?;
-            let Some(found) = found else {
-                return Err(Error::not_found(format!("there is no image `{}`", image.reference))
-                    .hint("check the reference, and that the image was pushed"));
-            };
-            let key = match &image.store {
-                Store::Registry => format!("image {}", image.reference),
-                Store::Daemon(endpoint) => format!("image {} in daemon {endpoint}", image.reference),
-                Store::Layout(path) => format!("image {} in layout {}", image.reference, path.display()),
-            };
-            snapshot.set(key, found.digest.as_str());
-        }
-        for id in &inputs.secrets {
-            snapshot.set(format!("secret {id}"), &cx.secret(id).await?.version());
-        }
-        if let Some(listed_by) = &inputs.listed_by {
-            let listed_by = Box::pin(Self::take(cx, listed_by)).await?;
-            snapshot.set("listed by", listed_by.fingerprint().as_str());
-        }
-        Ok(snapshot)
+        Ok(Self::take_each(cx, &[inputs]).await?.pop().unwrap_or_default())
     }
 
-    fn of_files(cx: &Context, inputs: &Inputs) -> Result<Self> {
-        let mut snapshot = Self::default();
-        for file in &inputs.files {
-            let (folder, name) =
-                (file.parent().unwrap_or(Path::new("")), file.file_name().unwrap_or_default());
-            let Some(name) = name.to_str() else {
-                return Err(Error::config(format!("the name of `{}` is not UTF-8", file.display()))
-                    .hint("rename the file"));
-            };
-            let entry = match cx.files().entry(cx, folder, name) {
-                Err(error) if error.kind() == ErrorKind::NotFound => None,
-                other => other?,
-            };
-            let hash = match entry {
-                Some(entry) => hash_entries(cx, folder, &[entry])?.pop().flatten(),
-                None => None,
-            };
-            snapshot.set(file_key(cx, file), hash.as_deref().unwrap_or("missing"));
-        }
-        let mut rules: BTreeMap<String, Vec<&[String]>> = BTreeMap::new();
-        for tree in &inputs.trees {
-            let entries = cx.files().walk(cx, tree)?;
-            let hashes = hash_entries(cx, &tree.root, &entries)?;
-            for (entry, hash) in entries.iter().zip(hashes) {
-                if let Some(hash) = hash {
-                    snapshot.set(file_key(cx, &tree.root.join(&entry.path)), &hash);
+    /// Returns the snapshots of several declarations, in their order, as [`take`](Self::take) does for one; what
+    /// several of them declare is looked at once: each folder, file, image and secret.
+    ///
+    /// # Errors
+    /// Those of `take`. Files come first, then images, then secrets; of several errors in these it is that of the
+    /// first declaration.
+    pub async fn take_each(cx: &Context, declared: &[&Inputs]) -> Result<Vec<Self>> {
+        // What a declaration was made from is one more.
+        let chain = |inputs| successors(Some(inputs), |inputs: &&Inputs| inputs.listed_by.as_deref());
+        let all: Vec<&Inputs> = declared.iter().flat_map(|inputs| chain(*inputs)).collect();
+        let sources = Sources::of(cx, &all);
+        let files = cx.blocking(move |cx| sources.hash(cx)).await?;
+        let (images, secrets) = tokio::join!(find_images(cx, &all), find_secrets(cx, &all));
+        let (images, secrets) = (images?, secrets?);
+        let mut files = files.into_iter();
+        let mut snapshots = Vec::with_capacity(declared.len());
+        for inputs in declared {
+            let (mut own, mut listed_by) = (Vec::new(), None);
+            own.extend(chain(*inputs).zip(files.by_ref()));
+            for (inputs, files) in own.into_iter().rev() {
+                let mut snapshot = Self(files);
+                for (name, fact) in &inputs.facts {
+                    snapshot.set(format!("fact {name}"), fact);
                 }
+                for image in &inputs.images {
+                    snapshot.set(image_key(image), images.get(image).map_or("", Digest::as_str));
+                }
+                for id in &inputs.secrets {
+                    snapshot.set(format!("secret {id}"), secrets.get(id).map_or("", String::as_str));
+                }
+                if let Some(listed_by) = listed_by {
+                    snapshot.set("listed by", Self::fingerprint(&listed_by).as_str());
+                }
+                listed_by = Some(snapshot);
             }
-            rules.entry(format!("rules {}", tree_name(cx, tree))).or_default().push(&tree.ignore);
+            snapshots.extend(listed_by);
         }
-        // A folder may be declared several times, each time with other rules.
-        for (key, lists) in rules {
-            snapshot.set(key, &serde_json::Value::from_iter(lists.into_iter().map(Vec::from)).to_string());
-        }
-        Ok(snapshot)
+        Ok(snapshots)
     }
 
     /// Adds an input of core's own: the tag, the platforms, a required image, a subject.
@@ -122,16 +100,12 @@ impl Snapshot {
     }
 }
 
-/// Returns the key of a file: below the root it does not tell where the root is, so that the same
-/// sources have one fingerprint wherever they lie.
-fn file_key(cx: &Context, path: &Path) -> String {
-    let path = cx.path(path);
-    let clean: PathBuf = path.strip_prefix(cx.root()).unwrap_or(&path).components().collect();
-    format!("file {}", clean.display())
-}
-
-fn tree_name(cx: &Context, tree: &Tree) -> String {
-    file_key(cx, &tree.root).trim_start_matches("file ").trim_start_matches("./").to_owned()
+fn image_key(image: &ForeignImage) -> String {
+    match &image.store {
+        Store::Registry => format!("image {}", image.reference),
+        Store::Daemon(endpoint) => format!("image {} in daemon {endpoint}", image.reference),
+        Store::Layout(path) => format!("image {} in layout {}", image.reference, path.display()),
+    }
 }
 
 #[cfg(test)]

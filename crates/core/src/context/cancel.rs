@@ -29,6 +29,8 @@ pub enum CancelReason {
     Deadline,
     /// A newer run replaces this one.
     Superseded,
+    /// Nothing is left but questions, and the run ends until it is gone on with.
+    Suspended,
 }
 
 impl fmt::Display for CancelReason {
@@ -38,6 +40,7 @@ impl fmt::Display for CancelReason {
             Self::Failure => "another task failed",
             Self::Deadline => "the deadline passed",
             Self::Superseded => "a newer run replaces this one",
+            Self::Suspended => "the run ends until its questions are answered",
         })
     }
 }

@@ -3,36 +3,45 @@
 //! meanwhile can lead out.
 
 use std::{
-    ffi::OsStr,
     fmt::Debug,
     io,
     io::Read,
     os::fd::OwnedFd,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
+    slice,
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags},
+    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
+    path::Arg,
 };
 
-use crate::{
-    Context, Error, ErrorKind, Result,
-    ignore::{Decision, IgnoreRules},
-    inputs::Tree,
-};
+use super::walk::{MAX_LOOKS, walk};
+use crate::{Context, Error, ErrorKind, Result, ignore::IgnoreRules, inputs::Tree};
 
 /// Reads sources; blocking, so call it inside [`Context::blocking`].
 pub trait Files: Debug + Send + Sync + 'static {
-    /// Returns what is below the tree's root and not left out, sorted by path, without the root itself.
+    /// Returns what is below the root and not left out by each of the lists of patterns, which are those of
+    /// [`Tree::ignore`]: one result for each list, in their order, sorted by path, without the root itself.
     ///
-    /// Folders are entries too, also one that is left out but holds something that is not. A link is an entry and never followed. Sockets, FIFOs and devices are
-    /// entries of kind [`EntryKind::Special`].
+    /// Each folder is read once, however many lists there are, so that what several of them keep is the same in
+    /// all results. Folders are entries too, also one that is left out but holds something that is not. A link is
+    /// an entry and never followed. Sockets, FIFOs and devices are entries of kind [`EntryKind::Special`].
     ///
     /// # Errors
-    /// `NotFound` when there is no root; `Unavailable` or `Auth` when something cannot be read; `Cancelled`
-    /// or `Timeout` when the task must stop.
-    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>>;
+    /// `NotFound` when there is no root; `Unavailable` or `Auth` when something cannot be read that any of the
+    /// lists may keep; `Cancelled` or `Timeout` when the task must stop.
+    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>>;
+
+    /// Returns what is below the tree's root and not left out, as [`walk_each`](Self::walk_each) does for one list.
+    ///
+    /// # Errors
+    /// Those of `walk_each`.
+    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
+        let mut entries = self.walk_each(cx, &tree.root, slice::from_ref(&tree.ignore))?;
+        Ok(entries.pop().unwrap_or_default())
+    }
 
     /// Returns the entry at a path below `root`, or `None` when there is nothing.
     ///
@@ -126,15 +135,9 @@ impl Debug for OpenFile {
 pub struct HostFiles;
 
 impl Files for HostFiles {
-    fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
-        let root = cx.path(&tree.root);
-        let rules = IgnoreRules::new(&tree.ignore)?;
-        let folder = open_root(&root)?;
-        let mut walk = Walk { cx, root: &root, rules: &rules, entries: Vec::new() };
-        walk.folder(&folder, "", 0, Decision::default())?;
-        let mut entries = walk.entries;
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
+    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+        let rules = ignore.iter().map(|patterns| IgnoreRules::new(patterns)).collect::<Result<Vec<_>>>()?;
+        walk(cx, &cx.path(root), &rules)
     }
 
     fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
@@ -143,7 +146,7 @@ impl Files for HostFiles {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        match entry_at(&parent, name.as_ref(), path.to_owned()) {
+        match entry_at(&parent, name.as_str(), path.to_owned()) {
             Ok(entry) => Ok(Some(entry)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &root.join(path), error)),
@@ -155,7 +158,7 @@ impl Files for HostFiles {
         let place = root.join(path);
         let (parent, name) = open_parent(&root, path)?;
         // To open a FIFO lets its writer go, and a device may do anything; so we look before we open.
-        let seen = entry_at(&parent, name.as_ref(), path.to_owned());
+        let seen = entry_at(&parent, name.as_str(), path.to_owned());
         if seen.map_err(|error| Error::io("open", &place, error))?.kind != EntryKind::File {
             return Err(not_regular(&place));
         }
@@ -181,13 +184,13 @@ fn not_regular(place: &Path) -> Error {
         .hint("links, FIFOs, sockets and devices are never read")
 }
 
-fn open_root(root: &Path) -> Result<OwnedFd> {
+pub(super) fn open_root(root: &Path) -> Result<OwnedFd> {
     // The root itself is the user's word, so links in it are followed.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(root, flags, Mode::empty()).map_err(|error| Error::io("open", root, error.into()))
 }
 
-fn open_folder(parent: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+pub(super) fn open_folder(parent: &OwnedFd, name: impl Arg) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
 }
@@ -209,8 +212,18 @@ fn open_parent(root: &Path, path: &str) -> Result<(OwnedFd, String)> {
     let Some((name, above)) = steps.split_last() else {
         return Err(not_regular(root));
     };
+    let name = name.to_string_lossy().into_owned();
+    // One call where the kernel has it (Linux 5.6) and nobody forbids it; what it refuses is told step by step.
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    if above.len() > 1
+        && let Ok(parent) =
+            rustix::fs::openat2(&folder, above.iter().collect::<PathBuf>(), flags, Mode::empty(), beneath)
+    {
+        return Ok((parent, name));
+    }
     for step in above {
-        folder = open_folder(&folder, step).map_err(|error| {
+        folder = open_folder(&folder, *step).map_err(|error| {
             let place = root.join(path);
             if not_a_folder(&error) {
                 return Error::config(format!(
@@ -222,92 +235,15 @@ fn open_parent(root: &Path, path: &str) -> Result<(OwnedFd, String)> {
             Error::io("open", &place, error)
         })?;
     }
-    Ok((folder, name.to_string_lossy().into_owned()))
+    Ok((folder, name))
 }
 
-/// Folders nested deeper are refused: each takes a step of the stack and two open files.
-const MAX_DEPTH: usize = 256;
-
-struct Walk<'a> {
-    cx: &'a Context,
-    root: &'a Path,
-    rules: &'a IgnoreRules,
-    entries: Vec<Entry>,
-}
-
-impl Walk<'_> {
-    fn folder(&mut self, folder: &OwnedFd, prefix: &str, depth: usize, above: Decision) -> Result<()> {
-        self.cx.check_stopped()?;
-        let failed = |path: &str, error: io::Error| Error::io("read", &self.root.join(path), error);
-        if depth > MAX_DEPTH {
-            let error = io::Error::other(format!("folders are nested more than {MAX_DEPTH} deep"));
-            return Err(failed(prefix, error));
-        }
-        for item in rustix::fs::Dir::read_from(folder).map_err(|error| failed(prefix, error.into()))? {
-            let item = item.map_err(|error| failed(prefix, error.into()))?;
-            let name = item.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
-            let path = format!("{prefix}{}", name.to_string_lossy());
-            let decision = self.rules.decide_below(above, &path);
-            let ignored = self.rules.ignores(decision);
-            // Some file systems do not say in a listing what an entry is.
-            let may_be_folder = matches!(item.file_type(), FileType::Directory | FileType::Unknown);
-            if ignored && !(may_be_folder && self.rules.may_keep(decision, &path)) {
-                continue;
-            }
-            let Ok(name) = name.to_str() else {
-                let error = io::Error::new(io::ErrorKind::InvalidInput, "a file's name is not UTF-8");
-                return Err(failed(&path, error));
-            };
-            let (entry, below) = match enter(folder, OsStr::new(name), &path) {
-                Ok(entered) => entered,
-                // It went away since it was listed, so it is not there.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(failed(&path, error)),
-            };
-            let kept = self.entries.len();
-            if let Some(below) = below {
-                self.folder(&below, &format!("{path}/"), depth + 1, decision)?;
-            }
-            // A folder that is left out itself is there all the same when something below it is.
-            if !ignored || self.entries.len() > kept {
-                self.entries.push(entry);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Something that is another kind of thing at each look is given up after so many.
-const MAX_LOOKS: u32 = 100;
-
-/// Returns the entry, and the folder itself, opened, if it is one.
-fn enter(folder: &OwnedFd, name: &OsStr, path: &str) -> io::Result<(Entry, Option<OwnedFd>)> {
-    let mut looks = 0;
-    loop {
-        let entry = entry_at(folder, name, path.to_owned())?;
-        if entry.kind != EntryKind::Folder {
-            return Ok((entry, None));
-        }
-        match open_folder(folder, name) {
-            Ok(below) => {
-                return Ok((entry_of(path.to_owned(), &rustix::fs::fstat(&below)?, None), Some(below)));
-            }
-            // It was swapped for something else since the look.
-            Err(error) if not_a_folder(&error) && looks < MAX_LOOKS => looks += 1,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn not_a_folder(error: &io::Error) -> bool {
+pub(super) fn not_a_folder(error: &io::Error) -> bool {
     let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
     is(Errno::LOOP) || is(Errno::NOTDIR)
 }
 
-fn entry_at(folder: &OwnedFd, name: &OsStr, path: String) -> io::Result<Entry> {
+pub(super) fn entry_at(folder: &OwnedFd, name: impl Arg + Copy, path: String) -> io::Result<Entry> {
     let mut looks = 0;
     loop {
         let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -328,7 +264,7 @@ fn entry_at(folder: &OwnedFd, name: &OsStr, path: String) -> io::Result<Entry> {
     }
 }
 
-fn entry_of(path: String, stat: &rustix::fs::Stat, link: Option<String>) -> Entry {
+pub(super) fn entry_of(path: String, stat: &rustix::fs::Stat, link: Option<String>) -> Entry {
     let kind = match (FileType::from_raw_mode(stat.st_mode), link) {
         (FileType::RegularFile, _) => EntryKind::File,
         (FileType::Directory, _) => EntryKind::Folder,

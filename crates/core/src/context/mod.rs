@@ -6,14 +6,15 @@ mod clock;
 mod credentials;
 mod disk;
 mod disk_cache;
+mod file_index;
 mod files;
 mod images;
-mod known;
 mod kubeconfig;
 mod mask;
 mod once;
 mod printed;
 mod process;
+mod walk;
 mod world;
 
 use std::{
@@ -24,6 +25,8 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::disk::folder_of;
+pub(crate) use self::file_index::{FileIndex, FileRead};
 pub use self::{
     cancel::{Cancel, CancelReason, Stage},
     clock::{Clock, SystemClock},
@@ -36,7 +39,6 @@ pub use self::{
     process::{HostProcesses, Processes},
     world::{RunContext, World},
 };
-pub(crate) use self::{disk::folder_of, known::KnownHashes};
 use crate::{
     Error, Result,
     command::{Command, Exit, SecretId},
@@ -256,9 +258,9 @@ impl Context {
         self.emit(EventKind::Message { level, text: text.into() });
     }
 
-    /// Returns what was hashed in this run already.
-    pub(crate) fn known_hashes(&self) -> &known::KnownHashes {
-        self.0.run.known_hashes()
+    /// Returns what was hashed already.
+    pub(crate) fn file_index(&self) -> &FileIndex {
+        self.0.run.file_index()
     }
 
     fn masks(&self) -> &mask::Masks {

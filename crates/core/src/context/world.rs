@@ -18,7 +18,7 @@ use async_trait::async_trait;
 
 use super::{
     Cancel, Clock, Context, Credentials, Disk, DiskCache, Files, FixedCredentials, HostDisk, HostFiles,
-    HostProcesses, Images, Inner, Processes, SystemClock, known::KnownHashes, mask::Masks, once::Once,
+    HostProcesses, Images, Inner, Processes, SystemClock, file_index::FileIndex, mask::Masks, once::Once,
 };
 use crate::{
     Error, Result,
@@ -180,7 +180,7 @@ struct Shared {
     world: World,
     id: String,
     masks: Masks,
-    known_hashes: Arc<KnownHashes>,
+    file_index: Arc<FileIndex>,
     found: Once,
     next: Mutex<u64>,
 }
@@ -192,12 +192,12 @@ impl RunContext {
     }
 
     /// Returns the surroundings of a new run, in which these files of the world need not be read again.
-    pub(crate) fn knowing(world: World, id: impl Into<String>, known_hashes: Arc<KnownHashes>) -> Self {
+    pub(crate) fn knowing(world: World, id: impl Into<String>, file_index: Arc<FileIndex>) -> Self {
         Self(Arc::new(Shared {
             world,
             id: id.into(),
             masks: Masks::default(),
-            known_hashes,
+            file_index,
             found: Once::default(),
             next: Mutex::new(0),
         }))
@@ -223,12 +223,17 @@ impl RunContext {
         &self.0.masks
     }
 
-    pub(super) fn known_hashes(&self) -> &KnownHashes {
-        &self.0.known_hashes
+    pub(super) fn file_index(&self) -> &FileIndex {
+        &self.0.file_index
     }
 
     pub(super) fn found(&self) -> &Once {
         &self.0.found
+    }
+
+    /// Returns the text with every secret hidden, if it tells one.
+    pub(crate) fn hide(&self, text: &str) -> Option<String> {
+        self.0.masks.hide(text)
     }
 
     /// Emits an event, with every secret hidden and in sequence.

@@ -12,14 +12,17 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Action, Allow, Gates, Observed, Output, Pipeline, Plan, Report, Schedule, Stop, Task, Verify, observe,
-    perform::{Done, Work},
+    Gates, Journal, JournalEntry as Entry, Observed, ObservedBuild, Pipeline, Plan, Report, Schedule, Verify,
+    execution::{Execution, panicked},
+    observe,
+    perform::{Made, Unanswered, Work},
+    recording::{Earlier, Recording},
 };
 use crate::{
-    Cancel, CancelReason, Context, Error, ErrorKind, Event, EventKind, Outcome, Result, RunContext,
-    RunOutcome, RunState, Sink, Stage, TaskId, TaskStatus, World,
+    Cancel, Clock, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
+    TaskStatus, World,
     cache::{Cache, MemoryCache},
-    context::KnownHashes,
+    context::FileIndex,
 };
 
 /// Carries out pipelines in a world.
@@ -52,23 +55,31 @@ pub struct Driver {
     grace: Duration,
     gates: Option<Arc<dyn Gates>>,
     retries: u32,
-    known_hashes: Arc<KnownHashes>,
+    journal: Option<Arc<dyn Journal>>,
+    suspend: bool,
+    known_hashes: Arc<FileIndex>,
 }
 
 impl Driver {
-    /// Returns a driver in a world: with a cache of its own in memory, as many slots as the machine
-    /// has processors, and failing fast.
+    /// Returns a driver in a world: with the world's cache, or without one with a cache in memory, as many slots as
+    /// the machine has processors, and failing fast.
     #[must_use]
     pub fn new(world: World) -> Self {
+        let cache: Arc<dyn Cache> = match &world.cache {
+            Some(cache) => Arc::<crate::DiskCache>::clone(cache),
+            None => Arc::new(MemoryCache::new()),
+        };
         Self {
             world,
-            cache: Arc::new(MemoryCache::new()),
+            cache,
             slots: std::thread::available_parallelism().map_or(1, usize::from),
             keep_going: false,
             verify: Verify::default(),
             grace: Duration::from_secs(10),
             gates: None,
             retries: 100,
+            journal: None,
+            suspend: false,
             known_hashes: Arc::default(),
         }
     }
@@ -126,18 +137,35 @@ impl Driver {
         self
     }
 
+    /// Sets where runs are written down, so that [`Driver::resume`] can go on with them, also in another process;
+    /// without it they are not.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// Sets whether a run ends, as [`RunOutcome::Waiting`], once nothing is left but questions that nobody has
+    /// answered yet; false by default, when it waits. [`Driver::resume`] asks again and goes on.
+    #[must_use]
+    pub fn suspend(mut self, suspend: bool) -> Self {
+        self.suspend = suspend;
+        self
+    }
+
     /// Looks at the world; reads only.
     ///
     /// # Errors
     /// `Config` when the pipeline or what a plug-in reads is wrong; whatever cannot be read or asked.
     pub async fn observe(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Observed> {
-        let run = self.begin(self.world.clone());
+        let run = self.begin(self.world.clone(), self.next_run());
         let own = cancel.child();
         let cx = run.context(None, None, own.clone());
-        let (pipeline, cache, verify) = (pipeline.clone(), Arc::clone(&self.cache), self.verify);
+        let (pipeline, cache) = (pipeline.clone(), Arc::clone(&self.cache));
+        let (verify, slots) = (self.verify, self.slots);
         // A task of its own, so that a plug-in that panics does not take the embedder along.
         let mut observing = JoinSet::new();
-        observing.spawn(async move { observe::observe(&cx, &pipeline, cache.as_ref(), verify).await });
+        observing.spawn(async move { observe::observe(&cx, &pipeline, &cache, verify, slots).await });
         let observed = tokio::select! {
             biased;
             reason = cancel.requested() => {
@@ -172,24 +200,119 @@ impl Driver {
     /// That a task fails is part of the report, not an error; [`Report::into_result`] makes it one.
     ///
     /// # Errors
-    /// `Internal` when the plan is not of this pipeline.
+    /// `Internal` when the plan is not of this pipeline; what the journal says, after which nothing more happens.
     pub async fn execute(&self, pipeline: &Pipeline, plan: &Plan, cancel: &Cancel) -> Result<Report> {
+        self.begin_with(pipeline, plan, BTreeMap::new(), cancel).await
+    }
+
+    /// Observes, plans and executes; what was observed is not looked at twice.
+    ///
+    /// # Errors
+    /// As [`Driver::observe`], [`Driver::plan`] and [`Driver::execute`]; that a task fails is part of the report.
+    pub async fn run(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Report> {
+        let observed = self.observe(pipeline, cancel).await?;
+        let plan = Self::plan(pipeline, &observed)?;
+        self.begin_with(pipeline, &plan, observed.builds, cancel).await
+    }
+
+    /// Goes on with a run of this pipeline that was killed, cut off by a power cut, stopped, or waits for an answer;
+    /// the id is in the [`Report`] and in the event that began it. A run that has ended is told once more.
+    ///
+    /// What had ended well or failed is not done again. An apply that had begun is compared with its target first, and
+    /// only what is left is made; what was approved is not asked again unless other changes are left; a build that had
+    /// begun has the same fingerprint as before, by which work elsewhere is found. A command that had begun is run
+    /// again: nobody knows how far it came.
+    ///
+    /// # Errors
+    /// `Config` without a journal; `NotFound` when there is no such run; `Conflict` when it is under way, or when what
+    /// has to be rendered again is not what it was; `Internal` when it is of another pipeline.
+    pub async fn resume(&self, pipeline: &Pipeline, run: &str, cancel: &Cancel) -> Result<Report> {
+        let Some(journal) = &self.journal else {
+            return Err(Error::config("nothing is written down of runs, so none can be gone on with")
+                .hint("give the driver a journal with `Driver::journal`"));
+        };
+        if journal.read(run).await?.is_empty() {
+            return Err(Error::not_found(format!("there is no run `{run}`"))
+                .hint("look at `Journal::runs` for those that there are"));
+        }
+        let opened = journal.open(run).await?;
+        let (plan, earlier) = Earlier::of(opened.entries)?;
+        let recording = Recording::new(Some(opened.writer));
+        self.carry_out(pipeline, &plan, run.to_owned(), recording, earlier, BTreeMap::new(), cancel).await
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        self.world.clock.as_ref()
+    }
+
+    pub(super) fn grace_time(&self) -> Duration {
+        self.grace
+    }
+
+    pub(super) fn keeps_going(&self) -> bool {
+        self.keep_going
+    }
+
+    pub(super) fn suspends(&self) -> bool {
+        self.suspend
+    }
+
+    async fn begin_with(
+        &self,
+        pipeline: &Pipeline,
+        plan: &Plan,
+        seen: BTreeMap<String, ObservedBuild>,
+        cancel: &Cancel,
+    ) -> Result<Report> {
+        let id = self.next_run();
+        let recording = match &self.journal {
+            Some(journal) => {
+                let opened = journal.open(&id).await?;
+                if !opened.entries.is_empty() {
+                    return Err(Error::conflict(format!("there is a run `{id}` already"))
+                        .hint("another machine writes into the same journal: begin again"));
+                }
+                Recording::new(Some(opened.writer))
+            }
+            None => Recording::new(None),
+        };
+        self.carry_out(pipeline, plan, id, recording, Earlier::default(), seen, cancel).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "it is where a new and a resumed run meet")]
+    async fn carry_out(
+        &self,
+        pipeline: &Pipeline,
+        plan: &Plan,
+        id: String,
+        recording: Recording,
+        mut earlier: Earlier,
+        seen: BTreeMap<String, ObservedBuild>,
+        cancel: &Cancel,
+    ) -> Result<Report> {
         let fold =
             Arc::new(Fold { inner: Arc::clone(&self.world.sink), state: Mutex::new(RunState::default()) });
         let world = self.world.clone().sink(Arc::<Fold>::clone(&fold));
-        let run = self.begin(world);
+        let run = self.begin(world, id);
         let start = self.world.clock.elapsed();
+        let schedule = Schedule::new(&plan.tasks, self.slots)?;
+        let finished = std::mem::take(&mut earlier.finished);
+        let made = Made { fingerprints: earlier.of_builds(&plan.tasks), ..Made::default() };
         let work = Arc::new(Work {
             pipeline: pipeline.clone(),
             cache: Arc::clone(&self.cache),
             verify: self.verify,
             gates: self.gates.clone(),
             retries: AtomicU32::new(self.retries),
-            made: Mutex::default(),
+            made: Mutex::new(made),
+            seen,
+            recording,
+            earlier,
+            unanswered: Unanswered::default(),
         });
-        let schedule = Schedule::new(&plan.tasks, self.slots)?;
         work.check(plan)?;
-        let tasks = plan.tasks.iter().map(|task| (task.id.clone(), task.clone())).collect();
+        let planned = Entry::Planned { plan: plan.clone() };
+        work.recording.append(&planned, false).await?;
         run.emit(
             None,
             EventKind::RunStarted {
@@ -198,40 +321,23 @@ impl Driver {
                 tasks: plan.tasks.iter().map(|task| (task.id.clone(), task.needs.clone())).collect(),
             },
         );
-        let mut execution = Execution {
-            driver: self,
-            run: &run,
-            work: Arc::clone(&work),
-            tasks,
-            schedule,
-            running: JoinSet::new(),
-            ids: BTreeMap::new(),
-            cancels: BTreeMap::new(),
-        };
-        execution.go(cancel).await;
+        let mut execution = Execution::new(self, &run, Arc::clone(&work), plan, schedule);
+        execution.replay(finished).await?;
+        execution.go(cancel).await?;
         let outcome = fold.outcome(cancel.state().is_some());
+        work.recording.append(&Entry::Ended { outcome }, false).await?;
         let took = self.world.clock.elapsed().saturating_sub(start);
         let took_millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         run.emit(None, EventKind::RunFinished { outcome, took_millis });
         let state = fold.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let outputs = work.made.lock().unwrap_or_else(PoisonError::into_inner).outputs.clone();
+        let outputs = work.made(|made| made.outputs.clone());
         Ok(Report::new(outcome, state, outputs))
-    }
-
-    /// Observes, plans and executes.
-    ///
-    /// # Errors
-    /// As [`Driver::observe`] and [`Driver::plan`]; that a task fails is part of the report.
-    pub async fn run(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Report> {
-        let observed = self.observe(pipeline, cancel).await?;
-        let plan = Self::plan(pipeline, &observed)?;
-        self.execute(pipeline, &plan, cancel).await
     }
 
     /// Returns the surroundings of another run. What it observes, plans and executes is about the same files as
     /// the run before, so what was read there is not read again.
-    fn begin(&self, world: World) -> RunContext {
-        RunContext::knowing(world, self.next_run(), Arc::clone(&self.known_hashes))
+    fn begin(&self, world: World, id: String) -> RunContext {
+        RunContext::knowing(world, id, Arc::clone(&self.known_hashes))
     }
 
     /// Returns an id that no other run of this machine has.
@@ -268,6 +374,8 @@ impl Fold {
         };
         if ended(|outcome| matches!(outcome, Outcome::Failed { .. })) {
             RunOutcome::Failed
+        } else if ended(|outcome| matches!(outcome, Outcome::Waiting)) {
+            RunOutcome::Waiting
         } else if ended(|outcome| matches!(outcome, Outcome::Cancelled))
             || (cancelled && ended(|outcome| matches!(outcome, Outcome::Skipped { .. })))
         {
@@ -276,157 +384,4 @@ impl Fold {
             RunOutcome::Succeeded
         }
     }
-}
-
-struct Execution<'a> {
-    driver: &'a Driver,
-    run: &'a RunContext,
-    work: Arc<Work>,
-    tasks: BTreeMap<TaskId, Task>,
-    schedule: Schedule,
-    running: JoinSet<Result<Done>>,
-    ids: BTreeMap<tokio::task::Id, TaskId>,
-    cancels: BTreeMap<TaskId, Cancel>,
-}
-
-impl Execution<'_> {
-    async fn go(&mut self, cancel: &Cancel) {
-        let mut seen = cancel.state();
-        if let Some((at_once, reason)) = seen {
-            self.cancel(at_once, reason);
-        }
-        loop {
-            self.skip();
-            while let Some(id) = self.schedule.start_next() {
-                self.start(&id);
-            }
-            if self.running.is_empty() {
-                break;
-            }
-            tokio::select! {
-                Some(joined) = self.running.join_next_with_id() => self.joined(joined),
-                (stage, reason) = cancel.beyond(seen) => {
-                    seen = Some((stage, reason));
-                    self.cancel(stage, reason);
-                }
-            }
-        }
-    }
-
-    fn start(&mut self, id: &TaskId) {
-        let task = self.tasks[id].clone();
-        let cancel = Cancel::new();
-        self.cancels.insert(id.clone(), cancel.clone());
-        // A moment beyond all moments is none.
-        let moment = |timeout| self.driver.world.clock.elapsed().checked_add(timeout);
-        let deadline = task.policy.timeout.and_then(moment);
-        let cx = self.run.context(Some(id.clone()), deadline, cancel);
-        if !matches!(task.action, Action::Build { .. }) {
-            cx.emit(EventKind::TaskStarted { reasons: Vec::new(), fingerprint: None });
-        }
-        let (work, grace) = (Arc::clone(&self.work), self.driver.grace);
-        let handle = self.running.spawn(async move {
-            let dropped = async {
-                let error = cx.stopped().await;
-                cx.clock().sleep(grace).await;
-                error.note("it did not stop within its grace and was dropped")
-            };
-            tokio::select! {
-                biased;
-                done = attempts(&work, &cx, &task) => done,
-                error = dropped => Err(error),
-            }
-        });
-        self.ids.insert(handle.id(), id.clone());
-    }
-
-    fn joined(&mut self, joined: Result<(tokio::task::Id, Result<Done>), tokio::task::JoinError>) {
-        let (task_id, result) = match joined {
-            Ok((id, result)) => (id, result),
-            Err(error) => (error.id(), Err(panicked(error))),
-        };
-        let Some(id) = self.ids.remove(&task_id) else { return };
-        let cancelled = self.cancels.remove(&id).is_some_and(|cancel| cancel.state().is_some());
-        let (outcome, output) = match result {
-            Ok(Done { output, reused }) => {
-                (if reused { Outcome::Reused } else { Outcome::Succeeded }, output)
-            }
-            Err(error) if cancelled && error.kind() == ErrorKind::Cancelled => {
-                (Outcome::Cancelled, Output::Nothing)
-            }
-            Err(error) => {
-                let error = self.run.report(error);
-                let allowed = match &self.tasks[&id].policy.allow {
-                    Allow::Nothing => false,
-                    Allow::Failure => true,
-                    Allow::Codes(codes) => self.work.code(&id).is_some_and(|code| codes.contains(&code)),
-                };
-                let outcome =
-                    if allowed { Outcome::FailureAllowed { error } } else { Outcome::Failed { error } };
-                (outcome, Output::Nothing)
-            }
-        };
-        self.run.emit(
-            Some(id.clone()),
-            EventKind::TaskFinished { outcome: outcome.clone(), made: output.summary() },
-        );
-        if output != Output::Nothing {
-            self.work.made.lock().unwrap_or_else(PoisonError::into_inner).outputs.insert(id.clone(), output);
-        }
-        let failed = matches!(outcome, Outcome::Failed { .. });
-        self.schedule.finish(&id, outcome);
-        // What the failure itself skips is told apart from what is given up because of it.
-        self.skip();
-        if failed && !self.driver.keep_going {
-            self.schedule.stop(Stop::WayBack);
-            for id in self.schedule.waiting_in_vain() {
-                self.cancels[id].escalate(Stage::Requested, CancelReason::Failure);
-            }
-        }
-    }
-
-    fn cancel(&mut self, stage: Stage, reason: CancelReason) {
-        self.run.emit(None, EventKind::Cancelling { stage, reason });
-        for (id, cancel) in &self.cancels {
-            // An apply that is cut leaves a target half changed: only a person may force that.
-            let only_asked = self.tasks[id].action == Action::Apply && reason != CancelReason::Asked;
-            cancel.escalate(if only_asked { Stage::Requested } else { stage }, reason);
-        }
-        self.schedule.stop(Stop::All);
-    }
-
-    fn skip(&mut self) {
-        for (id, outcome) in self.schedule.skip() {
-            self.run.emit(Some(id), EventKind::TaskFinished { outcome, made: String::new() });
-        }
-    }
-}
-
-/// Performs a task, again after errors that say that this may help, with a doubling pause.
-async fn attempts(work: &Work, cx: &Context, task: &Task) -> Result<Done> {
-    let mut pause = Duration::from_millis(500);
-    for attempt in 0.. {
-        match work.perform(cx, task).await {
-            Err(error) if attempt < task.policy.retries && error.may_retry() && work.may_retry() => {
-                cx.message(crate::Level::Warning, format!("trying again in {pause:?}: {}", error.report()));
-                let note = |stopped: Error| stopped.note(format!("the last try failed: {}", error.report()));
-                cx.sleep(pause).await.map_err(note)?;
-                pause = (pause * 2).min(Duration::from_secs(30));
-            }
-            done => return done,
-        }
-    }
-    Err(Error::internal("a task was never tried"))
-}
-
-fn panicked(error: tokio::task::JoinError) -> Error {
-    let text = match error.try_into_panic() {
-        Ok(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
-        }
-        Err(error) => error.to_string(),
-    };
-    Error::internal(format!("the plug-in panicked: {text}"))
-        .hint("this is a defect of the plug-in; report it")
 }

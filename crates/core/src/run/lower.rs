@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Action, Aim, Allow, Build, Deploy, Need, Pipeline, Policy, Step, StepWork, Task, When};
+use super::{
+    Action, Aim, Allow, Build, Deploy, Need, Pipeline, Policy, Step, StepWork, Task, When, names::Names,
+};
 use crate::{Capabilities, Error, Feature, Result, Store, StoreKind, TaskId};
 
 /// The ids of an artifact's and a release's tasks, in one place.
@@ -17,8 +19,7 @@ pub(super) fn id(action: &str, part: &str) -> TaskId {
 /// Returns the id of the task whose output is the image that others read.
 pub(super) fn image_id(pipeline: &Pipeline, part: &str) -> Result<TaskId> {
     let build = pipeline.find_build(part)?;
-    let stores = choose_stores(pipeline, build)?;
-    Ok(if stores.read.is_some() { id("push", &format!("{part}/read")) } else { id("build", part) })
+    Ok(choose_stores(pipeline, build)?.image_id(part))
 }
 
 /// Where an image is built, and where it is copied if its readers do not read that store.
@@ -28,6 +29,11 @@ pub(super) struct Stores {
 }
 
 impl Stores {
+    /// Returns the id of the task whose output is the image that others read.
+    fn image_id(&self, part: &str) -> TaskId {
+        if self.read.is_some() { id("push", &format!("{part}/read")) } else { id("build", part) }
+    }
+
     /// Returns whether the image that is read has another digest than the one that is built: a daemon
     /// knows an image by its id, which is no digest of a manifest.
     pub(super) fn copy_is_another(&self) -> bool {
@@ -41,9 +47,21 @@ pub(super) fn fans_out(build: &Build) -> bool {
     build.artifact.platforms.len() > 1 && !build.builder.capabilities().claims(Feature::MultiPlatform)
 }
 
+/// Chooses the stores of one build; who asks for many has [`Names`].
+pub(super) fn choose_stores(pipeline: &Pipeline, build: &Build) -> Result<Stores> {
+    let name = &build.artifact.name;
+    let requires = |other: &&Build| other.artifact.requires.values().any(|required| required == name);
+    let requiring = pipeline.builds.iter().filter(requires);
+    choose(build, requiring, pipeline.deploys.iter().filter(|deploy| deploy.uses(name)))
+}
+
 /// Chooses the first store that the builder writes and every reader reads; otherwise the first that
 /// the builder writes, and a copy in the first that every reader reads.
-pub(super) fn choose_stores(pipeline: &Pipeline, build: &Build) -> Result<Stores> {
+pub(super) fn choose<'a>(
+    build: &Build,
+    requiring: impl IntoIterator<Item = &'a Build>,
+    using: impl IntoIterator<Item = &'a Deploy>,
+) -> Result<Stores> {
     let name = &build.artifact.name;
     let writes = build.builder.capabilities().writes;
     // The builder's preference comes first; among stores of one kind, the pipeline's order.
@@ -53,7 +71,7 @@ pub(super) fn choose_stores(pipeline: &Pipeline, build: &Build) -> Result<Stores
         // An engine holds no indexes.
         .filter(|store| !fans_out(build) || store.kind() != StoreKind::Daemon)
         .collect();
-    let readers = readers(pipeline, name);
+    let readers = readers(build, requiring, using);
     let readable = |store: &Store| readers.iter().all(|(_, reads)| reads.contains(&store.kind()));
     if let Some(store) = written.iter().find(|store| readable(store)) {
         return Ok(Stores { built: (*store).clone(), read: None });
@@ -89,25 +107,25 @@ fn kinds(kinds: impl IntoIterator<Item = StoreKind>) -> String {
 
 /// Everybody who reads the image of an artifact, with the stores that they read. Who reads none does
 /// not look at images and does not count.
-fn readers(pipeline: &Pipeline, name: &str) -> Vec<(String, BTreeSet<StoreKind>)> {
+fn readers<'a>(
+    build: &Build,
+    requiring: impl IntoIterator<Item = &'a Build>,
+    using: impl IntoIterator<Item = &'a Deploy>,
+) -> Vec<(String, BTreeSet<StoreKind>)> {
     let mut readers = Vec::new();
-    let mut add = |who: String, capabilities: Capabilities| {
+    let mut add = |who: &str, name: &str, capabilities: Capabilities| {
         if !capabilities.reads.is_empty() {
-            readers.push((who, capabilities.reads));
+            readers.push((format!("{who} `{name}`"), capabilities.reads));
         }
     };
-    for build in &pipeline.builds {
-        if build.artifact.name == name {
-            for (tester_name, tester) in &build.testers {
-                add(format!("tester `{tester_name}`"), tester.capabilities());
-            }
-        }
-        if build.artifact.requires.values().any(|required| required == name) {
-            add(format!("the builder of `{}`", build.artifact.name), build.builder.capabilities());
-        }
+    for (name, tester) in &build.testers {
+        add("tester", name, tester.capabilities());
     }
-    for deploy in pipeline.deploys.iter().filter(|deploy| deploy.uses(name)) {
-        add(format!("the deployer of `{}`", deploy.release.name), deploy.deployer.capabilities());
+    for other in requiring {
+        add("the builder of", &other.artifact.name, other.builder.capabilities());
+    }
+    for deploy in using {
+        add("the deployer of", &deploy.release.name, deploy.deployer.capabilities());
     }
     readers
 }
@@ -122,24 +140,32 @@ impl Deploy {
 /// Returns the tasks of a pipeline, without verdicts. `uses_tag` names the artifacts whose build
 /// depends on their tag.
 pub(super) fn lower(pipeline: &Pipeline, uses_tag: &BTreeSet<String>) -> Result<Vec<Task>> {
+    let names = Names::new(pipeline)?;
     let mut tasks = Vec::new();
     for build in &pipeline.builds {
-        lower_build(pipeline, build, uses_tag, &mut tasks)?;
+        lower_build(&names, build, uses_tag, &mut tasks)?;
     }
     for deploy in &pipeline.deploys {
-        lower_deploy(pipeline, deploy, &mut tasks)?;
+        lower_deploy(&names, deploy, &mut tasks)?;
     }
-    lower_steps(pipeline, &mut tasks)?;
+    lower_steps(&names, &mut tasks)?;
     Ok(tasks)
 }
 
 /// Returns the tasks that remove the releases of a pipeline: each after those that came after it.
 pub(super) fn lower_removal(pipeline: &Pipeline) -> Vec<Task> {
+    let mut later: BTreeMap<&str, Vec<TaskId>> = BTreeMap::new();
+    for deploy in &pipeline.deploys {
+        for need in &deploy.after {
+            if let Need::Release(name) = need {
+                later.entry(name).or_default().push(id("apply", &format!("{}/remove", deploy.release.name)));
+            }
+        }
+    }
     let mut tasks = Vec::new();
     for deploy in &pipeline.deploys {
         let name = deploy.release.name.as_str();
-        let later = pipeline.deploys.iter().filter(|other| other.after.contains(&Need::release(name)));
-        let needs = later.map(|other| id("apply", &format!("{}/remove", other.release.name))).collect();
+        let needs = later.remove(name).unwrap_or_default();
         let limits = &deploy.deployer.capabilities().limits;
         Lower { part: name, limits, deploy, tasks: &mut tasks }.change(
             "/remove",
@@ -154,14 +180,23 @@ pub(super) fn lower_removal(pipeline: &Pipeline) -> Vec<Task> {
 /// How long the runner may take to copy a volume back and remove it.
 const CLOSING: Duration = Duration::from_secs(600);
 
-fn lower_steps(pipeline: &Pipeline, tasks: &mut Vec<Task>) -> Result<()> {
+fn lower_steps(names: &Names<'_>, tasks: &mut Vec<Task>) -> Result<()> {
+    let pipeline = names.pipeline;
+    let mut users: BTreeMap<&str, Vec<TaskId>> = BTreeMap::new();
+    for step in &pipeline.steps {
+        // What mounts a volume at two places uses it once.
+        let mounted: BTreeSet<&str> = step.volumes().collect();
+        for volume in mounted {
+            users.entry(volume).or_default().push(step_id(step));
+        }
+    }
     for shared in &pipeline.volumes {
         let name = shared.volume.name.as_str();
         let limits = shared.runner.capabilities().limits;
-        let users = || pipeline.steps.iter().filter(|step| step.volumes().any(|used| used == name));
+        let users = users.remove(name).unwrap_or_default();
         let open = id("open", name);
         tasks.push(Task::new(open.clone(), Action::Open, name).limits(limits.clone()));
-        let needs: Vec<TaskId> = [open].into_iter().chain(users().map(step_id)).collect();
+        let needs: Vec<TaskId> = [open].into_iter().chain(users).collect();
         let policy = Policy::default().when(When::Ended).timeout(CLOSING);
         tasks.push(
             Task::new(id("close", name), Action::Close, name).needs(needs).policy(policy).limits(limits),
@@ -173,7 +208,7 @@ fn lower_steps(pipeline: &Pipeline, tasks: &mut Vec<Task>) -> Result<()> {
     for step in &pipeline.steps {
         let mut needs: Vec<TaskId> = step.volumes().map(|volume| id("open", volume)).collect();
         for need in &step.after {
-            needs.extend(ended_after(pipeline, need)?);
+            needs.extend(ended_after(names, need)?);
         }
         let mut limits = step.limits.clone();
         let action = match &step.work {
@@ -209,20 +244,20 @@ pub(super) fn step_id(step: &Step) -> TaskId {
 }
 
 /// Returns the tasks after which a need is met.
-fn ended_after(pipeline: &Pipeline, need: &Need) -> Result<Vec<TaskId>> {
+fn ended_after(names: &Names<'_>, need: &Need) -> Result<Vec<TaskId>> {
     match need {
-        Need::Artifact(name) => released_after(pipeline, pipeline.find_build(name)?),
-        Need::Release(name) => proved_after(pipeline, name),
-        Need::Step(name) => Ok(vec![step_id(pipeline.find_step(name)?)]),
+        Need::Artifact(name) => released_after(names, names.build(name)?),
+        Need::Release(name) => proved_after(names, name),
+        Need::Step(name) => Ok(vec![step_id(names.step(name)?)]),
     }
 }
 
 /// Returns the tasks after which a need is met for who reads files: what a volume has for them is copied back then.
-fn copied_after(pipeline: &Pipeline, need: &Need) -> Result<Vec<TaskId>> {
-    let mut tasks = ended_after(pipeline, need)?;
+fn copied_after(names: &Names<'_>, need: &Need) -> Result<Vec<TaskId>> {
+    let mut tasks = ended_after(names, need)?;
     if let Need::Step(name) = need {
-        for volume in pipeline.find_step(name)?.volumes() {
-            if pipeline.find_volume(volume)?.volume.into.is_some() {
+        for volume in names.step(name)?.volumes() {
+            if names.volume(volume)?.volume.into.is_some() {
                 tasks.push(id("close", volume));
             }
         }
@@ -231,20 +266,20 @@ fn copied_after(pipeline: &Pipeline, need: &Need) -> Result<Vec<TaskId>> {
 }
 
 fn lower_build(
-    pipeline: &Pipeline,
+    names: &Names<'_>,
     build: &Build,
     uses_tag: &BTreeSet<String>,
     tasks: &mut Vec<Task>,
 ) -> Result<()> {
     let part = build.artifact.name.as_str();
-    let stores = choose_stores(pipeline, build)?;
+    let stores = names.stores(part)?;
     let (build_id, tag_id) = (id("build", part), id("tag", part));
     let mut needs = Vec::new();
     for required in build.artifact.requires.values() {
-        needs.push(image_id(pipeline, required)?);
+        needs.push(names.stores(required)?.image_id(required));
     }
     for need in &build.after {
-        needs.extend(copied_after(pipeline, need)?);
+        needs.extend(copied_after(names, need)?);
     }
     if let Some(tagger) = &build.tagger {
         let tag_needs = if tagger.needs_fingerprint() { vec![build_id.clone()] } else { Vec::new() };
@@ -271,7 +306,7 @@ fn lower_build(
             .policy(build.policy.clone())
             .limits(limits),
     );
-    let image = image_id(pipeline, part)?;
+    let image = stores.image_id(part);
     if let Some(read) = &stores.read {
         let push = Action::Push { to: read.clone(), tagged: false };
         tasks.push(Task::new(image.clone(), push, part).needs([build_id]));
@@ -286,7 +321,7 @@ fn lower_build(
     }
     if build.tagger.is_some() {
         before_tag.push(tag_id);
-        let to = stores.read.unwrap_or(stores.built);
+        let to = stores.read.as_ref().unwrap_or(&stores.built).clone();
         // CONTRACT: people's tags move after the tests.
         tasks.push(Task::new(id("push", part), Action::Push { to, tagged: true }, part).needs(before_tag));
     }
@@ -294,29 +329,29 @@ fn lower_build(
 }
 
 /// Returns the tasks after which the image of an artifact may be released.
-fn released_after(pipeline: &Pipeline, build: &Build) -> Result<Vec<TaskId>> {
+fn released_after(names: &Names<'_>, build: &Build) -> Result<Vec<TaskId>> {
     let part = build.artifact.name.as_str();
     if build.tagger.is_some() {
         return Ok(vec![id("push", part)]);
     }
     let tests = build.testers.keys().map(|name| id("test", &format!("{part}/{name}")));
-    Ok([image_id(pipeline, part)?].into_iter().chain(tests).collect())
+    Ok([names.stores(part)?.image_id(part)].into_iter().chain(tests).collect())
 }
 
-fn lower_deploy(pipeline: &Pipeline, deploy: &Deploy, tasks: &mut Vec<Task>) -> Result<()> {
+fn lower_deploy(names: &Names<'_>, deploy: &Deploy, tasks: &mut Vec<Task>) -> Result<()> {
     let part = deploy.release.name.as_str();
     let capabilities = deploy.deployer.capabilities();
     let mut lower = Lower { part, limits: &capabilities.limits, deploy, tasks };
 
     let mut render_needs = Vec::new();
-    for build in pipeline.builds.iter().filter(|build| deploy.uses(&build.artifact.name)) {
-        render_needs.extend(released_after(pipeline, build)?);
+    for build in names.images(deploy)? {
+        render_needs.extend(released_after(names, build)?);
     }
     let render = lower.add("render", part, Action::Render, render_needs, When::Succeeded);
     // A release that waits for others may be rendered before them, but is compared after them.
     let mut diff_needs = vec![render];
     for other in &deploy.after {
-        diff_needs.extend(ended_after(pipeline, other)?);
+        diff_needs.extend(ended_after(names, other)?);
     }
     let (apply, health) = lower.change("", Aim::Release(100), diff_needs, When::Succeeded);
     let health = health.unwrap_or_else(|| apply.clone());
@@ -342,8 +377,8 @@ fn lower_deploy(pipeline: &Pipeline, deploy: &Deploy, tasks: &mut Vec<Task>) -> 
 }
 
 /// Returns the tasks after which a release is proved.
-fn proved_after(pipeline: &Pipeline, part: &str) -> Result<Vec<TaskId>> {
-    let deploy = pipeline.find_deploy(part)?;
+fn proved_after(names: &Names<'_>, part: &str) -> Result<Vec<TaskId>> {
+    let deploy = names.deploy(part)?;
     if deploy.deployer.capabilities().claims(Feature::Settle) {
         return Ok(vec![id("apply", &format!("{part}/settle"))]);
     }

@@ -1,14 +1,19 @@
 //! A run: `Pipeline → observe (reads only) → plan (pure) → schedule (pure) + driver → Report`.
 
 mod driver;
+mod execution;
 mod gate;
 mod journal;
 mod lower;
+mod names;
 mod observe;
 mod perform;
 mod perform_step;
 mod pipeline;
 mod plan;
+mod ready;
+mod recorded;
+mod recording;
 mod report;
 mod schedule;
 mod step;
@@ -17,9 +22,10 @@ pub use self::{
     driver::Driver,
     gate::{Answer, Decision, Decisions, Gates, Question},
     journal::{DiskJournal, Entry as JournalEntry, Journal, JournalWriter, MemoryJournal, OpenJournal},
-    observe::{Observed, ObservedBuild, Verify},
+    observe::{Observed, ObservedBuild},
     pipeline::{Build, Deploy, Gate, Pipeline, Watch},
     plan::{Action, Aim, Allow, Output, Plan, Policy, Task, Verdict, When},
+    recorded::Verify,
     report::Report,
     schedule::{Schedule, Stop},
     step::{Need, SharedVolume, Step, StepWork},

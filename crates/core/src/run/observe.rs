@@ -1,29 +1,25 @@
 //! Looks at the world before a plan is made: reads only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use serde::{Deserialize, Serialize};
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
-    Action, Build, Need, Pipeline, Plan, Schedule, Task, Verdict, lower, lower::lower as lower_pipeline,
+    Action, Build, Need, Pipeline, Plan, Schedule, Task, Verdict,
+    execution::panicked,
+    lower::{self, lower as lower_pipeline},
+    names::Names,
+    recorded::{Recorded, Verify, complete},
 };
 use crate::{
-    Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, Tag, TaskId,
-    cache::{Cache, Declaration, Known, Results, Snapshot},
+    Context, Fingerprint, Image, Inputs, Reason, Result, Store, TaskId,
+    cache::{Cache, Known, Snapshot},
     value::value,
 };
-
-/// How it is made sure that a recorded image still exists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Verify {
-    /// Its store is asked each time.
-    #[default]
-    Always,
-    /// It is believed.
-    Never,
-}
 
 value! {
     /// What was seen of the world.
@@ -38,10 +34,10 @@ value! {
 value! {
     /// What was seen of an artifact.
     pub struct ObservedBuild {
+        /// What its builder declares.
+        pub inputs: Inputs,
         /// Its inputs, without those that are known only once other tasks have ended.
         pub snapshot: Snapshot,
-        /// Whether its tag is an input.
-        pub uses_tag: bool,
         ;
         /// The fingerprint, when all inputs are known.
         pub fingerprint: Option<Fingerprint>,
@@ -52,142 +48,180 @@ value! {
     }
 }
 
-/// The text that names a build across runs: other targets, other results.
-fn maker(build: &Build, store: &Store) -> String {
-    let store = match store {
-        Store::Registry => "registry".to_owned(),
-        Store::Daemon(endpoint) => format!("daemon {endpoint}"),
-        Store::Layout(path) => format!("layout {}", path.display()),
-    };
-    format!("build {} into {store} {}", build.artifact.name, build.repository)
-}
-
-/// Looks up and records builds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Recorded<'a> {
-    pub(super) cache: &'a dyn Cache,
-    pub(super) verify: Verify,
-    pub(super) build: &'a Build,
-    pub(super) store: &'a Store,
-}
-
-/// What the cache has for a complete snapshot.
-pub(super) enum Lookup {
-    Found(Image),
-    Missing(Vec<Reason>),
-}
-
-impl Recorded<'_> {
-    /// Returns the artifact's declared inputs; from the cache while what listed them is the same.
-    pub(super) async fn inputs(&self, cx: &Context) -> Result<Inputs> {
-        let maker = maker(self.build, self.store);
-        let listing = async |listed_by: &Inputs| {
-            let mut listing = Snapshot::take(cx, listed_by).await?;
-            // A declaration is of an artifact as it was declared; how that is written does not matter.
-            listing.set("artifact", &format!("{:?}", self.build.artifact));
-            Ok::<_, Error>(listing)
-        };
-        let results = Results { cx, cache: self.cache, maker: &maker };
-        if let Some(kept) = results.declaration().await?
-            && let Some(listed_by) = &kept.inputs.listed_by
-            && listing(listed_by).await.is_ok_and(|now| now == kept.listed_by)
-        {
-            return Ok(kept.inputs);
-        }
-        let inputs = self.build.builder.inputs(cx, &self.build.artifact).await?;
-        if let Some(listed_by) = &inputs.listed_by {
-            let listed_by = listing(listed_by).await?;
-            results.keep_declaration(&Declaration { listed_by, inputs: inputs.clone() }).await?;
-        }
-        Ok(inputs)
-    }
-
-    /// Returns the snapshot of the declared inputs, and of what core adds and knows beforehand.
-    pub(super) async fn snapshot(&self, cx: &Context, inputs: &Inputs) -> Result<Snapshot> {
-        let mut snapshot = Snapshot::take(cx, inputs).await?;
-        let platforms = self.build.artifact.platforms.iter().map(ToString::to_string);
-        snapshot.set("builder", &self.build.builder.capabilities().version);
-        snapshot.set("platforms", &platforms.collect::<Vec<_>>().join(","));
-        Ok(snapshot)
-    }
-
-    pub(super) async fn look_up(&self, cx: &Context, snapshot: &Snapshot) -> Result<Lookup> {
-        let maker = maker(self.build, self.store);
-        let results = Results { cx, cache: self.cache, maker: &maker };
-        match results.image(&snapshot.fingerprint()).await? {
-            Some(Known { image, .. }) => {
-                if self.verify == Verify::Never
-                    || cx.images().find(cx, &image.store, &image.reference()).await?.is_some()
-                {
-                    return Ok(Lookup::Found(image));
-                }
-                Ok(Lookup::Missing(vec![Reason::Gone(image.reference())]))
-            }
-            None => Ok(Lookup::Missing(match results.newest().await? {
-                Some(newest) => snapshot.reasons(&newest),
-                None => vec![Reason::First],
-            })),
-        }
-    }
-
-    pub(super) async fn record(&self, cx: &Context, snapshot: &Snapshot, image: &Image) -> Result<()> {
-        let results = Results { cx, cache: self.cache, maker: &maker(self.build, self.store) };
-        results.keep_image(&snapshot.fingerprint(), image).await?;
-        results.keep_newest(snapshot).await
-    }
-}
-
-/// Adds the inputs that core knows once other tasks have ended.
-pub(super) fn complete(snapshot: &mut Snapshot, requires: &BTreeMap<String, Image>, tag: Option<&Tag>) {
-    for (alias, image) in requires {
-        snapshot.set(format!("required image {alias}"), image.digest.as_str());
-    }
-    if let Some(tag) = tag {
-        snapshot.set("tag", tag.as_str());
-    }
-}
-
-/// Looks at every artifact, those that others require first.
+/// Looks at every artifact: what can be asked at once is.
 pub(super) async fn observe(
     cx: &Context,
     pipeline: &Pipeline,
-    cache: &dyn Cache,
+    cache: &Arc<dyn Cache>,
     verify: Verify,
+    slots: usize,
 ) -> Result<Observed> {
     pipeline.check()?;
     // What is wrong with the pipeline itself is said before anything is looked at.
     Schedule::new(&lower_pipeline(pipeline, &BTreeSet::new())?, 1)?;
-    let mut observed = Observed::default();
+    let names = Names::new(pipeline)?;
+    let mut builds = Vec::with_capacity(pipeline.builds.len());
     for build in in_order(pipeline)? {
-        let stores = lower::choose_stores(pipeline, build)?;
-        let recorded = Recorded { cache, verify, build, store: &stores.built };
-        let inputs = recorded.inputs(cx).await?;
-        let snapshot = recorded.snapshot(cx, &inputs).await?;
-        let mut seen = ObservedBuild::new(snapshot.clone(), inputs.uses_tag);
-        let mut requires = BTreeMap::new();
-        for (alias, name) in &build.artifact.requires {
-            if lower::choose_stores(pipeline, pipeline.find_build(name)?)?.copy_is_another() {
-                // What is read is known once it is copied.
-                continue;
+        let store = names.stores(&build.artifact.name)?.built.clone();
+        builds.push(Recorded { cache: Arc::clone(cache), verify, build: Arc::new(build.clone()), store });
+    }
+    let ask = |recorded: Recorded, cx: Context| async move { recorded.inputs(&cx).await };
+    let inputs = at_once(cx, slots, builds.iter().cloned(), ask).await?;
+    let snapshots = Recorded::snapshots(cx, &builds, &inputs).await?;
+
+    let mut seen = Seen { names, builds: BTreeMap::new(), known: BTreeMap::new() };
+    let mut left: Vec<_> = builds.iter().zip(inputs.into_iter().zip(snapshots)).collect();
+    while !left.is_empty() {
+        let decided = |(recorded, _): &(&Recorded, (Inputs, Snapshot))| {
+            recorded.build.artifact.requires.values().all(|required| seen.builds.contains_key(required))
+        };
+        // There always is one: nothing requires itself.
+        let (next, later): (Vec<_>, Vec<_>) = left.into_iter().partition(decided);
+        left = later;
+        let mut asked = Vec::new();
+        for (recorded, (inputs, snapshot)) in next {
+            let mut found = ObservedBuild::new(inputs, snapshot);
+            if let Some(whole) = seen.whole(recorded, &found)? {
+                let fingerprint = whole.fingerprint();
+                found.fingerprint = Some(fingerprint.clone());
+                asked.push((recorded.clone(), fingerprint));
             }
-            if let Some(image) = observed.builds.get(name).and_then(|required| required.image.clone()) {
-                requires.insert(alias.clone(), image);
+            seen.builds.insert(recorded.build.artifact.name.clone(), found);
+        }
+        let look = |(recorded, fingerprint): (Recorded, Fingerprint), cx: Context| async move {
+            let known = recorded.known(&cx, &fingerprint).await;
+            Ok((recorded.build.artifact.name.clone(), known))
+        };
+        for (name, known) in at_once(cx, usize::MAX, asked, look).await? {
+            if let (Some(found), Some(known)) = (seen.builds.get_mut(&name), known) {
+                found.image = Some(known.image.clone());
+                seen.known.insert(name, known);
             }
         }
+    }
+    let gone = seen.gone(cx, &builds).await?;
+    let mut missing = Vec::new();
+    for recorded in &builds {
+        let name = &recorded.build.artifact.name;
+        let Some(found) = seen.builds.get(name).filter(|found| found.fingerprint.is_some()) else { continue };
+        // What requires something that is gone is known only once that is made again.
+        let whole = seen.whole(recorded, found)?;
+        let is_gone = found.image.as_ref().filter(|image| gone.contains(&place(image))).cloned();
+        if whole.is_some() && found.image.is_none() {
+            missing.extend(whole.as_ref().map(|whole| (recorded.clone(), whole.as_ref().clone())));
+        }
+        let open = whole.is_none();
+        if let Some(found) = seen.builds.get_mut(name) {
+            found.reasons.extend(is_gone.iter().map(|image| Reason::Gone(image.reference())));
+            if open || is_gone.is_some() {
+                found.image = None;
+            }
+            if open {
+                (found.fingerprint, found.reasons) = (None, Vec::new());
+            }
+        }
+    }
+    let why = |(recorded, whole): (Recorded, Snapshot), cx: Context| async move {
+        Ok((recorded.build.artifact.name.clone(), recorded.missing(&cx, &whole).await))
+    };
+    for (name, reasons) in at_once(cx, usize::MAX, missing, why).await? {
+        if let Some(found) = seen.builds.get_mut(&name) {
+            found.reasons = reasons;
+        }
+    }
+    Ok(Observed { builds: seen.builds })
+}
+
+/// What was seen so far.
+struct Seen<'a> {
+    names: Names<'a>,
+    builds: BTreeMap<String, ObservedBuild>,
+    /// What is recorded, whether or not it still exists.
+    known: BTreeMap<String, Known>,
+}
+
+impl Seen<'_> {
+    /// Returns the snapshot with all that core adds, if all of it is known before the run.
+    fn whole<'s>(&self, recorded: &Recorded, found: &'s ObservedBuild) -> Result<Option<Cow<'s, Snapshot>>> {
+        let build = &recorded.build;
         // What commands do to the sources is seen once they have.
         let settled = build.after.iter().all(|need| matches!(need, Need::Artifact(_)));
-        if requires.len() == build.artifact.requires.len() && !inputs.uses_tag && settled {
-            let mut whole = snapshot;
-            complete(&mut whole, &requires, None);
-            seen.fingerprint = Some(whole.fingerprint());
-            match recorded.look_up(cx, &whole).await? {
-                Lookup::Found(image) => seen.image = Some(image),
-                Lookup::Missing(reasons) => seen.reasons = reasons,
+        if found.inputs.uses_tag || !settled {
+            return Ok(None);
+        }
+        let mut requires = BTreeMap::new();
+        for (alias, name) in &build.artifact.requires {
+            if self.names.stores(name)?.copy_is_another() {
+                // What is read is known once it is copied.
+                return Ok(None);
+            }
+            let image = self.builds.get(name).and_then(|required| required.image.clone());
+            let Some(image) = image else { return Ok(None) };
+            requires.insert(alias.clone(), image);
+        }
+        if requires.is_empty() {
+            return Ok(Some(Cow::Borrowed(&found.snapshot)));
+        }
+        let mut whole = found.snapshot.clone();
+        complete(&mut whole, &requires, None);
+        Ok(Some(Cow::Owned(whole)))
+    }
+
+    /// Asks for each distinct image that is recorded whether it still exists, all at once, and returns those that do
+    /// not.
+    async fn gone(&self, cx: &Context, builds: &[Recorded]) -> Result<BTreeSet<Place>> {
+        let mut asked: BTreeMap<Place, (Recorded, Fingerprint, Known)> = BTreeMap::new();
+        for recorded in builds {
+            let name = &recorded.build.artifact.name;
+            let fingerprint = self.builds.get(name).and_then(|found| found.fingerprint.clone());
+            if let (Some(fingerprint), Some(known)) = (fingerprint, self.known.get(name)) {
+                let ask = || (recorded.clone(), fingerprint, known.clone());
+                asked.entry(place(&known.image)).or_insert_with(ask);
             }
         }
-        observed.builds.insert(build.artifact.name.clone(), seen);
+        let ask = |(place, (recorded, fingerprint, known)): (Place, (Recorded, Fingerprint, Known)),
+                   cx: Context| async move {
+            let exists = recorded.exists(&cx, &fingerprint, &known).await?;
+            Ok((!exists).then_some(place))
+        };
+        Ok(at_once(cx, usize::MAX, asked, ask).await?.into_iter().flatten().collect())
     }
-    Ok(observed)
+}
+
+/// Where an image is.
+type Place = (Store, String);
+
+fn place(image: &Image) -> Place {
+    (image.store.clone(), image.reference())
+}
+
+/// Does something with each, so many at once, and returns what came of it in order; of several errors the first one's.
+async fn at_once<T, R, F>(
+    cx: &Context,
+    most: usize,
+    each: impl IntoIterator<Item = T>,
+    work: impl Fn(T, Context) -> F,
+) -> Result<Vec<R>>
+where
+    R: Send + 'static,
+    F: Future<Output = Result<R>> + Send + 'static,
+{
+    let slots = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+    let mut under_way = JoinSet::new();
+    for (at, item) in each.into_iter().enumerate() {
+        let (work, slots) = (work(item, cx.clone()), Arc::clone(&slots));
+        under_way.spawn(async move {
+            // The semaphore is never closed.
+            let _slot = slots.acquire().await;
+            (at, work.await)
+        });
+    }
+    let mut done = Vec::with_capacity(under_way.len());
+    while let Some(joined) = under_way.join_next().await {
+        done.push(joined.map_err(panicked)?);
+    }
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Returns the builds so that each comes after those that it requires.
@@ -208,8 +242,12 @@ fn in_order(pipeline: &Pipeline) -> Result<Vec<&Build>> {
 /// Makes the plan: pure.
 pub(super) fn plan(pipeline: &Pipeline, observed: &Observed) -> Result<Plan> {
     pipeline.check()?;
-    let uses_tag: BTreeSet<String> =
-        observed.builds.iter().filter(|(_, seen)| seen.uses_tag).map(|(name, _)| name.clone()).collect();
+    let uses_tag: BTreeSet<String> = observed
+        .builds
+        .iter()
+        .filter(|(_, seen)| seen.inputs.uses_tag)
+        .map(|(name, _)| name.clone())
+        .collect();
     let mut tasks = lower_pipeline(pipeline, &uses_tag)?;
     sort(&mut tasks)?;
     for task in &mut tasks {
@@ -239,6 +277,6 @@ fn sort(tasks: &mut [Task]) -> Result<()> {
     let schedule = Schedule::new(tasks, 1)?;
     let places: BTreeMap<&TaskId, usize> =
         schedule.order().iter().enumerate().map(|(at, id)| (id, at)).collect();
-    tasks.sort_by_key(|task| places.get(&task.id).copied());
+    tasks.sort_by_cached_key(|task| places.get(&task.id).copied());
     Ok(())
 }

@@ -1,22 +1,26 @@
 //! Does what one task says, with the plug-in that is to do it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
 
+use tokio::sync::watch;
+
 use super::{
-    Action, Aim, Build, Deploy, Gates, Output, Pipeline, Plan, Task, Verdict, Verify,
+    Action, Aim, Build, Deploy, Gates, JournalEntry as Entry, ObservedBuild, Output, Pipeline, Plan, Task,
+    Verdict, Verify,
     lower::{self, id, image_id, step_id},
-    observe::{Lookup, Recorded, complete},
+    recorded::{Lookup, Recorded, complete},
+    recording::{Earlier, Recording},
 };
 use crate::{
     BuildRequest, CaseOutcome, Context, Deployment, Desired, Error, ErrorKind, EventKind, Fingerprint,
-    Health, Image, Level, Phase, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId, TestReport,
-    Tester,
+    Health, Image, Level, Manifests, Phase, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId,
+    TestReport, Tester,
     cache::{Cache, Snapshot},
 };
 
@@ -30,6 +34,31 @@ pub(super) struct Work {
     /// How often tasks may be tried again yet, all together.
     pub(super) retries: AtomicU32,
     pub(super) made: Mutex<Made>,
+    /// What was observed for this very run, so that it is not looked at again.
+    pub(super) seen: BTreeMap<String, ObservedBuild>,
+    pub(super) recording: Recording,
+    pub(super) earlier: Earlier,
+    pub(super) unanswered: Unanswered,
+}
+
+/// The tasks whose questions nobody has answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Unanswered(watch::Sender<BTreeSet<TaskId>>);
+
+impl Unanswered {
+    pub(super) fn note(&self, task: &TaskId) {
+        self.0.send_if_modified(|tasks| tasks.insert(task.clone()));
+    }
+
+    pub(super) fn forget(&self, task: &TaskId) {
+        self.0.send_if_modified(|tasks| tasks.remove(task));
+    }
+
+    /// Returns once there are so many of them.
+    pub(super) async fn all(&self, count: usize) {
+        // The sender is this value's own.
+        let _ = self.0.subscribe().wait_for(|tasks| tasks.len() == count).await;
+    }
 }
 
 /// What tasks have made so far.
@@ -70,6 +99,7 @@ impl Work {
                 let Some(Output::Changes(changes)) = self.need(task) else {
                     return Ok(Output::Nothing.into());
                 };
+                let changes = self.left_of(cx, task, changes).await?;
                 let reused = changes.changes.is_empty();
                 let deployment = self.apply(cx, task, changes).await?;
                 Ok(Done { output: Output::Deployment(deployment), reused })
@@ -146,6 +176,38 @@ impl Work {
         Ok(())
     }
 
+    /// Puts back the texts that no journal holds: from the release rendered again, or from what the target remembers.
+    ///
+    /// # Errors
+    /// `Conflict` when neither has the same texts.
+    pub(super) async fn fill(
+        &self,
+        cx: &Context,
+        output: &mut Output,
+        rendered: &mut BTreeMap<String, Manifests>,
+    ) -> Result<()> {
+        let Some(release) = output.manifests().map(|manifests| manifests.release.name.clone()) else {
+            return Ok(());
+        };
+        let deploy = self.pipeline.find_deploy(&release)?;
+        if !rendered.contains_key(&release)
+            && let Output::Manifests(again) = self.render(cx, deploy).await?
+        {
+            rendered.insert(release.clone(), again);
+        }
+        let first = match rendered.get(&release) {
+            Some(again) => output.fill(again),
+            None => Err(Error::internal(format!("`{release}` is not rendered"))),
+        };
+        let Err(why) = first else { return Ok(()) };
+        for earlier in deploy.deployer.history(cx, &release).await? {
+            if output.fill(&earlier.manifests).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(why)
+    }
+
     /// Takes one of the run's tries, and returns whether there was one left.
     pub(super) fn may_retry(&self) -> bool {
         let take = |left: u32| left.checked_sub(1);
@@ -164,7 +226,23 @@ impl Work {
         look(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn output(&self, id: &TaskId) -> Option<Output> {
+    /// Writes down that a task begins, and says so.
+    pub(super) async fn begin(
+        &self,
+        cx: &Context,
+        task: &Task,
+        reasons: Vec<Reason>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<()> {
+        let entry = Entry::Started { task: task.id.clone(), fingerprint: fingerprint.clone() };
+        // A question changes nothing; its answer does.
+        let lasting = task.action.lasts() && !matches!(task.action, Action::Gate { .. });
+        self.recording.append(&entry, lasting).await?;
+        cx.emit(EventKind::TaskStarted { reasons, fingerprint });
+        Ok(())
+    }
+
+    pub(super) fn output(&self, id: &TaskId) -> Option<Output> {
         self.made(|made| made.outputs.get(id).cloned())
     }
 
@@ -206,9 +284,28 @@ impl Work {
 
     async fn build(&self, cx: &Context, task: &Task, store: &Store) -> Result<Done> {
         let build = self.pipeline.find_build(&task.part)?;
-        let recorded = Recorded { cache: self.cache.as_ref(), verify: self.verify, build, store };
-        let inputs = recorded.inputs(cx).await?;
-        let mut snapshot = recorded.snapshot(cx, &inputs).await?;
+        // What was observed for this run a moment ago is not looked at again.
+        let seen = self.seen.get(&task.part).filter(|_| task.fingerprint.is_some());
+        if let (Some(ObservedBuild { image: Some(image), .. }), Some(fingerprint)) = (seen, &task.fingerprint)
+        {
+            self.made(|made| made.fingerprints.insert(task.part.clone(), fingerprint.clone()));
+            self.begin(cx, task, Vec::new(), Some(fingerprint.clone())).await?;
+            return Ok(Done { output: Output::Image(image.clone()), reused: true });
+        }
+        let recorded = Recorded {
+            cache: Arc::clone(&self.cache),
+            verify: self.verify,
+            build: Arc::new(build.clone()),
+            store: store.clone(),
+        };
+        let (inputs, mut snapshot) = match seen {
+            Some(seen) => (seen.inputs.clone(), seen.snapshot.clone()),
+            None => {
+                let inputs = recorded.inputs(cx).await?;
+                let snapshot = recorded.snapshot(cx, &inputs).await?;
+                (inputs, snapshot)
+            }
+        };
         let mut requires = BTreeMap::new();
         for (alias, name) in &build.artifact.requires {
             requires.insert(alias.clone(), self.image(&image_id(&self.pipeline, name)?)?);
@@ -224,22 +321,19 @@ impl Work {
             .hint("plan again"));
         }
         let earlier = self.made(|made| made.fingerprints.insert(task.part.clone(), fingerprint.clone()));
-        let started = |reasons: Vec<Reason>| {
-            // A task that is tried again has begun already.
-            if earlier.is_none() {
-                cx.emit(EventKind::TaskStarted { reasons, fingerprint: Some(fingerprint.clone()) });
-            }
-        };
-        match recorded.look_up(cx, &snapshot).await? {
-            Lookup::Found(image) => {
-                started(Vec::new());
-                return Ok(Done { output: Output::Image(image), reused: true });
-            }
-            // What was planned to be reused may have gone since; then it is simply built.
-            Lookup::Missing(reasons) => started(match &task.verdict {
-                Verdict::Run(planned) => planned.clone(),
-                _ => reasons,
-            }),
+        let found = recorded.look_up(cx, &snapshot).await?;
+        // A task that is tried again has begun already.
+        if earlier.is_none() {
+            let reasons = match (&found, &task.verdict) {
+                (Lookup::Found(_), _) => Vec::new(),
+                // What was planned to be reused may have gone since; then it is simply built.
+                (Lookup::Missing(_), Verdict::Run(planned)) => planned.clone(),
+                (Lookup::Missing(reasons), _) => reasons.clone(),
+            };
+            self.begin(cx, task, reasons, Some(fingerprint.clone())).await?;
+        }
+        if let Lookup::Found(image) = found {
+            return Ok(Done { output: Output::Image(image), reused: true });
         }
         let own_tag = Tag::parse(format!("shipway-{fingerprint}"))?;
         let target = Target::new(store.clone(), build.repository.as_str(), own_tag);

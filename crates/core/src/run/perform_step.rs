@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    Action, Answer, Decision, Output, Question, StepWork, Task,
+    Action, Answer, Decision, JournalEntry as Entry, Output, Question, StepWork, Task,
     perform::{Done, Work},
 };
 use crate::{
-    ChangeSet, Context, Deployment, Desired, Error, ErrorKind, EventKind, Exit, Level, Result, Timestamp,
+    CancelReason, ChangeSet, Context, Deployment, Desired, Error, ErrorKind, EventKind, Exit, Level, Result,
+    Timestamp,
 };
 
 /// The pause between two looks for an answer.
@@ -18,7 +19,7 @@ impl Work {
         match &task.action {
             Action::Run => self.run(cx, task).await,
             Action::Gate { text } => self.gate(cx, task, text).await,
-            Action::Wait { time } => cx.sleep(*time).await.map(|()| Output::Nothing.into()),
+            Action::Wait { time } => self.wait(cx, task, *time).await,
             Action::Open => {
                 let shared = self.pipeline.find_volume(&task.part)?;
                 shared.runner.open(cx, &shared.volume).await.map(|()| Output::Nothing.into())
@@ -52,6 +53,26 @@ impl Work {
         exit.success(program).map(|_| Output::Nothing.into())
     }
 
+    /// Lets the time pass that is left: a run that is gone on with does not begin to wait again.
+    async fn wait(&self, cx: &Context, task: &Task, time: Duration) -> Result<Done> {
+        let now = cx.clock().now();
+        let left = match self.earlier.until.get(&task.id) {
+            // A clock that was set back makes no pause longer than it was meant to be.
+            Some(until) => Duration::from_millis(until.0.saturating_sub(now.0)).min(time),
+            None => {
+                let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+                self.waits(task, Timestamp(now.0.saturating_add(millis))).await?;
+                time
+            }
+        };
+        cx.sleep(left).await.map(|()| Output::Nothing.into())
+    }
+
+    /// Writes down until when a task waits.
+    async fn waits(&self, task: &Task, until: Timestamp) -> Result<()> {
+        self.recording.append(&Entry::Waiting { task: task.id.clone(), until }, true).await
+    }
+
     async fn gate(&self, cx: &Context, task: &Task, text: &str) -> Result<Done> {
         let changes = match self.need(task) {
             Some(Output::Changes(changes)) if changes.changes.is_empty() => {
@@ -78,6 +99,11 @@ impl Work {
             let left = deadline.saturating_sub(cx.clock().elapsed()).as_millis();
             Timestamp(cx.clock().now().0.saturating_add(u64::try_from(left).unwrap_or(u64::MAX)))
         });
+        if let (Some(until), Action::Gate { .. }, None) =
+            (expires, &task.action, self.earlier.until.get(&task.id))
+        {
+            self.waits(task, until).await?;
+        }
         // What people see is masked like all else; what is applied is not this copy.
         let shown = changes.map(|mut changes| {
             changes.changes.iter_mut().for_each(|change| change.diff = cx.masked(&change.diff));
@@ -89,7 +115,7 @@ impl Work {
             loop {
                 match gates.decision(cx, &question).await {
                     Ok(Some(decision)) => return Ok(decision),
-                    Ok(None) => {}
+                    Ok(None) => self.unanswered.note(&task.id),
                     Err(error) if error.may_retry() => {
                         cx.message(Level::Warning, format!("asking again: {}", error.report()));
                     }
@@ -100,9 +126,16 @@ impl Work {
         };
         let decision = tokio::select! {
             biased;
-            decision = asking => decision?,
+            decision = asking => {
+                self.unanswered.forget(&task.id);
+                decision?
+            }
             error = no_longer(cx) => {
-                gates.withdraw(cx, &question).await;
+                self.unanswered.forget(&task.id);
+                // A run that is gone on with asks the same question.
+                if !matches!(cx.cancel().state(), Some((_, CancelReason::Suspended))) {
+                    gates.withdraw(cx, &question).await;
+                }
                 return Err(match error.kind() {
                     ErrorKind::Timeout => Error::timeout(format!("nobody answered `{text}` in time"))
                         .hint("run again, and answer before it expires"),
@@ -118,6 +151,25 @@ impl Work {
         let why = decision.why.clone();
         self.made(|made| made.outputs.insert(task.id.clone(), Output::Decision(decision)));
         Err(if why.is_empty() { error } else { error.note(why) })
+    }
+
+    /// Returns what is left of changes that an earlier process had begun to make; all of them when none had.
+    ///
+    /// Where somebody was asked, only changes that were approved are made without asking again.
+    pub(super) async fn left_of(&self, cx: &Context, task: &Task, changes: ChangeSet) -> Result<ChangeSet> {
+        if !self.earlier.begun.contains(&task.id) {
+            return Ok(changes);
+        }
+        let deploy = self.pipeline.find_deploy(&task.part)?;
+        let left = deploy.deployer.diff(cx, &changes.desired).await?;
+        let asked = deploy.gate.as_ref().filter(|_| matches!(changes.desired, Desired::Released { .. }));
+        if let Some(gate) = asked
+            && left.changes.iter().any(|change| !changes.changes.contains(change))
+        {
+            cx.message(Level::Warning, "the changes that are left are others than those that were approved");
+            self.ask(&cx.within(gate.timeout), task, &gate.text, Some(left.clone())).await?;
+        }
+        Ok(left)
     }
 
     /// Applies what was shown. Where the world moved in between, it is compared again: the same changes

@@ -181,15 +181,17 @@ impl Pipeline {
         let releases = unique("release", self.deploys.iter().map(|deploy| deploy.release.name.as_str()))?;
         let steps = unique("step", self.steps.iter().map(|step| step.name.as_str()))?;
         let volumes = unique("volume", self.volumes.iter().map(|shared| shared.volume.name.as_str()))?;
+        let last: BTreeSet<&str> =
+            self.steps.iter().filter(|step| step.finally).map(|step| step.name.as_str()).collect();
         let needed = |user: &str, needs: &BTreeSet<Need>| {
             needs.iter().try_for_each(|need| match need {
                 Need::Artifact(name) => known("artifact", name, &artifacts, user),
                 Need::Release(name) => known("release", name, &releases, user),
-                Need::Step(name) => match self.steps.iter().find(|step| step.name == *name && step.finally) {
-                    Some(_) => Err(Error::config(format!("{user} needs step `{name}`, which comes last"))
-                        .hint("let the step not be `finally`, or let this come last as well")),
-                    None => known("step", name, &steps, user),
-                },
+                Need::Step(name) if last.contains(name.as_str()) => {
+                    Err(Error::config(format!("{user} needs step `{name}`, which comes last"))
+                        .hint("let the step not be `finally`, or let this come last as well"))
+                }
+                Need::Step(name) => known("step", name, &steps, user),
             })
         };
         for build in &self.builds {

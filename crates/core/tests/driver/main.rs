@@ -2,14 +2,17 @@
 
 #![expect(
     clippy::disallowed_methods,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "the tests prepare real sources, and may panic"
+    reason = "the tests prepare real sources, print their figures, and may panic"
 )]
 
 mod edges;
 mod fakes;
+mod gaps;
 mod gates;
 mod policies;
+mod resume;
 mod steps;
 mod stopping;
 

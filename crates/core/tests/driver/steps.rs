@@ -94,6 +94,8 @@ impl Clock for Quick {
 
     async fn sleep(&self, duration: Duration) {
         self.pauses.lock().unwrap().push(duration);
+        // A real pause lets others run.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -102,7 +104,7 @@ pub(crate) fn step(name: &str, runner: &Arc<FakeRunner>) -> Step {
     Step::run(name, runner, RunRequest::new(Command::new(name)))
 }
 
-fn mounting(name: &str, volume: &str, runner: &Arc<FakeRunner>) -> Step {
+pub(crate) fn mounting(name: &str, volume: &str, runner: &Arc<FakeRunner>) -> Step {
     let mount = Mount::new(MountSource::Volume(volume.to_owned()), "/workspace");
     let runner: Arc<FakeRunner> = Arc::clone(runner);
     Step::run(name, runner, RunRequest::new(Command::new(name)).mounts([mount]))

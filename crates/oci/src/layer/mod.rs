@@ -4,6 +4,7 @@
 mod entry;
 mod header;
 mod members;
+mod pieces;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod write;
 pub use self::{
     entry::{Content, Device, LayerEntry},
     members::{Compression, CompressionFormat},
+    pieces::LAYER_FORM,
     stream::{LayerStream, LayerSummary},
     write::write_layer,
 };

@@ -16,6 +16,7 @@ use super::{
     entry::{Content, LayerEntry, arrange},
     header::{BLOCK, header_blocks, padding},
     members::{Compression, CompressionFormat, MEMBER, Members},
+    pieces::Pieces,
     stream::{LayerReader, LayerStream},
 };
 use crate::thread::Threaded;
@@ -69,23 +70,25 @@ pub fn write_layer(cx: &Context, entries: Vec<LayerEntry>, compression: Compress
     Ok(LayerStream { reader, media_type: compression.media_type(), tar })
 }
 
-type Pieces = mpsc::Sender<Result<Bytes>>;
+type Out = mpsc::Sender<Result<Bytes>>;
 
 /// Returns digest and size of the tar.
 fn make(
     cx: &Context,
     entries: &[LayerEntry],
     compression: Compression,
-    threads: Vec<Pieces>,
+    threads: Vec<Out>,
 ) -> Result<(Digest, u64)> {
+    let kept = Pieces::new(cx, compression);
+    let kept = &kept;
     std::thread::scope(|scope| {
         let mut members = Vec::new();
         let (send_free, free) = channel();
-        for pieces in threads {
+        for out in threads {
             let (send_member, member) = sync_channel(0);
             members.push(send_member);
             let send_free = send_free.clone();
-            spawn(scope, move || compress(compression, &member, &pieces, &send_free))?;
+            spawn(scope, move || compress(compression, kept, &member, &out, &send_free))?;
         }
         write_tar(cx, entries, Members::new(members, free))
     })
@@ -100,22 +103,30 @@ fn spawn<'scope, T: Send + 'scope>(
     })
 }
 
-fn compress(how: Compression, members: &Receiver<Vec<u8>>, pieces: &Pieces, free: &Sender<Vec<u8>>) {
+fn compress(how: Compression, kept: &Pieces, members: &Receiver<Vec<u8>>, out: &Out, free: &Sender<Vec<u8>>) {
     let mut compressor = match Compressor::new(how) {
         Ok(compressor) => compressor,
         Err(error) => {
             // Nobody takes it when a thread beside this one has failed.
-            let _ = pieces.blocking_send(Err(error));
+            let _ = out.blocking_send(Err(error));
             return;
         }
     };
     for mut member in members {
-        let piece = compressor.compress(&member);
+        let key = kept.key(&member);
+        let found = key.as_deref().and_then(|key| kept.load(key));
+        let new = found.is_none();
+        let piece = found.map_or_else(|| compressor.compress(&member), |piece| Ok(Bytes::from(piece)));
         member.clear();
         // The last ones are not needed any more.
         let _ = free.send(member);
-        if pieces.blocking_send(piece).is_err() {
+        let to_keep = piece.as_ref().ok().filter(|_| new).cloned();
+        if out.blocking_send(piece).is_err() {
             return;
+        }
+        // While it is on its way.
+        if let (Some(key), Some(piece)) = (key, to_keep) {
+            kept.store(&key, &piece);
         }
     }
 }

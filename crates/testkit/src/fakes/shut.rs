@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Command, Context, Credentials, Disk, DiskEntry, DiskFile, DiskLock, Entry, Error, Exit, Files, Image,
-    Images, Login, OpenFile, Processes, Result, Secret, SecretId, Store, Target, Tree, World,
+    Images, Login, OpenFile, Processes, Result, Secret, SecretId, Store, Target, World,
 };
 
 use super::FakeClock;
@@ -53,8 +53,8 @@ fn shut_disk<T>(path: &Path) -> io::Result<T> {
 }
 
 impl Files for Shut {
-    fn walk(&self, _cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
-        shut("files", tree.root.display())
+    fn walk_each(&self, _cx: &Context, root: &Path, _ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+        shut("files", root.display())
     }
 
     fn entry(&self, _cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
@@ -147,7 +147,7 @@ impl Disk for Shut {
 
 #[cfg(test)]
 mod tests {
-    use shipway_core::{Cancel, RunContext};
+    use shipway_core::{Cancel, RunContext, Tree};
 
     use super::*;
 

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    ffi::OsStr,
     path::Path,
     process::{Command, Stdio},
     time::Instant,
@@ -73,21 +74,34 @@ impl<'a> Bench<'a> {
     pub(super) fn parts(&self, sources: &Path, level: &str, rounds: usize) -> Result<Vec<(String, f64)>> {
         let mut least: Vec<(String, f64)> = Vec::new();
         for round in 0..rounds {
-            let mut command = Command::new(self.targets);
-            command.args(["parts", &self.host, &format!("bench/parts{level}-{round}")]);
-            command.arg(sources.join("files")).arg(level);
-            let output = self.settings.inside(&command).output();
-            let output = output.map_err(|error| format!("the parts of the floor: {error}"))?;
-            let parts = parts(&String::from_utf8_lossy(&output.stdout));
-            if !output.status.success() || parts.is_empty() {
-                return Err(format!("the parts of the floor: {}", output.status));
-            }
+            let files = sources.join("files");
+            let repository = format!("bench/parts{level}-{round}");
+            let parts = self.times("parts", &repository, &files, &[OsStr::new(level)])?;
             match least.is_empty() {
                 true => least = parts,
                 false => least.iter_mut().zip(parts).for_each(|(least, part)| least.1 = least.1.min(part.1)),
             }
         }
         Ok(least)
+    }
+
+    /// Returns what the program that measures by itself tells of some work: seconds by name.
+    pub(super) fn times(
+        &self,
+        work: &str,
+        repository: &str,
+        sources: &Path,
+        rest: &[&OsStr],
+    ) -> Result<Vec<(String, f64)>> {
+        let mut command = Command::new(self.targets);
+        command.args([work, &self.host, repository]).arg(sources).args(rest);
+        let output = self.settings.inside(&command).output();
+        let output = output.map_err(|error| format!("targets {work}: {error}"))?;
+        let times = times(&String::from_utf8_lossy(&output.stdout));
+        if !output.status.success() || times.is_empty() {
+            return Err(format!("targets {work}: {}", output.status));
+        }
+        Ok(times)
     }
 
     pub(super) fn raw(&self, count: &str) -> Contender {
@@ -221,7 +235,7 @@ impl Contender {
 }
 
 /// Reads lines of seconds and a name; others are of something else.
-fn parts(text: &str) -> Vec<(String, f64)> {
+fn times(text: &str) -> Vec<(String, f64)> {
     let lines = text.lines().filter_map(|line| line.split_once(' '));
     lines.filter_map(|(seconds, name)| Some((name.to_owned(), seconds.parse().ok()?))).collect()
 }
@@ -247,8 +261,8 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_lines_of_seconds_and_a_name() {
+    fn times_are_lines_of_seconds_and_a_name() {
         let expected = [("tar".to_owned(), 0.25), ("its SHA-256".to_owned(), 0.125)];
-        assert_eq!(parts("0.250 tar\n0.125 its SHA-256\n4711\n"), expected);
+        assert_eq!(times("0.250 tar\n0.125 its SHA-256\n4711\n"), expected);
     }
 }

@@ -2,6 +2,7 @@
 //! same work, in one run on one bed. Prints a table and writes it to docs/benchmarks.md.
 
 mod contender;
+mod incremental;
 mod sources;
 mod table;
 mod text;
@@ -107,6 +108,7 @@ fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(V
     for level in ["1", "6"] {
         notes.push(table::floor(level, &bench.parts(&big, level, ROUNDS)?, table::cores()));
     }
+    rows.extend(incremental::rows(&bench, &big, &folder.join("cache"))?);
     let one = small.join("0");
     let contenders =
         [bench.shipway(&one, "6", "1"), bench.crane(&one), bench.docker(&one)?, bench.buildkit(&one)?];

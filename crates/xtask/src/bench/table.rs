@@ -42,7 +42,7 @@ pub(super) fn others(contenders: &[Contender], taken: &[Median]) -> String {
     others.join("; ")
 }
 
-fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     if seconds < 1.0 { format!("{seconds:.3} s") } else { format!("{seconds:.2} s") }
 }
 

@@ -46,6 +46,22 @@ impl Output {
         }
     }
 
+    /// Withholds, besides, the text of every manifest that tells a secret, and hides it in what people read of changes.
+    pub(crate) fn withhold_told(&mut self, hide: &dyn Fn(&str) -> Option<String>) {
+        for manifest in self.manifests_mut().into_iter().flat_map(|manifests| &mut manifests.objects) {
+            if hide(&manifest.text).is_some() {
+                manifest.text = mark(&manifest.text).into();
+            }
+        }
+        if let Self::Changes(changes) = self {
+            for change in &mut changes.changes {
+                if let Some(hidden) = hide(&change.diff) {
+                    change.diff = hidden;
+                }
+            }
+        }
+    }
+
     /// Returns whether the text of a manifest is withheld: it cannot be applied before [`Output::fill`].
     #[must_use]
     pub fn is_withheld(&self) -> bool {
@@ -83,7 +99,7 @@ impl Output {
     }
 
     /// Returns the manifests in it; there is at most one rendered release in an output.
-    fn manifests(&self) -> Option<&Manifests> {
+    pub(crate) fn manifests(&self) -> Option<&Manifests> {
         match self {
             Self::Manifests(manifests) => Some(manifests),
             Self::Deployment(deployment) => Some(&deployment.manifests),
@@ -127,7 +143,8 @@ fn is_secret(object: &ObjectId) -> bool {
 }
 
 fn is_withheld(manifest: &Manifest) -> bool {
-    is_secret(&manifest.object) && is_mark(&manifest.text)
+    // A text of that form is no object, so nobody else wrote it.
+    is_mark(&manifest.text)
 }
 
 fn mark(text: &str) -> String {
@@ -239,12 +256,25 @@ mod tests {
             outcome: Outcome::Succeeded,
             output: Output::Manifests(
                 Manifests::new(Release::new("web"))
-                    .objects(vec![Manifest::new(object("ConfigMap", "a"), mark("x"))]),
+                    .objects(vec![Manifest::new(object("ConfigMap", "a"), "shown: yes")]),
             ),
         };
         assert!(matches!(entry.withheld(), Cow::Borrowed(_)));
         let Entry::Finished { mut output, .. } = entry else { unreachable!() };
-        assert!(!output.is_withheld(), "a text may look like a digest's place");
+        assert!(!output.is_withheld());
         output.fill(&Manifests::new(Release::new("web"))).expect("nothing to fill");
+    }
+
+    #[test]
+    fn what_tells_a_secret_elsewhere_is_withheld_too() {
+        for output in outputs("open sesame") {
+            let mut held = output.clone();
+            let hide = |text: &str| text.contains("sesame").then(|| text.replace("open sesame", "***"));
+            held.withhold_told(&hide);
+            let json = serde_json::to_string(&held).expect("plain");
+            assert!(held.is_withheld() && !json.contains("sesame") && json.contains("shown: yes"), "{json}");
+            held.fill(&manifests("open sesame")).expect("the same");
+            assert_eq!(held.manifests(), output.manifests());
+        }
     }
 }
