@@ -19,7 +19,7 @@ use shipway_core::{
 };
 use tempfile::TempDir;
 
-use crate::samples::{entries, finished, id, long, manifests, withheld};
+use crate::samples::{entries, finished, id, manifests, withheld};
 
 fn journal(folder: &TempDir) -> DiskJournal {
     DiskJournal::new(Arc::new(HostDisk), folder.path().join("deep/journal"))
@@ -193,7 +193,7 @@ async fn what_cannot_be_read_again_is_not_written() {
     let after = open.writer.append(&ended(), false).await.unwrap_err();
     assert_eq!(after.kind(), ErrorKind::Conflict, "nothing is written after an error");
     drop(open);
-    let large = finished("a:b", Output::Exit(shipway_core::Exit::new(0).stdout(long("x").repeat(70_000))));
+    let large = finished("a:b", Output::Exit(shipway_core::Exit::new(0).stdout("x".repeat(64 << 20))));
     let open = journal.open("a").await.unwrap();
     assert_eq!(open.writer.append(&large, false).await.unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(journal.read("a").await.unwrap(), [ended()]);

@@ -1,10 +1,12 @@
-//! What is written to a disk outlasts kills, power cuts and failures: the rows F2, F3 and I1 of the project's
+//! What is written to a disk outlasts kills, power cuts and failures: the rows F2, F3, I1 and I2 of the project's
 //! standard, and that the fakes find what does not.
 
 #![expect(clippy::print_stdout, reason = "the tests print their figures")]
 
+mod cache;
 mod images;
 mod journal;
+mod limit;
 mod model;
 mod publish;
 
