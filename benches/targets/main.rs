@@ -1,17 +1,17 @@
 //! The programs that `cargo xtask bench` times: Shipway's work, and the least that the same work takes.
 //!
 //! ```text
-//! targets push HOST REPOSITORY SOURCES LEVEL COUNT   # COUNT artifacts, built and pushed by Shipway
+//! targets push HOST REPOSITORY SOURCES LEVEL COUNT [CACHE]   # COUNT artifacts, built and pushed by Shipway
 //! targets floor HOST REPOSITORY SOURCES LEVEL        # tar, both SHA-256, libdeflate on all cores; then sent
 //! targets parts HOST REPOSITORY SOURCES LEVEL        # the same, one after the other, and what each took
-//! targets incremental HOST REPOSITORY SOURCES FORMAT LEVEL CACHE   # cold, again with one file changed, and its bytes alone
+//! targets incremental HOST REPOSITORY SOURCES LEVEL CACHE   # cold, again with one file changed, and its bytes alone
 //! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
 //! targets tags FOLDER COUNT                          # gitCommit tags of COUNT numbered folders of a repository
 //! targets manifests TEMPLATE OUTPUT                  # manifests read, their images replaced, and written
 //! targets hostile TEMPLATE                           # the same of a file that is refused
 //! ```
 //!
-//! Each prints its peak memory in KiB at the end. Without such arguments, as part of the tests, it tries all of them on a few
+//! A level is one of gzip, and in `push` and `incremental` also one of zstd, such as `zstd:3`. Each prints its peak memory in KiB at the end. Without such arguments, as part of the tests, it tries all of them on a few
 //! files.
 
 #![expect(
@@ -29,7 +29,7 @@ mod text;
 use std::{path::Path, sync::Arc};
 
 use shipway::{
-    Artifact, Build, Cancel, Driver, HostDisk, Pipeline,
+    Artifact, Build, Cancel, DiskCache, Driver, HostDisk, Pipeline,
     builders::{LayerCompression, Native, NativeConfig},
     oci::Registry,
 };
@@ -38,8 +38,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["push", host, repository, sources, level, count] => {
-            push(host, repository, Path::new(sources), number(level), number(count));
+        ["push", host, repository, sources, level, count, rest @ ..] => {
+            let cache = rest.first().map(Path::new);
+            push(host, repository, Path::new(sources), compression(level), number(count), cache);
         }
         ["floor", host, repository, sources, level] => {
             floor::run(host, repository, Path::new(sources), number(level));
@@ -49,10 +50,9 @@ fn main() {
                 println!("{:.3} {name}", took.as_secs_f64());
             }
         }
-        ["incremental", host, repository, sources, format, level, cache] => {
-            let how = if *format == "zstd" { LayerCompression::zstd() } else { LayerCompression::gzip() };
-            let how = how.level(number(level));
-            for (name, took) in incremental::run(host, repository, Path::new(sources), how, Path::new(cache))
+        ["incremental", host, repository, sources, level, cache] => {
+            for (name, took) in
+                incremental::run(host, repository, Path::new(sources), level, Path::new(cache))
             {
                 println!("{took:.3} {name}");
             }
@@ -70,9 +70,23 @@ fn number<T: std::str::FromStr>(text: &str) -> T {
     text.parse().ok().unwrap_or_else(|| panic!("`{text}` is no number"))
 }
 
+fn compression(text: &str) -> LayerCompression {
+    match text.strip_prefix("zstd:") {
+        Some(level) => LayerCompression::zstd().level(number(level)),
+        None => LayerCompression::gzip().level(number(text)),
+    }
+}
+
 /// Builds and pushes the artifacts: one in `sources` itself, or several in numbered folders below it.
-fn push(host: &str, repository: &str, sources: &Path, level: u8, count: usize) {
-    let options = NativeConfig::default().compression(LayerCompression::gzip().level(level));
+fn push(
+    host: &str,
+    repository: &str,
+    sources: &Path,
+    how: LayerCompression,
+    count: usize,
+    cache: Option<&Path>,
+) {
+    let options = NativeConfig::default().compression(how);
     let native = Arc::new(Native::new(options).expect("there is such a level"));
     let mut pipeline = Pipeline::new("bench");
     for index in 0..count {
@@ -82,7 +96,11 @@ fn push(host: &str, repository: &str, sources: &Path, level: u8, count: usize) {
         pipeline = pipeline.build(Build::new(artifact, format!("{host}/{repository}/{index}"), builder));
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let driver = Driver::new(shipway::host(sources));
+    let world = shipway::host(sources);
+    let driver = Driver::new(match cache {
+        Some(folder) => world.cache(DiskCache::new(Arc::new(HostDisk), folder)),
+        None => world,
+    });
     let report = runtime.block_on(driver.run(&pipeline, &Cancel::new())).expect("a report");
     report.into_result().expect("all are pushed");
 }
@@ -106,11 +124,11 @@ fn try_all() {
     let registry = Registry::start(folder.path().join("registry"), Arc::new(HostDisk));
     let registry = runtime.block_on(registry).expect("starts");
     let sources = folder.path().join("sources");
-    push(&registry.host(), "push", &sources, 1, 2);
+    push(&registry.host(), "push", &sources, compression("1"), 2, None);
     floor::run(&registry.host(), "floor", &sources, 6);
     floor::parts(&registry.host(), "parts", &sources, 6);
     let (one, cache) = (sources.join("0"), folder.path().join("cache"));
-    incremental::run(&registry.host(), "incremental", &one, LayerCompression::gzip().level(1), &cache);
+    incremental::run(&registry.host(), "incremental", &one, "zstd:1", &cache);
     raw::small(&registry.host(), "raw", 3);
     let tagged = raw::get(&registry.host(), "/v2/push/1/tags/list");
     assert!(tagged.starts_with("HTTP/1.1 200") && tagged.contains("shipway-"), "{tagged}");

@@ -12,18 +12,20 @@ use crate::Result;
 /// Measures it for the formats and levels that the target is about.
 pub(super) fn rows(bench: &Bench<'_>, big: &Path, cache: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (format, level, peer) in [("gzip", "1", "[buildkitd 12.8 s]"), ("zstd", "3", "[buildkitd 3.4 s]")] {
+    for (level, how, peer) in
+        [("1", "level 1", "[buildkitd 12.8 s]"), ("zstd:3", "zstd level 3", "[buildkitd with zstd 3.4 s]")]
+    {
         let mut runs = Vec::new();
         for round in 0..=ROUNDS {
-            let repository = format!("bench/incremental-{format}-{round}");
-            let rest = [OsStr::new(format), OsStr::new(level), cache.as_os_str()];
-            let run = bench.times("incremental", &repository, big, &rest)?;
+            let repository = format!("bench/incremental{}-{round}", rows.len());
+            let run =
+                bench.times("incremental", &repository, big, &[OsStr::new(level), cache.as_os_str()])?;
             fs::remove_dir_all(cache).map_err(|error| format!("`{}`: {error}", cache.display()))?;
             if round > 0 {
                 runs.push(run);
             }
         }
-        rows.extend(rows_of(&format!("{format} level {level}"), peer, &runs));
+        rows.extend(rows_of(how, peer, &runs));
     }
     Ok(rows)
 }
