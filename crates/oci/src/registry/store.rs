@@ -13,10 +13,11 @@
 //! No part of a repository's name begins with `_`, so the names never meet.
 
 use std::{
+    collections::HashSet,
     io,
     io::Read,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use bytes::Bytes;
@@ -31,6 +32,8 @@ pub(super) struct Store {
     disk: Arc<dyn Disk>,
     /// Held to write by who removes content, and to read by who says that a repository has some.
     removing: Arc<RwLock<()>>,
+    /// Folders that a power cut does not take away.
+    lasting: Arc<Mutex<HashSet<PathBuf>>>,
     _lock: Arc<FolderLock>,
 }
 
@@ -40,7 +43,13 @@ impl Store {
     pub(super) fn open(folder: &Path, disk: Arc<dyn Disk>) -> io::Result<Option<Self>> {
         disk.create_dir(folder)?;
         let Some(lock) = FolderLock::now(folder)? else { return Ok(None) };
-        let store = Self { folder: folder.into(), disk, removing: Arc::default(), _lock: Arc::new(lock) };
+        let store = Self {
+            folder: folder.into(),
+            disk,
+            removing: Arc::default(),
+            lasting: Arc::default(),
+            _lock: Arc::new(lock),
+        };
         let uploads = store.folder.join("uploads");
         for kind in ["blobs/sha256", "blobs/sha512", "repositories", "uploads"] {
             store.make_folder(&store.folder.join(kind))?;
@@ -187,9 +196,11 @@ impl Store {
         publish(self.disk(), path, |file| file.write_all(content))
     }
 
-    /// Makes a folder and those above it, each durable in the one above it.
+    /// Makes a folder and those above it, each durable in the one above it. One that is there already may be another
+    /// process's, which was killed before it had made it durable; so each is synced once by each process.
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        if self.disk.entry(path)?.is_some() {
+        let lasting = || self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+        if lasting().contains(path) {
             return Ok(());
         }
         let Some(parent) = path.parent().filter(|_| path != &*self.folder) else {
@@ -197,7 +208,9 @@ impl Store {
         };
         self.make_folder(parent)?;
         self.disk.create_dir(path)?;
-        self.disk.sync_dir(parent)
+        self.disk.sync_dir(parent)?;
+        lasting().insert(path.to_owned());
+        Ok(())
     }
 
     pub(super) fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {

@@ -89,7 +89,7 @@ impl Shelf for Registries {
     type Open = OpenRegistry;
 
     const NAME: &str = "registry";
-    const SYNCS_WHAT_IT_FINDS: bool = false;
+    const SYNCS_WHAT_IT_FINDS: bool = true;
 
     async fn open(&self, disk: Arc<dyn Disk>, folder: &Path) -> Result<OpenRegistry> {
         let registry = Registry::start(folder, disk).await?;
