@@ -5,6 +5,10 @@
 //! targets floor HOST REPOSITORY SOURCES LEVEL        # tar, both SHA-256, libdeflate on all cores; then sent
 //! targets parts HOST REPOSITORY SOURCES LEVEL        # the same, one after the other, and what each took
 //! targets incremental HOST REPOSITORY SOURCES LEVEL CACHE   # cold, again with one file changed, and its bytes alone
+//! targets nothing - - FOLDER COUNT SIZE              # an artifact of COUNT files that has nothing to do, and an lstat walk
+//! targets many HOST REPOSITORY FOLDER                # 50 artifacts that have nothing to do
+//! targets plans                                      # plans of 1,000 artifacts, schedules of 10,000 tasks
+//! targets layer HOST REPOSITORY - MEGABYTES          # one big layer, made as it is read
 //! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
 //! targets tags FOLDER COUNT                          # gitCommit tags of COUNT numbered folders of a repository
 //! targets manifests TEMPLATE OUTPUT                  # manifests read, their images replaced, and written
@@ -21,6 +25,7 @@
     reason = "a bench for people, which makes and times what it measures"
 )]
 
+mod engine;
 mod floor;
 mod incremental;
 mod raw;
@@ -57,6 +62,16 @@ fn main() {
                 println!("{took:.3} {name}");
             }
         }
+        ["nothing", _, _, folder, count, size] => {
+            print(&engine::nothing(Path::new(folder), number(count), number(size), 5));
+        }
+        ["many", host, repository, folder] => {
+            print(&engine::nothing_for_many(host, repository, Path::new(folder), 5));
+        }
+        ["plans", ..] => print(&engine::plans(5)),
+        ["layer", host, repository, _, megabytes] => {
+            print(&engine::layer(host, repository, number(megabytes)));
+        }
         ["raw", host, repository, count] => raw::small(host, repository, number(count)),
         ["tags", folder, count] => text::tags(Path::new(folder), number(count)),
         ["manifests", template, output] => text::manifests(Path::new(template), Path::new(output)),
@@ -64,6 +79,12 @@ fn main() {
         _ => try_all(),
     }
     println!("{}", peak());
+}
+
+fn print(times: &[(&str, f64)]) {
+    for (name, took) in times {
+        println!("{took:.9} {name}");
+    }
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> T {
@@ -129,6 +150,7 @@ fn try_all() {
     floor::parts(&registry.host(), "parts", &sources, 6);
     let (one, cache) = (sources.join("0"), folder.path().join("cache"));
     incremental::run(&registry.host(), "incremental", &one, "zstd:1", &cache);
+    engine::try_all(&registry.host(), folder.path());
     raw::small(&registry.host(), "raw", 3);
     let tagged = raw::get(&registry.host(), "/v2/push/1/tags/list");
     assert!(tagged.starts_with("HTTP/1.1 200") && tagged.contains("shipway-"), "{tagged}");

@@ -5,16 +5,17 @@ use std::{ffi::OsStr, fs, path::Path};
 use super::{
     ROUNDS,
     contender::Bench,
-    table::{Outcome, Row, seconds},
+    table::{Outcome, Peer, Row},
 };
 use crate::Result;
 
 /// Measures it for the formats and levels that the target is about.
 pub(super) fn rows(bench: &Bench<'_>, big: &Path, cache: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (level, how, peer) in
-        [("1", "level 1", "[buildkitd 12.8 s]"), ("zstd:3", "zstd level 3", "[buildkitd with zstd 3.4 s]")]
-    {
+    for (level, how, peer) in [
+        ("1", "level 1", Peer::recorded("buildkitd", 12.8)),
+        ("zstd:3", "zstd level 3", Peer::recorded("buildkitd with zstd", 3.4)),
+    ] {
         let mut runs = Vec::new();
         for round in 0..=ROUNDS {
             let repository = format!("bench/incremental{}-{round}", rows.len());
@@ -30,7 +31,7 @@ pub(super) fn rows(bench: &Bench<'_>, big: &Path, cache: &Path) -> Result<Vec<Ro
     Ok(rows)
 }
 
-fn rows_of(how: &str, peer: &str, runs: &[Vec<(String, f64)>]) -> [Row; 2] {
+fn rows_of(how: &str, peer: Peer, runs: &[Vec<(String, f64)>]) -> [Row; 2] {
     let median = |name: &str| {
         let of_run =
             |run: &Vec<(String, f64)>| run.iter().find(|(own, _)| own == name).map(|(_, took)| *took);
@@ -40,19 +41,19 @@ fn rows_of(how: &str, peer: &str, runs: &[Vec<(String, f64)>]) -> [Row; 2] {
     };
     let (cold, keeping, sent) = (median("cold"), median("cold, pieces kept"), median("its layer sent"));
     let changed = median("one file changed");
-    let others = format!(
-        "our cold build {}, keeping its pieces {}; its layer sent raw {}; {peer}",
-        seconds(cold),
-        seconds(keeping),
-        seconds(sent)
-    );
+    let others = vec![
+        Peer::new("our cold build", cold),
+        Peer::new("our cold build, keeping its pieces", keeping),
+        Peer::new("its layer sent raw", sent),
+        peer,
+    ];
     let what = "of 0.3 × cold + sent";
     let outcome = Outcome::AtMost { what, value: changed / (0.3 * cold + sent), limit: 1.0 };
     let work = format!("the 250 MB `COPY` with one file changed, pushed, {how}");
     let memory = Outcome::AtMost { what: "MB", value: median("KiB at most") / 1024.0, limit: 64.0 };
     [
         Row::new(&work, changed, others, outcome),
-        Row::new(&format!("peak memory of that, {how}"), changed, String::new(), memory),
+        Row::new(&format!("peak memory of that, {how}"), changed, Vec::new(), memory),
     ]
 }
 
@@ -69,11 +70,11 @@ mod tests {
         };
         let reached = |changed| {
             let runs = [run(2.0, changed), run(2.0, changed), run(9.0, 9.0)];
-            rows_of("gzip", "peer", &runs).map(|row| row.reached())
+            rows_of("gzip", Peer::new("peer", 1.0), &runs).map(|row| row.reached())
         };
         assert_eq!(reached(0.89), [true, true]);
         assert_eq!(reached(0.91), [false, true]);
         // What was not measured was not reached.
-        assert_eq!(rows_of("gzip", "peer", &[]).map(|row| row.reached()), [false, false]);
+        assert_eq!(rows_of("gzip", Peer::new("peer", 1.0), &[]).map(|row| row.reached()), [false, false]);
     }
 }

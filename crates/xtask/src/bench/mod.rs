@@ -2,7 +2,9 @@
 //! same work, in one run on one bed. Prints a table and writes it to docs/benchmarks.md.
 
 mod contender;
+mod engine;
 mod incremental;
+mod picture;
 mod sources;
 mod table;
 mod text;
@@ -16,7 +18,7 @@ use std::{
 
 use self::{
     contender::{Bench, Contender, Median},
-    table::{Outcome, Row, render},
+    table::{Outcome, Peer, Row, render},
 };
 use crate::{
     Result,
@@ -47,10 +49,11 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
     down?;
     let page = render(&rows, &notes, ROUNDS)?;
     println!("\n{page}");
-    let path = workspace.root().join("docs/benchmarks.md");
-    fs::create_dir_all(workspace.root().join("docs"))
-        .and_then(|()| fs::write(&path, page))
-        .map_err(|error| format!("`{}`: {error}", path.display()))?;
+    let docs = workspace.root().join("docs");
+    fs::create_dir_all(&docs)
+        .and_then(|()| fs::write(docs.join("benchmarks.md"), page))
+        .and_then(|()| fs::write(docs.join("benchmarks.svg"), picture::draw(&rows)))
+        .map_err(|error| format!("`{}`: {error}", docs.display()))?;
     Ok(rows.iter().all(Row::reached))
 }
 
@@ -109,11 +112,13 @@ fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(V
         notes.push(table::floor(level, &bench.parts(&big, level, ROUNDS)?, table::cores()));
     }
     rows.extend(incremental::rows(&bench, &big, &folder.join("cache"))?);
+    rows.extend(engine::rows(&bench, folder)?);
     let one = small.join("0");
     let contenders =
         [bench.shipway(&one, "6", "1"), bench.crane(&one), bench.docker(&one)?, bench.buildkit(&one)?];
     let taken = bench.race(&contenders, ROUNDS)?;
-    let others = table::others(&contenders[1..], &taken[1..]) + "; [Skaffold 0.53 s]";
+    let mut others = table::others(&contenders[1..], &taken[1..]);
+    others.push(Peer::recorded("Skaffold", 0.53));
     rows.push(Row::new(
         "one tiny artifact, cold, pushed to the in-process registry",
         taken[0].seconds,
@@ -122,7 +127,8 @@ fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(V
     ));
     let contenders = [bench.shipway(&small, "6", "50"), bench.raw("50")];
     let taken = bench.race(&contenders, ROUNDS)?;
-    let others = table::others(&contenders[1..], &taken[1..]) + "; [Skaffold 15.6 s]";
+    let mut others = table::others(&contenders[1..], &taken[1..]);
+    others.push(Peer::recorded("Skaffold", 15.6));
     rows.push(Row::new(
         "50 small artifacts, cold, pushed to the in-process registry",
         taken[0].seconds,
@@ -149,7 +155,7 @@ fn big_rows(level: &str, contenders: &[Contender], taken: &[Median]) -> Vec<Row>
     let mut others = table::others(&contenders[1..], &taken[1..]);
     let mut rows = Vec::new();
     if let Some(crane) = taken.get(2) {
-        others += "; [Skaffold 28.8 s]";
+        others.push(Peer::recorded("Skaffold", 28.8));
         let outcome =
             Outcome::AtLeast {
                 what: "× faster than crane", value: crane.seconds / ours.seconds, limit: 3.0
@@ -160,7 +166,7 @@ fn big_rows(level: &str, contenders: &[Contender], taken: &[Median]) -> Vec<Row>
     rows.insert(0, Row::new(&work, ours.seconds, others, outcome));
     let memory = ours.peak as f64 / 1024.0;
     let outcome = Outcome::AtMost { what: "MB", value: memory, limit: 64.0 };
-    rows.push(Row::new(&format!("peak memory of that, level {level}"), ours.seconds, String::new(), outcome));
+    rows.push(Row::new(&format!("peak memory of that, level {level}"), ours.seconds, Vec::new(), outcome));
     rows
 }
 

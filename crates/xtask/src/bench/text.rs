@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, process::Command};
 use super::{
     ROUNDS,
     contender::{Bench, Median},
-    table::{Outcome, Row, others},
+    table::{Outcome, Peer, Row, others},
 };
 use crate::{Result, tools::quietly};
 
@@ -29,7 +29,7 @@ pub(super) fn rows(bench: &Bench<'_>, folder: &Path) -> Result<Vec<Row>> {
     let mut rows = vec![Row::new(
         "gitCommit tags of 50 artifacts in a repository of 20,000 files",
         taken[0].seconds,
-        others(&contenders[1..], &taken[1..]) + "; [Skaffold 0.38 s]",
+        [others(&contenders[1..], &taken[1..]), vec![Peer::recorded("Skaffold", 0.38)]].concat(),
         Outcome::AtMost { what: "× git status", value: taken[0].seconds / taken[1].seconds, limit: 1.5 },
     )];
     let work = "10,000 manifests (6.6 MB) read, images replaced, written";
@@ -51,8 +51,8 @@ fn within(work: &str, taken: Median, seconds: f64, megabytes: f64) -> [Row; 2] {
     let time = Outcome::AtMost { what: "s", value: taken.seconds, limit: seconds };
     let memory = Outcome::AtMost { what: "MB", value: taken.peak as f64 / 1024.0, limit: megabytes };
     [
-        Row::new(work, taken.seconds, String::new(), time),
-        Row::new(&format!("peak memory of that ({work})"), taken.seconds, String::new(), memory),
+        Row::new(work, taken.seconds, Vec::new(), time),
+        Row::new(&format!("peak memory of that ({work})"), taken.seconds, Vec::new(), memory),
     ]
 }
 
