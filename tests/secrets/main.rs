@@ -22,9 +22,9 @@ use std::{
 use canaries::{CLUSTER, GIVEN, PASSWORD, shown};
 use careless::{Approving, Careless, SCRIPT, Watched, command};
 use shipway::{
-    Artifact, Build, Cancel, Deploy, Driver, Event, FixedCredentials, Gate, HostDisk, JsonLines, Login,
-    Mount, MountSource, Output, Pipeline, Record, Release, RunOutcome, RunRequest, SecretId, Sink, Step,
-    Watch,
+    Artifact, Build, Cancel, Deploy, DiskJournal, Driver, Event, FixedCredentials, Gate, HostDisk, JsonLines,
+    Login, Mount, MountSource, Output, Pipeline, Record, Release, RunOutcome, RunRequest, SecretId, Sink,
+    Step, Watch,
     builders::{Native, NativeConfig},
     cluster::MemoryCluster,
     deployers::Memory,
@@ -157,8 +157,12 @@ impl Shop {
             .credentials(credentials)
             .sink(Arc::new(sink));
         let (gates, cache) = (Approving::default(), Arc::new(Watched::default()));
-        let driver =
-            Driver::new(world).gates(gates.clone()).cache(Arc::<Watched>::clone(&cache)).keep_going(true);
+        let journal = DiskJournal::new(Arc::new(HostDisk), self.path("runs"));
+        let driver = Driver::new(world)
+            .gates(gates.clone())
+            .cache(Arc::<Watched>::clone(&cache))
+            .journal(Arc::new(journal))
+            .keep_going(true);
         let (pipeline, cancel) = (self.pipeline(fails), Cancel::new());
         let observed = driver.observe(&pipeline, &cancel).await.unwrap();
         let plan = Driver::plan(&pipeline, &observed).unwrap();
@@ -198,6 +202,9 @@ impl Shop {
             take("a question", format!("{shown:?}\n{}", serde_json::to_string(&shown).unwrap()));
         }
         cache.put.lock().unwrap().iter().for_each(|text| take("a record", text.clone()));
+        let journals = files(&self.path("runs"));
+        assert!(!journals.is_empty(), "the run is written down");
+        texts.extend(journals);
         texts.extend(files(&self.path("registry")));
         texts.extend(files(&self.path("scratch")));
         texts
