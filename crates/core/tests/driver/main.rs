@@ -11,6 +11,7 @@ mod edges;
 mod fakes;
 mod gaps;
 mod gates;
+mod misbehave;
 mod policies;
 mod resume;
 mod steps;
