@@ -115,7 +115,9 @@ impl<'a> Execution<'a> {
         // A question that was asked before is open no longer than was said then.
         let timeout = match (&task.action, self.work.earlier.until.get(id)) {
             (Action::Gate { .. }, Some(until)) => {
-                Some(Duration::from_millis(until.0.saturating_sub(clock.now().0)))
+                let left = Duration::from_millis(until.0.saturating_sub(clock.now().0));
+                // A clock that was set back keeps no question open longer than it was meant to be.
+                Some(task.policy.timeout.map_or(left, |timeout| left.min(timeout)))
             }
             _ => task.policy.timeout,
         };

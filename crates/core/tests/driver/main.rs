@@ -7,6 +7,7 @@
     reason = "the tests prepare real sources, print their figures, and may panic"
 )]
 
+mod clocks;
 mod edges;
 mod fakes;
 mod gaps;

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use shipway_core::{
     Artifact, Build, BuildRequest, Builder, Cancel, CancelReason, Capabilities, Case, CaseOutcome, ChangeSet,
     Command, Context, Deploy, Deployer, Deployment, Desired, Driver, ErrorKind, Exit, Feature, Health, Image,
-    Inputs, Manifests, Outcome, Phase, Pipeline, Policy, Received, Release, Result, RunOutcome,
-    RunRequest, Runner, Stage, Step, StoreKind, Stream, Subject, Subscribers, Tag, TagRequest, Tagger,
-    TestReport, Tester, Volume, Watch,
+    Inputs, Manifests, Outcome, Phase, Pipeline, Policy, Received, Release, Result, RunOutcome, RunRequest,
+    Runner, Stage, Step, StoreKind, Stream, Subject, Subscribers, Tag, TagRequest, Tagger, TestReport,
+    Tester, Volume, Watch,
 };
 
 use crate::{
@@ -501,12 +501,8 @@ impl Builder for Holds {
 async fn what_a_dropped_task_held_is_let_go_of_before_the_run_ends() {
     let bench = bench();
     let gone = Arc::new(AtomicBool::new(false));
-    let web = Build::new(
-        Artifact::new("web", "web"),
-        "reg/web",
-        Arc::new(Holds(Arc::clone(&gone))),
-    )
-    .policy(Policy::default().timeout(Duration::from_millis(20)));
+    let web = Build::new(Artifact::new("web", "web"), "reg/web", Arc::new(Holds(Arc::clone(&gone))))
+        .policy(Policy::default().timeout(Duration::from_millis(20)));
     let pipeline = Pipeline::new("shop").build(web);
     let driver = Driver::new(bench.world()).grace(GRACE);
     let report = driver.run(&pipeline, &bench.cancel).await.unwrap();
