@@ -41,8 +41,8 @@ pub use self::{
     deployment::{Deployment, Health, Phase, Timestamp},
     error::{Error, ErrorKind, ErrorReport, Location, Result, did_you_mean},
     event::{
-        Discard, Event, EventKind, JsonLines, Level, Outcome, Record, RunOutcome, RunState, Sink, Stream,
-        TaskState, TaskStatus, TextLines, Timeline, Unit,
+        Discard, Event, EventKind, JsonLines, Level, Outcome, Received, Record, RunOutcome, RunState, Sink,
+        Stream, Subscribers, Subscription, TaskState, TaskStatus, TextLines, Timeline, Unit,
     },
     ignore::{IgnoreRules, clean_path, glob_matches, read_ignore_file},
     image::{Digest, Image, Platform, Store, StoreKind, Tag, Target, Text},

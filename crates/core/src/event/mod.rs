@@ -3,6 +3,7 @@
 mod lines;
 mod sink;
 mod state;
+mod subscribers;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ pub use self::{
     lines::TextLines,
     sink::{Discard, JsonLines, Record, Sink},
     state::{RunState, TaskState, TaskStatus},
+    subscribers::{Received, Subscribers, Subscription},
     timeline::Timeline,
 };
 use crate::{

@@ -9,7 +9,7 @@ use std::{
 use super::Event;
 
 /// Takes events. Quick, and it cannot fail: a slow consumer buffers or drops on its own side, and
-/// only what [`Event::may_drop`] allows.
+/// only what [`Event::may_drop`] allows; [`Subscribers`](super::Subscribers) does that for it.
 pub trait Sink: Debug + Send + Sync + 'static {
     /// Takes one event; they come in order.
     fn emit(&self, event: &Event);

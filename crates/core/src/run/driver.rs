@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Gates, Journal, JournalEntry as Entry, Observed, ObservedBuild, Pipeline, Plan, Report, Schedule, Verify,
-    execution::{Execution, panicked},
+    execution::{Execution, caught, panicked},
     observe,
     perform::{Made, Unanswered, Work},
     recording::{Earlier, Recording},
@@ -181,9 +181,10 @@ impl Driver {
     /// Makes the plan of a pipeline from what was seen; pure.
     ///
     /// # Errors
-    /// `Config` when tasks need each other in a circle or no store fits.
+    /// `Config` when tasks need each other in a circle or no store fits; `Internal` when a plug-in panics that is asked
+    /// for its capabilities.
     pub fn plan(pipeline: &Pipeline, observed: &Observed) -> Result<Plan> {
-        observe::plan(pipeline, observed)
+        caught(|| observe::plan(pipeline, observed))
     }
 
     /// Makes the plan that removes the releases of a pipeline, each after those that came after it; pure. Images,
@@ -192,7 +193,7 @@ impl Driver {
     /// # Errors
     /// `Config` when the pipeline is wrong.
     pub fn plan_removal(pipeline: &Pipeline) -> Result<Plan> {
-        observe::plan_removal(pipeline)
+        caught(|| observe::plan_removal(pipeline))
     }
 
     /// Carries out a plan.

@@ -115,7 +115,9 @@ impl<'a> Execution<'a> {
         // A question that was asked before is open no longer than was said then.
         let timeout = match (&task.action, self.work.earlier.until.get(id)) {
             (Action::Gate { .. }, Some(until)) => {
-                Some(Duration::from_millis(until.0.saturating_sub(clock.now().0)))
+                let left = Duration::from_millis(until.0.saturating_sub(clock.now().0));
+                // A clock that was set back keeps no question open longer than it was meant to be.
+                Some(task.policy.timeout.map_or(left, |timeout| left.min(timeout)))
             }
             _ => task.policy.timeout,
         };
@@ -123,16 +125,28 @@ impl<'a> Execution<'a> {
         let cx = self.run.context(Some(id.clone()), deadline, cancel);
         let (work, grace) = (Arc::clone(&self.work), self.driver.grace_time());
         let handle = self.running.spawn(async move {
-            let dropped = async {
+            let own = cx.clone();
+            // A task of its own, so that a plug-in that blocks its thread is given up in time as well.
+            let mut trying = JoinSet::new();
+            trying.spawn(async move { attempts(&work, &own, &task).await });
+            let late = async {
                 let error = cx.stopped().await;
                 cx.clock().sleep(grace).await;
                 error.note("it did not stop within its grace and was dropped")
             };
+            let error = tokio::select! {
+                biased;
+                done = joined(&mut trying) => return done,
+                error = late => error,
+            };
+            trying.abort_all();
+            // What waits is gone at once. What blocks its thread is when it lets go of that, which nobody waits for.
             tokio::select! {
                 biased;
-                done = attempts(&work, &cx, &task) => done,
-                error = dropped => Err(error),
+                _ = joined(&mut trying) => {}
+                () = cx.clock().sleep(grace) => {}
             }
+            Err(error)
         });
         self.ids.insert(handle.id(), id.clone());
     }
@@ -246,14 +260,31 @@ async fn attempts(work: &Work, cx: &Context, task: &Task) -> Result<Done> {
     Err(Error::internal("a task was never tried"))
 }
 
+/// Returns what came of the only task of a set.
+async fn joined(trying: &mut JoinSet<Result<Done>>) -> Result<Done> {
+    match trying.join_next().await {
+        Some(joined) => joined.unwrap_or_else(|error| Err(panicked(error))),
+        None => Err(Error::internal("a task was never tried")),
+    }
+}
+
 pub(super) fn panicked(error: tokio::task::JoinError) -> Error {
-    let text = match error.try_into_panic() {
-        Ok(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
-        }
-        Err(error) => error.to_string(),
-    };
+    match error.try_into_panic() {
+        Ok(panic) => panicked_with(panic.as_ref()),
+        Err(error) => Error::internal(format!("the plug-in ended before it was done: {error}")),
+    }
+}
+
+/// Calls plug-ins where there is no task of their own, and returns a panic of theirs as an error.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What the work looks at it does not change.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(panicked_with(panic.as_ref())))
+}
+
+fn panicked_with(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     Error::internal(format!("the plug-in panicked: {text}"))
         .hint("this is a defect of the plug-in; report it")
 }

@@ -274,6 +274,8 @@ fn lower_build(
     let part = build.artifact.name.as_str();
     let stores = names.stores(part)?;
     let (build_id, tag_id) = (id("build", part), id("tag", part));
+    // Nothing of an artifact takes longer than its build may.
+    let in_time = Policy::default().timeout(build.policy.timeout);
     let mut needs = Vec::new();
     for required in build.artifact.requires.values() {
         needs.push(names.stores(required)?.image_id(required));
@@ -294,7 +296,7 @@ fn lower_build(
             }
             needs.push(tag_id.clone());
         }
-        tasks.push(Task::new(tag_id.clone(), Action::Tag, part).needs(tag_needs));
+        tasks.push(Task::new(tag_id.clone(), Action::Tag, part).needs(tag_needs).policy(in_time.clone()));
     } else if uses_tag.contains(part) {
         return Err(Error::config(format!("artifact `{part}` uses its tag, but it has no tagger"))
             .hint("give it a tagger"));
@@ -309,21 +311,23 @@ fn lower_build(
     let image = stores.image_id(part);
     if let Some(read) = &stores.read {
         let push = Action::Push { to: read.clone(), tagged: false };
-        tasks.push(Task::new(image.clone(), push, part).needs([build_id]));
+        tasks.push(Task::new(image.clone(), push, part).needs([build_id]).policy(in_time.clone()));
     }
     let mut before_tag = vec![image.clone()];
     for (name, tester) in &build.testers {
         let test_id = id("test", &format!("{part}/{name}"));
         let action = Action::Test { tester: name.clone() };
         let limits = tester.capabilities().limits;
-        tasks.push(Task::new(test_id.clone(), action, part).needs([image.clone()]).limits(limits));
+        let task = Task::new(test_id.clone(), action, part).needs([image.clone()]);
+        tasks.push(task.policy(in_time.clone()).limits(limits));
         before_tag.push(test_id);
     }
     if build.tagger.is_some() {
         before_tag.push(tag_id);
         let to = stores.read.as_ref().unwrap_or(&stores.built).clone();
         // CONTRACT: people's tags move after the tests.
-        tasks.push(Task::new(id("push", part), Action::Push { to, tagged: true }, part).needs(before_tag));
+        let task = Task::new(id("push", part), Action::Push { to, tagged: true }, part);
+        tasks.push(task.needs(before_tag).policy(in_time));
     }
     Ok(())
 }
@@ -401,7 +405,7 @@ impl Lower<'_> {
             Action::Gate { .. } => {
                 Policy::default().timeout(self.deploy.gate.as_ref().and_then(|gate| gate.timeout))
             }
-            Action::Verify { .. } => Policy::default(),
+            Action::Verify { .. } => Policy::default().timeout(self.deploy.policy.timeout),
             _ => self.deploy.policy.clone().allow(Allow::Nothing),
         };
         let policy = policy.when(when);

@@ -1,5 +1,6 @@
 //! A run: `Pipeline → observe (reads only) → plan (pure) → schedule (pure) + driver → Report`.
 
+mod answers;
 mod driver;
 mod execution;
 mod gate;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     Action, Aim, Build, Deploy, Gates, JournalEntry as Entry, ObservedBuild, Output, Pipeline, Plan, Task,
-    Verdict, Verify,
+    Verdict, Verify, answers,
     lower::{self, id, image_id, step_id},
     recorded::{Lookup, Recorded, complete},
     recording::{Earlier, Recording},
@@ -342,7 +342,7 @@ impl Work {
         } else {
             let request = BuildRequest::new(build.artifact.clone(), target, fingerprint.clone())
                 .requires(requires.clone());
-            build.builder.build(cx, &request).await?
+            answers::image(build.builder.build(cx, &request).await?, &request.target)?
         };
         let recording = async {
             let mut after = recorded.snapshot(cx, &inputs).await?;
@@ -382,7 +382,7 @@ impl Work {
             let request =
                 BuildRequest::new(artifact, own_target, alone.fingerprint()).requires(requires.clone());
             cx.message(Level::Info, format!("building for {platform}"));
-            images.push(build.builder.build(cx, &request).await?);
+            images.push(answers::image(build.builder.build(cx, &request).await?, &request.target)?);
         }
         let mut joined = cx.images().join(cx, &images, &target).await?;
         build.artifact.name.clone_into(&mut joined.name);
@@ -419,7 +419,8 @@ impl Work {
             image.name.clone_from(part);
             release.images.push(image);
         }
-        Ok(Output::Manifests(deploy.deployer.render(cx, &release).await?))
+        let manifests = deploy.deployer.render(cx, &release).await?;
+        Ok(Output::Manifests(answers::manifests(manifests, &release.name)?))
     }
 
     async fn diff(&self, cx: &Context, task: &Task, aim: Aim) -> Result<Output> {
@@ -449,7 +450,7 @@ impl Work {
                 Desired::Restored(earlier)
             }
         };
-        Ok(Output::Changes(deploy.deployer.diff(cx, &desired).await?))
+        Ok(Output::Changes(answers::changes(deploy.deployer.diff(cx, &desired).await?, &desired)?))
     }
 
     async fn test(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Action, Answer, Decision, JournalEntry as Entry, Output, Question, StepWork, Task,
+    Action, Answer, Decision, JournalEntry as Entry, Output, Question, StepWork, Task, answers,
     perform::{Done, Work},
 };
 use crate::{
@@ -161,7 +161,7 @@ impl Work {
             return Ok(changes);
         }
         let deploy = self.pipeline.find_deploy(&task.part)?;
-        let left = deploy.deployer.diff(cx, &changes.desired).await?;
+        let left = answers::changes(deploy.deployer.diff(cx, &changes.desired).await?, &changes.desired)?;
         let asked = deploy.gate.as_ref().filter(|_| matches!(changes.desired, Desired::Released { .. }));
         if let Some(gate) = asked
             && left.changes.iter().any(|change| !changes.changes.contains(change))
@@ -179,11 +179,13 @@ impl Work {
         let mut changes = changes;
         // A world that moves each time is somebody else's to stop.
         for _ in 0..3 {
-            let conflict = match deploy.deployer.apply(cx, &changes).await {
+            let applied = deploy.deployer.apply(cx, &changes).await;
+            let conflict = match applied.and_then(|made| answers::deployment(made, &task.part)) {
                 Err(error) if error.kind() == ErrorKind::Conflict => error,
                 ended => return ended,
             };
             let Ok(again) = deploy.deployer.diff(cx, &changes.desired).await else { return Err(conflict) };
+            let again = answers::changes(again, &changes.desired)?;
             if again.changes != changes.changes {
                 // Nobody was asked about settling or about the way back.
                 let asked = matches!(changes.desired, Desired::Released { .. });
@@ -193,7 +195,7 @@ impl Work {
             }
             changes = again;
         }
-        deploy.deployer.apply(cx, &changes).await
+        answers::deployment(deploy.deployer.apply(cx, &changes).await?, &task.part)
     }
 }
 

@@ -54,7 +54,8 @@ pub struct Build {
     pub stores: Vec<Store>,
     /// What must have ended before; artifacts that it requires need not be named.
     pub after: BTreeSet<Need>,
-    /// What to do when the build fails or takes long.
+    /// What to do when the build fails or takes long. Each of the artifact's other tasks may take as long: its tag, its
+    /// tests, its copies.
     pub policy: Policy,
 }
 
@@ -79,7 +80,7 @@ pub struct Deploy {
     /// Whether a failed release is replaced by the earlier deployment; true by default, and done only
     /// by deployers that claim [`Feature::Restore`](crate::Feature::Restore).
     pub go_back: bool,
-    /// What to do when the rendering, the comparison or the apply fails or takes long.
+    /// What to do when the rendering, the comparison or the apply fails or takes long; a test may take as long.
     pub policy: Policy,
 }
 

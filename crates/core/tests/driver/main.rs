@@ -7,10 +7,12 @@
     reason = "the tests prepare real sources, print their figures, and may panic"
 )]
 
+mod clocks;
 mod edges;
 mod fakes;
 mod gaps;
 mod gates;
+mod misbehave;
 mod policies;
 mod resume;
 mod steps;
