@@ -67,6 +67,13 @@ impl Cache {
         Ok(path)
     }
 
+    /// Returns the folder of this name, made if it is missing, for what is kept between runs and grows.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.tools.join(name);
+        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        Ok(folder)
+    }
+
     /// Waits until no other run holds the lock of this name, and holds it until the value is dropped or
     /// the process ends.
     pub(crate) fn lock(&self, name: &str) -> Result<File> {

@@ -7,6 +7,8 @@ mod bed;
 mod bench;
 mod cache;
 mod deny;
+mod fuzz;
+mod soak;
 mod test;
 mod tools;
 mod workspace;
@@ -25,6 +27,9 @@ usage: cargo xtask <task>
 
     test [FILTER]   run all tests, documentation tests and examples; with FILTER only the tests whose
                     name holds it
+    fuzz [TARGET] [SECONDS]
+                    fuzz what reads foreign bytes, by coverage; 60 seconds each
+    soak [MINUTES]  the long versions of tests: leaks, kills, simulated schedules; 20 minutes and more
     bench           measure what Shipway must reach, against others on the same work
     deny            check licences, bans, duplicates and sources of the dependency tree
     bed TASK        up, down, status or env of the test bed: Docker, containerd, BuildKit, registries and git
@@ -68,6 +73,28 @@ Takes some minutes, on a machine that does nothing else meanwhile.
 usage: cargo xtask bench
 
     cargo xtask bench";
+
+const FUZZ_HELP: &str = "\
+Builds the fuzz targets (fuzz/targets) with libFuzzer, which needs a C++ compiler, and runs one or all of them, on
+what is kept in fuzz/corpus and what earlier runs have learned, which is in the cache. What breaks a target is put
+into fuzz/crashes and reported with what to do about it. The test command replays fuzz/corpus without libFuzzer.
+
+usage: cargo xtask fuzz [TARGET] [SECONDS]
+
+    cargo xtask fuzz              every target for 60 seconds
+    cargo xtask fuzz tar          one target
+    cargo xtask fuzz tar 600      for longer
+    cargo xtask fuzz 600          every target for longer";
+
+const SOAK_HELP: &str = "\
+Builds and deploys for so many minutes, in one process that goes on and in others that are killed and resume, and
+fails where memory, open files or temporary files grow; then runs the simulation with 100,000 seeds and the kills with
+a thousand, which takes as long as it takes.
+
+usage: cargo xtask soak [MINUTES]
+
+    cargo xtask soak              20 minutes
+    cargo xtask soak 1440         a day";
 
 const TOOLS_HELP: &str = "\
 Makes crane in the cache (needs go) and finds skopeo, or installs it (needs root and apt-get).
@@ -113,6 +140,8 @@ fn task(arguments: &[&str]) -> Result<bool> {
         ["deny", "--help" | "-h"] => Some(DENY_HELP),
         ["bed"] | ["bed", "--help" | "-h"] => Some(BED_HELP),
         ["bench", "--help" | "-h"] => Some(BENCH_HELP),
+        ["fuzz", "--help" | "-h"] => Some(FUZZ_HELP),
+        ["soak", "--help" | "-h"] => Some(SOAK_HELP),
         ["tools", "--help" | "-h"] => Some(TOOLS_HELP),
         _ => None,
     };
@@ -129,14 +158,47 @@ fn task(arguments: &[&str]) -> Result<bool> {
         ["bed", task @ ("up" | "down" | "status" | "env")] => bed::run(task, &Cache::open()?),
         ["bed", "guard", name, owner] => bed::guard(&Cache::open()?, name, owner),
         ["bench"] => bench::run(&Workspace::here()?, &Cache::open()?),
+        ["fuzz", of @ ..] => {
+            let (only, seconds) = fuzzed(of)?;
+            fuzz::run(&Workspace::here()?, &Cache::open()?, only, seconds)
+        }
+        ["soak"] => soak::run(&Workspace::here()?, 20),
+        ["soak", minutes] => {
+            let minutes = number(minutes).ok_or("name a number of minutes: see `cargo xtask --help`")?;
+            soak::run(&Workspace::here()?, minutes)
+        }
         ["tools"] => tools::run(&Cache::open()?),
         _ => Err(format!("do not know `{}`: see `cargo xtask --help`", arguments.join(" "))),
     }
 }
 
+/// Reads which target is to be fuzzed, if it is one, and for how many seconds.
+fn fuzzed<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, u64)> {
+    let seconds = arguments.last().and_then(|last| number(last));
+    let rest = &arguments[..arguments.len() - usize::from(seconds.is_some())];
+    match *rest {
+        [] => Ok((None, seconds.unwrap_or(60))),
+        [target] if !target.starts_with('-') => Ok((Some(target), seconds.unwrap_or(60))),
+        _ => Err(format!("do not know `fuzz {}`: see `cargo xtask --help`", arguments.join(" "))),
+    }
+}
+
+/// Returns the number that an argument is, from 1.
+fn number(argument: &str) -> Option<u64> {
+    argument.parse().ok().filter(|number| *number > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_fuzz_and_how_long_are_told_apart() {
+        assert_eq!(fuzzed(&[]), Ok((None, 60)));
+        assert_eq!(fuzzed(&["5"]), Ok((None, 5)));
+        assert_eq!(fuzzed(&["tar"]), Ok((Some("tar"), 60)));
+        assert_eq!(fuzzed(&["tar", "5"]), Ok((Some("tar"), 5)));
+    }
 
     #[test]
     fn every_task_has_help_and_a_wrong_one_is_refused() {
@@ -148,6 +210,8 @@ mod tests {
             &["tools", "--help"],
             &["bed"],
             &["bench", "-h"],
+            &["fuzz", "--help"],
+            &["soak", "-h"],
         ] {
             assert_eq!(task(arguments), Ok(true), "{arguments:?}");
         }
@@ -158,6 +222,9 @@ mod tests {
             &["test", "a", "b"],
             &["bed", "u"],
             &["bench", "1"],
+            &["fuzz", "tar", "long"],
+            &["fuzz", "--all"],
+            &["soak", "0"],
         ] {
             let message = task(arguments).unwrap_err();
             assert!(message.contains("cargo xtask --help"), "{message}");

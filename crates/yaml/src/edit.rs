@@ -58,7 +58,7 @@ impl<'a> Edit<'a> {
     ///
     /// # Errors
     /// `Config` with the place of a node that cannot be replaced: what is no scalar, what stands for an
-    /// alias, a block (`|`, `>`), or one that two changes name.
+    /// alias, a block (`|`, `>`), one that is written with nothing, or one that two changes name.
     pub fn apply(mut self) -> Result<String> {
         self.changes.sort_by_key(|change| change.node.span.start);
         let mut edited = String::with_capacity(self.text.len() + 64);
@@ -83,6 +83,8 @@ impl<'a> Edit<'a> {
             Value::Scalar(scalar) if matches!(scalar.style, Style::Literal | Style::Folded) => {
                 wrong("a block of text cannot be edited in place")
             }
+            // Several may be at one place, such as a key and its value that are both nothing.
+            Value::Scalar(_) if range.is_empty() => wrong("an empty value cannot be edited in place"),
             Value::Scalar(scalar) => {
                 if range.start < at || self.text.get(range).is_none() {
                     return wrong("two changes name one place, or it is of another text");

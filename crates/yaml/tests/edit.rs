@@ -57,6 +57,18 @@ fn what_cannot_be_edited_in_place_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_is_written_with_nothing_is_not_edited() {
+    // Where a key and its value are both nothing, both are at one place.
+    for text in [":   ", "a:\n", "- \n", "{: }"] {
+        let document = parse("k.yaml", text).expect("parses").remove(0);
+        let root = &document.root;
+        let node = root.items().map_or_else(|| &root.entries().expect("a mapping")[0].1, |items| &items[0]);
+        let error = Edit::new("k.yaml", text).replace(node, "new").apply().expect_err(text);
+        assert!(error.to_string().contains("an empty value cannot be edited in place"), "{text:?}: {error}");
+    }
+}
+
+#[test]
 fn an_alias_follows_its_anchor() {
     let edited = replace("a: &x b\nc: *x\n", &["a"], "d").expect("edited");
     assert_eq!(edited, "a: &x d\nc: *x\n");
