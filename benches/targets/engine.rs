@@ -10,9 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use shipway::{
-    Artifact, Build, BuildRequest, Builder, Cancel, Capabilities, Context, DiskCache, DiskJournal, Driver,
-    Entry, Error, Files, HostDisk, HostFiles, Image, Inputs, Observed, ObservedBuild, OpenFile, Outcome,
-    Pipeline, Plan, Result, Schedule, Snapshot, Store, StoreKind, Task, TaskId, Verify, World,
+    Artifact, Build, BuildRequest, Builder, Cancel, Capabilities, Context, Digest, DiskCache, DiskJournal,
+    Driver, Entry, Error, Files, HostDisk, HostFiles, Image, Inputs, Observed, ObservedBuild, OpenFile,
+    Outcome, Pipeline, Plan, Result, Schedule, Snapshot, Store, StoreKind, Stream, Subscribers, Task, TaskId,
+    Verify, World,
     builders::{LayerCompression, Native, NativeConfig},
     taggers::Fixed,
 };
@@ -201,6 +202,55 @@ fn schedule(plan: &Plan) {
     assert!(schedule.is_done());
 }
 
+/// Prints a line for each piece of work.
+#[derive(Debug)]
+struct Chatty {
+    lines: usize,
+}
+
+#[async_trait]
+impl Builder for Chatty {
+    fn capabilities(&self) -> Capabilities {
+        Idle.capabilities()
+    }
+
+    async fn inputs(&self, _cx: &Context, _artifact: &Artifact) -> Result<Inputs> {
+        Ok(Inputs::new())
+    }
+
+    async fn build(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
+        let mut digest = String::new();
+        for line in 0..self.lines {
+            digest = crate::raw::digest(format!("{line}{digest}").repeat(4000).as_bytes());
+            cx.output(Stream::Stdout, &digest);
+        }
+        let target = &request.target;
+        let digest = Digest::parse(digest)?;
+        Ok(Image::new("chatty", target.store.clone(), target.repository.as_str(), digest))
+    }
+}
+
+/// A run that nobody listens to, and the same with somebody who never reads: the least of several, in turn.
+pub(crate) fn consumer(lines: usize, runs: usize) -> Times {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (mut alone, mut heard) = (f64::MAX, f64::MAX);
+    for _ in 0..runs {
+        let build = Build::new(Artifact::new("chatty", ""), "reg/chatty", Arc::new(Chatty { lines }));
+        let pipeline = Pipeline::new("bench").build(build);
+        let run = |world: World| {
+            timed(|| {
+                let report = runtime.block_on(Driver::new(world).run(&pipeline, &Cancel::new()));
+                report.expect("a report").into_result().expect("it is built");
+            })
+        };
+        alone = alone.min(run(World::host("/")));
+        let subscribers = Arc::new(Subscribers::new());
+        let _never_read = subscribers.subscribe();
+        heard = heard.min(run(World::host("/").sink(subscribers)));
+    }
+    vec![("a run alone", alone), ("a run with a reader that never reads", heard)]
+}
+
 /// Pushes one layer of so many MB, which is made as it is read.
 pub(crate) fn layer(host: &str, repository: &str, megabytes: u64) -> Times {
     let world = shipway::host("/").files(Made { size: megabytes * 1_000_000 });
@@ -293,4 +343,5 @@ pub(crate) fn try_all(host: &str, folder: &Path) {
     assert_eq!(nothing(&folder.join("nothing"), 10, 100, 1).len(), 2);
     assert_eq!(nothing_for_many(host, "many", &folder.join("many"), 1).len(), 2);
     assert_eq!(layer(host, "layer", 3).len(), 2);
+    assert_eq!(consumer(3, 1).len(), 2);
 }

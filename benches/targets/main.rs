@@ -7,6 +7,7 @@
 //! targets incremental HOST REPOSITORY SOURCES LEVEL CACHE   # cold, again with one file changed, and its bytes alone
 //! targets nothing - - FOLDER COUNT SIZE              # an artifact of COUNT files that has nothing to do, and an lstat walk
 //! targets many HOST REPOSITORY FOLDER                # 50 artifacts that have nothing to do
+//! targets consumer                                   # a run that nobody listens to, and one with a reader that never reads
 //! targets plans                                      # plans of 1,000 artifacts, schedules of 10,000 tasks
 //! targets layer HOST REPOSITORY - MEGABYTES          # one big layer, made as it is read
 //! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
@@ -68,6 +69,7 @@ fn main() {
         ["many", host, repository, folder] => {
             print(&engine::nothing_for_many(host, repository, Path::new(folder), 5));
         }
+        ["consumer", ..] => print(&engine::consumer(3000, 9)),
         ["plans", ..] => print(&engine::plans(5)),
         ["layer", host, repository, _, megabytes] => {
             print(&engine::layer(host, repository, number(megabytes)));

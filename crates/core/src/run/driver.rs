@@ -239,7 +239,8 @@ impl Driver {
         let opened = journal.open(run).await?;
         let (plan, earlier) = Earlier::of(opened.entries)?;
         let recording = Recording::new(Some(opened.writer));
-        self.carry_out(pipeline, &plan, run.to_owned(), recording, earlier, BTreeMap::new(), cancel).await
+        let begun = Begun { id: run.to_owned(), recording, earlier, seen: BTreeMap::new() };
+        self.carry_out(pipeline, &plan, begun, cancel).await
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
@@ -277,20 +278,18 @@ impl Driver {
             }
             None => Recording::new(None),
         };
-        self.carry_out(pipeline, plan, id, recording, Earlier::default(), seen, cancel).await
+        let begun = Begun { id, recording, earlier: Earlier::default(), seen };
+        self.carry_out(pipeline, plan, begun, cancel).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "it is where a new and a resumed run meet")]
     async fn carry_out(
         &self,
         pipeline: &Pipeline,
         plan: &Plan,
-        id: String,
-        recording: Recording,
-        mut earlier: Earlier,
-        seen: BTreeMap<String, ObservedBuild>,
+        begun: Begun,
         cancel: &Cancel,
     ) -> Result<Report> {
+        let Begun { id, recording, mut earlier, seen } = begun;
         let fold =
             Arc::new(Fold { inner: Arc::clone(&self.world.sink), state: Mutex::new(RunState::default()) });
         let world = self.world.clone().sink(Arc::<Fold>::clone(&fold));
@@ -348,6 +347,15 @@ impl Driver {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         format!("{:x}-{:x}-{count}", self.world.clock.now().0, std::process::id())
     }
+}
+
+/// A run, new or gone on with.
+struct Begun {
+    id: String,
+    recording: Recording,
+    earlier: Earlier,
+    /// What was observed for it a moment ago.
+    seen: BTreeMap<String, ObservedBuild>,
 }
 
 /// Folds events into the state on their way to the embedder's sink.

@@ -74,6 +74,11 @@ pub(super) fn rows(bench: &Bench<'_>, folder: &Path) -> Result<Vec<Row>> {
         Vec::new(),
         at_most("µs", task * 1e6, 10.0),
     ));
+    let times = run("consumer", "consumer", &[])?;
+    let (alone, heard) = (of(&times, "a run alone"), of(&times, "a run with a reader that never reads"));
+    let others = vec![Peer::new("with nobody who listens", alone)];
+    let work = "a build that prints 3,000 lines, with a consumer of events that never reads";
+    rows.push(Row::new(work, heard, others, at_most("× with nobody", heard / alone, 1.01)));
     let times = run("layer", "layer", &[LAYER])?;
     let memory = of(&times, "KiB at most") / 1024.0;
     rows.push(Row::new(
