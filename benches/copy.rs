@@ -18,7 +18,7 @@ use std::{
 };
 
 use shipway::{
-    Artifact, Build, Cancel, Driver, Pipeline, Store, Verify,
+    Artifact, Build, Cancel, Driver, Pipeline, Store,
     builders::{Native, NativeConfig},
 };
 
@@ -27,21 +27,18 @@ fn main() {
     let sizes: &[(usize, usize)] =
         if measured { &[(1_000, 2_000), (10_000, 25_000)] } else { &[(20, 2_000)] };
     let runs = if measured { 5 } else { 1 };
-    println!("| files | MB | native | tar, gzip -6 | ratio | nothing to do | lstat of each | ratio |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("| files | MB | native | tar, gzip -6 | ratio |");
+    println!("|---|---|---|---|---|");
     for &(count, size) in sizes {
         let folder = tempfile::tempdir().expect("a folder");
         write_sources(folder.path(), count, size);
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let native = best(runs, |run| runtime.block_on(build(folder.path(), &format!("cold-{run}"))));
         let peer = best(runs, |_| tar_gzip(folder.path()));
-        let again = best(runs, |_| runtime.block_on(nothing_to_do(folder.path())));
-        let walk = best(runs, |_| lstat(&folder.path().join("web/files")));
         println!(
-            "| {count} | {:.1} | {native:.0?} | {peer:.0?} | {:.2} | {again:.1?} | {walk:.1?} | {:.1} |",
+            "| {count} | {:.1} | {native:.0?} | {peer:.0?} | {:.2} |",
             (count * size) as f64 / 1e6,
             native.as_secs_f64() / peer.as_secs_f64(),
-            again.as_secs_f64() / walk.as_secs_f64(),
         );
     }
 }
@@ -81,15 +78,6 @@ async fn build(root: &Path, layout: &str) -> Duration {
     took
 }
 
-async fn nothing_to_do(root: &Path) -> Duration {
-    let driver = Driver::new(shipway::host(root)).verify(Verify::Never);
-    let pipeline = pipeline(&root.join("again"));
-    driver.run(&pipeline, &Cancel::new()).await.expect("a report").into_result().expect("it is built");
-    let start = Instant::now();
-    driver.run(&pipeline, &Cancel::new()).await.expect("a report").into_result().expect("it is reused");
-    start.elapsed()
-}
-
 fn tar_gzip(root: &Path) -> Duration {
     let start = Instant::now();
     let mut tar = Command::new("tar")
@@ -102,21 +90,5 @@ fn tar_gzip(root: &Path) -> Duration {
     let out = fs::File::create(root.join("peer.tar.gz")).expect("a file");
     let gzip = Command::new("gzip").arg("-6").stdin(tar.stdout.take().expect("piped")).stdout(out).status();
     assert!(gzip.expect("gzip").success() && tar.wait().expect("tar").success());
-    start.elapsed()
-}
-
-fn lstat(folder: &Path) -> Duration {
-    fn walk(folder: &Path) -> u64 {
-        let entries = fs::read_dir(folder).expect("a folder");
-        entries
-            .map(|entry| {
-                let path = entry.expect("an entry").path();
-                let metadata = fs::symlink_metadata(&path).expect("it is there");
-                if metadata.is_dir() { walk(&path) } else { metadata.len() }
-            })
-            .sum()
-    }
-    let start = Instant::now();
-    assert!(walk(folder) > 0);
     start.elapsed()
 }
