@@ -146,12 +146,22 @@ async fn image_goes_and_comes_back(server: &Faulty, seed: u64) -> shipway_core::
 
 #[tokio::test(start_paused = true)]
 async fn a_registry_that_says_when_is_asked_then_and_not_before() {
-    let date = || "Sun, 06 Nov 1994 08:49:57 GMT".to_owned();
-    for (words, least, most) in [("7".to_owned(), 7.0, 8.0), (date(), 20.0, 21.0), ("x".to_owned(), 0.0, 0.2)]
-    {
-        let shown = words.clone();
+    let until = "Sun, 06 Nov 1994 08:49:57 GMT";
+    for (words, now, least, most) in [
+        ("7", None, 7.0, 8.0),
+        ("x", None, 0.0, 0.2),
+        // The registry's calendar is what counts: ours may be wrong, by however much.
+        (until, Some("Sun, 06 Nov 1994 08:49:37 GMT"), 20.0, 21.0),
+        ("Tue, 19 Jan 2038 03:14:28 GMT", Some("Tue, 19 Jan 2038 03:14:08 GMT"), 20.0, 21.0),
+        ("Thu, 01 Jan 1970 00:00:30 GMT", Some("Thu, 01 Jan 1970 00:00:10 GMT"), 20.0, 21.0),
+        // Without one that can be read it is ours.
+        (until, Some("today"), 20.0, 21.0),
+    ] {
         let server = Faulty::start(move |arrived| match arrived.count {
-            0 => Act::Refuse(429, vec![("retry-after", shown.clone())]),
+            0 => {
+                let now = now.map(|now| ("date", now.to_owned()));
+                Act::Refuse(429, [("retry-after", words.to_owned())].into_iter().chain(now).collect())
+            }
             _ => Act::Serve,
         })
         .await;

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Response, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    Response, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use shipway_core::{Context, Error, Result};
 
 use super::answer::header;
@@ -99,7 +102,10 @@ pub(super) fn retry_after(cx: &Context, response: &Response) -> Option<Duration>
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => {
             let until = Duration::from_secs(http_date(&text)?);
-            Some(until.saturating_sub(Duration::from_millis(cx.clock().now().0)))
+            // By the registry's own calendar, so that ours may be wrong.
+            let now = header(response, &DATE).and_then(|date| http_date(&date)).map(Duration::from_secs);
+            let now = now.unwrap_or_else(|| Duration::from_millis(cx.clock().now().0));
+            Some(until.saturating_sub(now))
         }
     }
 }

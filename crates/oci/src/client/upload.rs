@@ -17,8 +17,8 @@ use super::{
     repository::RemoteRepository,
 };
 
-/// How long giving up an upload may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long giving up an upload may take: it is done after a deadline too, and then a second is all there is.
+const FAREWELL: Duration = Duration::from_millis(900);
 
 /// The least that a chunk may hold (OCI distribution-spec, "Pushing a blob in chunks").
 const CHUNK_MINIMUM: HeaderName = HeaderName::from_static("oci-chunk-min-length");
