@@ -13,8 +13,11 @@ pub(crate) fn docker_config(data: &[u8]) {
         if let Err(error) = block_on(DockerConfig::new("/docker/config.json").registry(&cx, host)) {
             let kinds = [ErrorKind::Config, ErrorKind::Unsupported, ErrorKind::BadOutput];
             assert!(kinds.contains(&error.kind()), "{:?}: {error}", error.kind());
-            // The password of the corpus.
-            assert!(!format!("{error:?}").contains("open sesame"), "{error:?}");
+            // The password of the corpus, where it stands as one.
+            let text = String::from_utf8_lossy(data);
+            let is_password =
+                text.matches("sesame").count() == text.matches(r#""password":"open sesame""#).count();
+            assert!(!is_password || !format!("{error:?}").contains("sesame"), "{error:?}");
         }
     }
 }

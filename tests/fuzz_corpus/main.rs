@@ -3,7 +3,8 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the test reads the corpora of the checkout, and no input may take long"
+    clippy::print_stdout,
+    reason = "the test reads the corpora of the checkout, no input may take long, and figures are printed"
 )]
 
 mod mutate;
@@ -14,8 +15,11 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::mpsc,
-    thread,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -44,65 +48,58 @@ fn every_target_has_a_corpus_and_every_corpus_a_target() {
 #[test]
 fn the_corpora_and_their_changes_are_handled() {
     // Two at a time, the next as soon as one is done: some take much longer than others.
-    let (wanted, targets) = mpsc::sync_channel(0);
-    let targets = std::sync::Mutex::new(targets);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut faults = Vec::new();
+        while let Some(target) = TARGETS.get(next.fetch_add(1, Ordering::Relaxed)) {
+            faults.extend(replay(target));
+        }
+        faults
+    };
     let faults: Vec<String> = thread::scope(|scope| {
-        let work = || {
-            let mut faults = Vec::new();
-            while let Ok(target) = { targets.lock().expect("one at a time").recv() } {
-                faults.extend(replay(target));
-            }
-            faults
-        };
         let workers = [scope.spawn(work), scope.spawn(work)];
-        TARGETS.iter().for_each(|target| wanted.send(target).expect("somebody works"));
-        drop(wanted);
         workers.into_iter().flat_map(|worker| worker.join().expect("no panic")).collect()
     });
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n\n"));
 }
 
-/// Runs a target on its corpus and the changes of that, and returns what went wrong.
-fn replay(target: &'static Target) -> Vec<String> {
-    let folder = corpus().join(target.name);
-    let names = listed(&folder);
-    let inputs: Vec<Vec<u8>> = names.iter().map(|name| fs::read(folder.join(name)).expect("read")).collect();
-    let only = Only::of(target);
-    let mut faults = Vec::new();
+/// Runs a target on its corpus and the changes of that, and returns what goes wrong first.
+fn replay(target: &'static Target) -> Option<String> {
+    let Target { name, .. } = target;
+    let folder = corpus().join(name);
+    let files = listed(&folder);
+    let inputs: Vec<Vec<u8>> = files.iter().map(|file| fs::read(folder.join(file)).expect("read")).collect();
+    let runner = Runner::of(target);
     let (start, mut count) = (Instant::now(), 0);
-    for (name, input) in names.iter().zip(&inputs) {
+    for (file, input) in files.iter().zip(&inputs) {
         for seed in 0..=CHANGES {
             // The first is the input itself.
             let changed =
                 if seed == 0 { input.clone() } else { mutate(input, &inputs, &mut Random::new(seed)) };
-            let Some(what) = only.fault(&changed) else {
-                count += 1;
-                continue;
-            };
-            let shown = changed.escape_ascii();
-            faults.push(format!(
-                "target `{}` on `fuzz/corpus/{}/{name}` with change {seed}: {what}\n  it is: {shown}\n  keep it: printf '{}' \
-                 > fuzz/corpus/{}/NAME",
-                target.name,
-                target.name,
-                changed.iter().map(|byte| format!("\\{byte:03o}")).collect::<String>(),
-                target.name
-            ));
-            // One fault mostly comes many times.
-            return faults;
+            if let Some(fault) = runner.fault(&changed) {
+                let octal: String = changed.iter().map(|byte| format!("\\{byte:03o}")).collect();
+                return Some(format!(
+                    "target `{name}` on `fuzz/corpus/{name}/{file}` with change {seed}: {fault}\n  it is: {}\n  \
+                     keep it: printf '{octal}' > fuzz/corpus/{name}/WHAT_IT_SHOWS",
+                    changed.escape_ascii()
+                ));
+            }
+            count += 1;
         }
     }
-    println!("{:<14} {count:>6} inputs in {:?}", target.name, start.elapsed());
-    faults
+    runner.end();
+    println!("{name:<14} {count:>6} inputs in {:?}", start.elapsed());
+    None
 }
 
-/// One thread that runs a target, so that it can be given up.
-struct Only {
+/// A thread that runs a target, so that it can be given up.
+struct Runner {
     inputs: mpsc::Sender<Vec<u8>>,
     outcomes: mpsc::Receiver<Result<(), String>>,
+    thread: JoinHandle<()>,
 }
 
-impl Only {
+impl Runner {
     fn of(target: &'static Target) -> Self {
         let (inputs, received) = mpsc::channel::<Vec<u8>>();
         let (send, outcomes) = mpsc::channel();
@@ -118,8 +115,8 @@ impl Only {
                 }
             }
         };
-        thread::Builder::new().name(target.name.to_owned()).spawn(run).expect("a thread");
-        Self { inputs, outcomes }
+        let thread = thread::Builder::new().name(target.name.to_owned()).spawn(run).expect("a thread");
+        Self { inputs, outcomes, thread }
     }
 
     /// Returns what goes wrong with an input.
@@ -129,6 +126,12 @@ impl Only {
             Ok(outcome) => outcome.err(),
             Err(_) => Some(format!("no end after {PATIENCE:?}")),
         }
+    }
+
+    /// Waits until the thread has put away what it had, such as folders.
+    fn end(self) {
+        drop(self.inputs);
+        self.thread.join().expect("no panic");
     }
 }
 

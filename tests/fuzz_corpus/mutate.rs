@@ -69,5 +69,6 @@ fn changes_are_the_same_for_the_same_seed_and_reach_every_kind() {
     assert!(all.iter().any(|bytes| bytes.len() > 2 * input.len()));
     assert!(all.iter().any(|bytes| bytes.windows(4).any(|piece| piece == b"anot")));
     assert!(mutate(&[7; MOST], &others, &mut Random::new(1)).len() <= MOST);
-    assert_eq!(mutate(b"", &[Vec::new()], &mut Random::new(1)).len() <= 1, true);
+    // Where there is nothing to change, something comes in.
+    assert!((0..20).any(|seed| !mutate(b"", &[Vec::new()], &mut Random::new(seed)).is_empty()));
 }

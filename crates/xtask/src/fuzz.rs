@@ -50,7 +50,8 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, only: Option<&str>, seco
         make(&folder)?;
         let before = listed(&crashes)?;
         let mut fuzzer = Command::new(&program);
-        fuzzer.env("SHIPWAY_FUZZ_TARGET", name).env("TMPDIR", &folder).args(LIMITS);
+        fuzzer.env("SHIPWAY_FUZZ_TARGET", name).env("TMPDIR", &folder).env("RUST_BACKTRACE", "0");
+        fuzzer.args(LIMITS);
         fuzzer.arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1");
         fuzzer.arg(format!("-artifact_prefix={}/{name}-", crashes.display()));
         fuzzer.arg(&learned).arg(corpora.join(name)).stdin(Stdio::null());
@@ -67,8 +68,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, only: Option<&str>, seco
             new.len()
         );
         if !output.status.success() {
-            let last: Vec<&str> = said.lines().rev().take(40).collect();
-            eprintln!("{}", last.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            eprintln!("{}", what_broke(&said));
             found.extend(new.iter().map(|crash| (name.clone(), crash.clone())));
             if new.is_empty() {
                 return Err(format!("the fuzzer of `{name}` ended with {}", output.status));
@@ -84,6 +84,15 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, only: Option<&str>, seco
         );
     }
     Ok(found.is_empty())
+}
+
+/// Returns what libFuzzer says of a fault: the panic and what comes after it.
+fn what_broke(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().collect();
+    let panic =
+        lines.iter().position(|line| line.contains(" panicked at ") || line.contains("ERROR: libFuzzer"));
+    let start = panic.unwrap_or(lines.len().saturating_sub(20));
+    lines[start..].iter().take(20).copied().collect::<Vec<_>>().join("\n")
 }
 
 /// Builds the targets, in a folder of their own: their flags are others.
@@ -161,6 +170,9 @@ mod tests {
             "{said}Done 3000 runs in 2 second(s)\nstat::number_of_executed_units: 3000\nstat::x: 1\n"
         );
         assert_eq!(Figures::read(&said), Figures { executions: 3000, edges: 41 });
+        let broken =
+            "#1\tx\nthread 'main' panicked at a.rs:1:2:\nwhy\n==1== ERROR: libFuzzer: deadly signal\n";
+        assert!(what_broke(broken).starts_with("thread 'main'"), "{}", what_broke(broken));
         assert_eq!(Figures::read("no such file"), Figures { executions: 0, edges: 0 });
     }
 }

@@ -166,6 +166,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_before_stars_is_cut_as_moby_cuts_it() {
+        // moby takes the first two bytes for the stars, and Go compares bytes.
+        let rules = rules(&["\u{feff}**a", "\u{feff}**"]);
+        assert!(rules.is_ignored("\u{feff}**a"));
+        assert!(!rules.is_ignored("a"));
+    }
+
+    #[test]
     fn malformed_patterns_are_refused_with_a_hint() {
         for bad in ["!", "a[", "a\\", "[]a]", "[z-a]", "\\pL", "[[:no:]]"] {
             let error = IgnoreRules::new(&[bad.to_owned()]).expect_err(bad);

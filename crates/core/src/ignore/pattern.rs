@@ -38,8 +38,9 @@ impl Pattern {
             Kind::Exact => (Form::Exact, literal(&text, true, true)),
             Kind::Prefix => (Form::Prefix, literal(&text[..text.len() - 2], true, false)),
             Kind::Suffix => {
-                let suffix = &text[2..];
-                (Form::Suffix, literal(suffix.strip_prefix('/').unwrap_or(suffix), false, true))
+                // In the middle of a byte order mark no text begins, and the rule is tried on every path.
+                let suffix = text.get(2..).map(|suffix| suffix.strip_prefix('/').unwrap_or(suffix));
+                (Form::Suffix, suffix.map_or_else(Vec::new, |suffix| literal(suffix, false, true)))
             }
             Kind::Expression => {
                 let compiled = Expression::new(&expression).map_err(|why| {
@@ -76,8 +77,11 @@ impl Pattern {
         match &self.form {
             Form::Exact => path == self.text,
             Form::Prefix => path.starts_with(&self.head),
-            // `**/foo` matches `foo` too.
-            Form::Suffix => path.ends_with(&self.text[2..]) || self.text[2..].strip_prefix('/') == Some(path),
+            // `**/foo` matches `foo` too. By bytes, as moby does: a byte order mark may come before the stars.
+            Form::Suffix => {
+                let (path, suffix) = (path.as_bytes(), &self.text.as_bytes()[2..]);
+                path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path)
+            }
             Form::Expression(expression) => expression.matches(path),
         }
     }
