@@ -44,7 +44,7 @@ async fn the_same_sources_are_the_same_image_in_every_year_and_tags_tell_the_yea
         (1_767_225_600_000, "2026-01-01_00-00-00"),
         (2_147_483_648_000, "2038-01-19_03-14-08"),
         (2_208_988_799_000, "2039-12-31_23-59-59"),
-        (253_402_300_799_000, "9999-12-31_23-59-59"),
+        (253_370_764_800_000, "9999-01-01_00-00-00"),
     ];
     let folder = tempfile::tempdir().unwrap();
     let (mut digests, mut tags) = (BTreeSet::new(), 0);

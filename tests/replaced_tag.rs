@@ -195,10 +195,11 @@ impl Deployer for Intruder {
 impl Intruder {
     /// Takes note of each image that the objects themselves name.
     fn note_manifests(&self, manifests: &Manifests) {
-        let text = serde_json::to_string(&manifests.objects).unwrap();
-        let mut images = text.split("\"image\":\"").skip(1).filter_map(|rest| rest.split('"').next());
-        let first = images.next().expect("objects name an image");
-        for image in [first].into_iter().chain(images) {
+        assert!(!manifests.objects.is_empty());
+        for object in &manifests.objects {
+            let text = serde_json::to_value(&object.text).unwrap();
+            let object: serde_json::Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+            let image = object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap();
             let (_, digest) = image.split_once('@').unwrap_or_else(|| panic!("`{image}` goes by a tag"));
             self.look_at(Digest::parse(digest).unwrap());
         }

@@ -261,7 +261,7 @@ impl Clock for Stands {
     }
 
     async fn sleep(&self, _duration: Duration) {
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     }
 }
 
