@@ -4,6 +4,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "the test prepares real sources and prints its figures"
 )]
 

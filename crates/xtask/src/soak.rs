@@ -19,6 +19,6 @@ pub(crate) fn run(workspace: &Workspace, minutes: u64) -> Result<bool> {
 fn test(workspace: &Workspace, target: &str, variable: &str, value: &str) -> Result<bool> {
     println!("\n     Soaking {target} with {variable}={value}");
     let mut tests = workspace.cargo(&["test", "--package", "shipway", "--all-features", "--test", target]);
-    tests.args(["--", "--nocapture", "--include-ignored"]).env(variable, value);
+    tests.args(["--", "--nocapture"]).env(variable, value);
     Ok(tests.status().map_err(|error| format!("cannot start cargo: {error}"))?.success())
 }
