@@ -127,10 +127,12 @@ async fn push(cut: Option<At>) -> (usize, usize) {
 async fn a_push_that_is_cut_anywhere_and_repeated_makes_one_commit() {
     let (sent, answered) = push(None).await;
     assert!(sent > 200 && answered > 50, "{sent}, {answered}");
-    for part in [0, 1, 100, sent / 2, sent - 1] {
+    // Not at the very last byte: a pack with another moment in it, or an answer that git cuts up otherwise, may be a few
+    // bytes shorter than the first.
+    for part in [0, 1, 100, sent / 2, sent - 40] {
         push(Some(At::Sent(part))).await;
     }
-    for part in [0, 1, answered / 2, answered - 1] {
+    for part in [0, 1, answered / 2, answered - 12] {
         push(Some(At::Answered(part))).await;
     }
 }
