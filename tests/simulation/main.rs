@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, panic};
 use self::course::Course;
 
 /// In the test command; a soak tries many more.
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 2500;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()

@@ -19,7 +19,7 @@ use super::{
     recording::{Earlier, Recording},
 };
 use crate::{
-    Cancel, Clock, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
+    Cancel, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
     TaskStatus, World,
     cache::{Cache, MemoryCache},
     context::FileIndex,
@@ -47,17 +47,17 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Driver {
-    world: World,
+    pub(super) world: World,
     cache: Arc<dyn Cache>,
     slots: usize,
-    keep_going: bool,
+    pub(super) keep_going: bool,
     verify: Verify,
-    grace: Duration,
+    pub(super) grace: Duration,
     gates: Option<Arc<dyn Gates>>,
     retries: u32,
     journal: Option<Arc<dyn Journal>>,
-    suspend: bool,
-    known_hashes: Arc<FileIndex>,
+    pub(super) suspend: bool,
+    file_index: Arc<FileIndex>,
 }
 
 impl Driver {
@@ -80,7 +80,7 @@ impl Driver {
             retries: 100,
             journal: None,
             suspend: false,
-            known_hashes: Arc::default(),
+            file_index: Arc::default(),
         }
     }
 
@@ -243,22 +243,6 @@ impl Driver {
         self.carry_out(pipeline, &plan, begun, cancel).await
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
-        self.world.clock.as_ref()
-    }
-
-    pub(super) fn grace_time(&self) -> Duration {
-        self.grace
-    }
-
-    pub(super) fn keeps_going(&self) -> bool {
-        self.keep_going
-    }
-
-    pub(super) fn suspends(&self) -> bool {
-        self.suspend
-    }
-
     async fn begin_with(
         &self,
         pipeline: &Pipeline,
@@ -337,7 +321,7 @@ impl Driver {
     /// Returns the surroundings of another run. What it observes, plans and executes is about the same files as
     /// the run before, so what was read there is not read again.
     fn begin(&self, world: World, id: String) -> RunContext {
-        RunContext::knowing(world, id, Arc::clone(&self.known_hashes))
+        RunContext::knowing(world, id, Arc::clone(&self.file_index))
     }
 
     /// Returns an id that no other run of this machine has.

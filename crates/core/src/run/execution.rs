@@ -54,6 +54,16 @@ impl<'a> Execution<'a> {
 
     /// Takes note of what had ended before the run was gone on with, as if it had ended now.
     pub(super) async fn replay(&mut self, finished: Vec<Ended>) -> Result<()> {
+        // What was under way when something failed was finished then, and is now. Who only waits may be given up.
+        let goes_on = |id: &&TaskId| {
+            self.tasks
+                .get(*id)
+                .is_some_and(|task| !matches!(task.action, Action::Gate { .. } | Action::Wait { .. }))
+        };
+        let begun = self.work.earlier.begun.iter().filter(goes_on);
+        for id in begun.chain(finished.iter().map(|ended| &ended.task)) {
+            self.schedule.begun(id);
+        }
         let mut rendered = BTreeMap::new();
         for Ended { task, outcome, mut output } in finished {
             if !self.tasks.contains_key(&task) {
@@ -95,7 +105,7 @@ impl<'a> Execution<'a> {
                     self.cancel(stage, reason);
                 }
                 Some(joined) = self.running.join_next_with_id() => self.joined(joined).await,
-                () = unanswered, if self.driver.suspends() && !self.suspended => {
+                () = unanswered, if self.driver.suspend && !self.suspended => {
                     self.suspended = true;
                     for cancel in self.cancels.values() {
                         cancel.escalate(Stage::Requested, CancelReason::Suspended);
@@ -110,7 +120,7 @@ impl<'a> Execution<'a> {
         let cancel = Cancel::new();
         self.cancels.insert(id.clone(), cancel.clone());
         // A moment beyond all moments is none.
-        let clock = self.driver.clock();
+        let clock = &self.driver.world.clock;
         let moment = |timeout| clock.elapsed().checked_add(timeout);
         // A question that was asked before is open no longer than was said then.
         let timeout = match (&task.action, self.work.earlier.until.get(id)) {
@@ -123,7 +133,7 @@ impl<'a> Execution<'a> {
         };
         let deadline = timeout.and_then(moment);
         let cx = self.run.context(Some(id.clone()), deadline, cancel);
-        let (work, grace) = (Arc::clone(&self.work), self.driver.grace_time());
+        let (work, grace) = (Arc::clone(&self.work), self.driver.grace);
         let handle = self.running.spawn(async move {
             let own = cx.clone();
             // A task of its own, so that a plug-in that blocks its thread is given up in time as well.
@@ -212,7 +222,7 @@ impl<'a> Execution<'a> {
         self.schedule.finish(&id, outcome);
         // What the failure itself skips is told apart from what is given up because of it.
         self.skip();
-        if failed && !self.driver.keeps_going() {
+        if failed && !self.driver.keep_going {
             self.schedule.stop(Stop::WayBack);
             for id in self.schedule.waiting_in_vain() {
                 if let Some(cancel) = self.cancels.get(id) {

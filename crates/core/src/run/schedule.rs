@@ -46,6 +46,8 @@ struct Node {
     needed_by: Vec<usize>,
     when: When,
     way_back: bool,
+    /// Whether it had begun in an earlier process.
+    begun: bool,
     /// Whether it looks how something fares that was applied.
     proves: bool,
     /// Whether it makes something that those that need it cannot do without.
@@ -71,6 +73,7 @@ impl Node {
             needed_by: Vec::new(),
             when: task.policy.when,
             way_back: false,
+            begun: false,
             proves: matches!(task.action, Action::Health | Action::Verify { .. }),
             makes: !matches!(
                 task.action,
@@ -147,6 +150,14 @@ impl Schedule {
         let index = self.ready.start()?;
         self.running.insert(index);
         Some(self.order[index].clone())
+    }
+
+    /// Takes note that a task had begun in an earlier process: what failed meanwhile does not give it up.
+    pub fn begun(&mut self, id: &TaskId) {
+        let Some(&index) = self.indices.get(id) else { return };
+        self.nodes[index].begun = true;
+        self.doomed.remove(&index);
+        self.consider(index);
     }
 
     /// Takes note of how a running task ended. A task ends once: what is said of it later does not count.
@@ -238,6 +249,10 @@ impl Schedule {
     /// Returns what becomes of a task that has not started; `None` while that is open.
     fn judge(&self, node: &Node) -> Option<Judgement> {
         let ended = || node.needs.iter().map(|&need| &self.nodes[need]);
+        // Its condition held when it began.
+        if node.begun && self.stop != Some(Stop::All) {
+            return (node.open_needs == 0).then_some(Judgement::Run);
+        }
         match self.stop {
             // Without what was opened there is nothing to close.
             Some(_) if node.removes => {

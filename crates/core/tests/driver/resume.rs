@@ -46,27 +46,44 @@ impl Kill {
     }
 }
 
-/// A journal in memory, and a place before and after each entry.
-#[derive(Debug)]
-struct Killing {
-    journal: MemoryJournal,
-    kill: Arc<Kill>,
-}
-
-#[derive(Debug)]
-struct KillingWriter {
-    writer: Box<dyn JournalWriter>,
-    kill: Arc<Kill>,
+/// What befalls a journal before and after each entry.
+#[async_trait]
+trait Fate: std::fmt::Debug + Send + Sync + 'static {
+    async fn before(&self) -> Result<()>;
+    async fn after(&self);
 }
 
 #[async_trait]
-impl Journal for Killing {
+impl Fate for Kill {
+    async fn before(&self) -> Result<()> {
+        self.place().await;
+        Ok(())
+    }
+
+    async fn after(&self) {
+        self.place().await;
+    }
+}
+
+/// A journal in memory, and what befalls it.
+#[derive(Debug)]
+struct Fated {
+    journal: MemoryJournal,
+    fate: Arc<dyn Fate>,
+}
+
+#[derive(Debug)]
+struct FatedWriter {
+    writer: Box<dyn JournalWriter>,
+    fate: Arc<dyn Fate>,
+}
+
+#[async_trait]
+impl Journal for Fated {
     async fn open(&self, run: &str) -> Result<OpenJournal> {
         let opened = self.journal.open(run).await?;
-        Ok(OpenJournal::new(
-            opened.entries,
-            KillingWriter { writer: opened.writer, kill: Arc::clone(&self.kill) },
-        ))
+        let writer = FatedWriter { writer: opened.writer, fate: Arc::clone(&self.fate) };
+        Ok(OpenJournal::new(opened.entries, writer))
     }
 
     async fn read(&self, run: &str) -> Result<Vec<JournalEntry>> {
@@ -79,11 +96,11 @@ impl Journal for Killing {
 }
 
 #[async_trait]
-impl JournalWriter for KillingWriter {
+impl JournalWriter for FatedWriter {
     async fn append(&self, entry: &JournalEntry, lasting: bool) -> Result<()> {
-        self.kill.place().await;
+        self.fate.before().await?;
         self.writer.append(entry, lasting).await?;
-        self.kill.place().await;
+        self.fate.after().await;
         Ok(())
     }
 }
@@ -270,7 +287,8 @@ impl Shop {
     /// Runs until it is killed, if it comes to that, and returns the report otherwise.
     async fn run_until(&self, kill: &Arc<Kill>) -> Option<Report> {
         *self.site.kill.lock().unwrap() = Some(Arc::clone(kill));
-        let driver = self.driver(Arc::new(Killing { journal: self.journal.clone(), kill: Arc::clone(kill) }));
+        let driver =
+            self.driver(Arc::new(Fated { journal: self.journal.clone(), fate: Arc::<Kill>::clone(kill) }));
         let (pipeline, cancel) = (self.pipeline(), Cancel::new());
         let report = tokio::select! {
             biased;
@@ -486,39 +504,18 @@ async fn what_cannot_be_gone_on_with_is_an_error_that_says_why() {
     assert_eq!(kind(driver.resume(&other, run, &cancel).await), ErrorKind::Internal);
 }
 
-/// A journal that cannot be written from the n-th entry on.
+/// A disk that has room for so many entries.
 #[derive(Debug)]
-struct Full {
-    journal: MemoryJournal,
-    left: Arc<AtomicUsize>,
-}
-
-#[derive(Debug)]
-struct FullWriter(Box<dyn JournalWriter>, Arc<AtomicUsize>);
+struct Full(AtomicUsize);
 
 #[async_trait]
-impl Journal for Full {
-    async fn open(&self, run: &str) -> Result<OpenJournal> {
-        let opened = self.journal.open(run).await?;
-        Ok(OpenJournal::new(opened.entries, FullWriter(opened.writer, Arc::clone(&self.left))))
+impl Fate for Full {
+    async fn before(&self) -> Result<()> {
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| Error::new(ErrorKind::Unavailable, "the disk is full"))
     }
 
-    async fn read(&self, run: &str) -> Result<Vec<JournalEntry>> {
-        self.journal.read(run).await
-    }
-
-    async fn runs(&self) -> Result<Vec<String>> {
-        self.journal.runs().await
-    }
-}
-
-#[async_trait]
-impl JournalWriter for FullWriter {
-    async fn append(&self, entry: &JournalEntry, lasting: bool) -> Result<()> {
-        let left = self.1.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        left.map_err(|_| Error::new(ErrorKind::Unavailable, "the disk is full"))?;
-        self.0.append(entry, lasting).await
-    }
+    async fn after(&self) {}
 }
 
 #[tokio::test]
@@ -528,7 +525,8 @@ async fn nothing_happens_that_cannot_be_written_down_and_the_run_can_be_gone_on_
     let mut failed = 0;
     for writes in 0.. {
         let shop = Shop::new();
-        let journal = Full { journal: shop.journal.clone(), left: Arc::new(AtomicUsize::new(writes)) };
+        let fate = Arc::new(Full(AtomicUsize::new(writes)));
+        let journal = Fated { journal: shop.journal.clone(), fate };
         let driver = shop.driver(Arc::new(journal));
         let Err(error) = driver.run(&shop.pipeline(), &Cancel::new()).await else { break };
         failed += 1;
@@ -553,4 +551,40 @@ async fn nothing_happens_that_cannot_be_written_down_and_the_run_can_be_gone_on_
     }
     println!("F3 (driver): {failed} entries that could not be written, no effect without its intent");
     assert!(failed > 30, "{failed}");
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_something_failed_is_gone_on_with() {
+    let (first, then) = (Shop::new(), Shop::new());
+    let pipeline = |shop: &Shop| {
+        let deploy = Deploy::new(Release::new("shop"), Arc::new(shop.site.clone()));
+        Pipeline::new("shop")
+            .build(build("web", Arc::<FakeBuilder>::clone(&shop.builder)))
+            .deploy(deploy)
+            .step(step("exit-1", &shop.runner))
+    };
+    let driver = first.driver(Arc::new(first.journal.clone())).keep_going(true);
+    let report = driver.run(&pipeline(&first), &Cancel::new()).await.unwrap();
+    let entries = first.journal.read(&report.state.run).await.unwrap();
+    // Killed in the middle of the apply, after the command had failed.
+    let is_apply = |entry: &JournalEntry| matches!(entry, JournalEntry::Started { task, .. } if task.as_str() == "apply:shop");
+    let is_failure = |entry: &&JournalEntry| {
+        matches!(entry, JournalEntry::Finished { outcome: Outcome::Failed { .. }, .. })
+    };
+    let mut written = entries[..=entries.iter().position(is_apply).unwrap()].to_vec();
+    written.retain(|entry| !is_failure(&entry));
+    written.extend(entries.iter().find(is_failure).cloned());
+    let opened = then.journal.open("before").await.unwrap();
+    for entry in &written {
+        opened.writer.append(entry, true).await.unwrap();
+    }
+    drop(opened);
+    let driver = then.driver(Arc::new(then.journal.clone()));
+    let report = driver.resume(&pipeline(&then), "before", &Cancel::new()).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Failed);
+    assert_eq!(report.task("apply:shop"), Some(&Outcome::Succeeded), "{report}");
+    assert_eq!(then.site.done(), ["apply Secret", "apply Service", "apply Deployment"]);
+    // What had not begun is given up, but for the proof of what is applied.
+    assert_eq!(report.task("health:shop"), Some(&Outcome::Succeeded), "{report}");
+    assert_eq!(report.task("apply:shop/settle"), Some(&Outcome::Skipped { because: None }), "{report}");
 }
