@@ -2,7 +2,7 @@
 
 use std::{future::Future, io::Write, path::Path};
 
-use shipway::{Cancel, Context, Disk, RunContext, World};
+use shipway::{Cancel, Context, Disk, ErrorKind, Result, RunContext, World};
 use shipway_testkit::RecordingDisk;
 use tokio::runtime::{Builder, Runtime};
 
@@ -26,4 +26,25 @@ pub(crate) fn disk(path: &str, bytes: &[u8]) -> RecordingDisk {
     disk.create_dir(path.parent().expect("a folder")).expect("made");
     disk.create(path).expect("made").write_all(bytes).expect("written");
     disk
+}
+
+/// Returns what was made of a file twice, if it is the same and the file is not refused; a refusal is the file's own
+/// fault, and the same both times.
+pub(crate) fn agreed<T: std::fmt::Debug + PartialEq>(one: Result<T>, two: Result<T>) -> Option<T> {
+    match (one, two) {
+        (Ok(one), Ok(two)) => {
+            assert_eq!(one, two);
+            Some(one)
+        }
+        (Err(one), Err(two)) => {
+            assert_eq!(one.to_string(), two.to_string());
+            assert!(
+                matches!(one.kind(), ErrorKind::Config | ErrorKind::Unsupported),
+                "a file is at fault, not `{:?}`: {one}",
+                one.kind()
+            );
+            None
+        }
+        (one, _) => panic!("read once and refused once: {}", one.is_ok()),
+    }
 }

@@ -23,8 +23,8 @@ value! {
         pub writes: Vec<StoreKind>,
         /// The platforms that it handles; empty for any.
         pub platforms: Vec<Platform>,
-        /// Its kind and version, such as `native 0.1.0`: what another one built is not used again. Required of
-        /// builders.
+        /// Its kind and version, such as `native 0.1.0`: what another one built is not used again. A builder that says
+        /// none is taken for the same for ever.
         pub version: String,
         /// What it claims beyond the least; what is not claimed answers `Unsupported`.
         pub features: BTreeSet<Feature>,

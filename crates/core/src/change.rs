@@ -36,10 +36,24 @@ impl Desired {
     /// Returns the name of the release that it is about.
     #[must_use]
     pub fn release(&self) -> &str {
+        &self.manifests().release.name
+    }
+
+    /// Returns the manifests that it is about.
+    pub(crate) fn manifests(&self) -> &Manifests {
         match self {
-            Self::Released { manifests, .. } => &manifests.release.name,
+            Self::Released { manifests, .. } => manifests,
             Self::Settled(deployment) | Self::Restored(deployment) | Self::Absent(deployment) => {
-                &deployment.manifests.release.name
+                &deployment.manifests
+            }
+        }
+    }
+
+    pub(crate) fn manifests_mut(&mut self) -> &mut Manifests {
+        match self {
+            Self::Released { manifests, .. } => manifests,
+            Self::Settled(deployment) | Self::Restored(deployment) | Self::Absent(deployment) => {
+                &mut deployment.manifests
             }
         }
     }

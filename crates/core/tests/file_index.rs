@@ -7,6 +7,8 @@
     reason = "the tests prepare real files, and may panic"
 )]
 
+mod counting;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -19,6 +21,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use counting::Counting;
 use proptest::prelude::*;
 use shipway_core::{
     Cancel, Clock, Context, DiskCache, Entry, EntryKind, Error, Files, HostDisk, HostFiles, Inputs, OpenFile,
@@ -44,25 +47,6 @@ impl Clock for Skewed {
     }
 
     async fn sleep(&self, _duration: Duration) {}
-}
-
-/// The machine's files, with a count of those that are opened.
-#[derive(Clone, Debug, Default)]
-struct Counting(Arc<AtomicUsize>);
-
-impl Files for Counting {
-    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
-        HostFiles.walk_each(cx, root, ignore)
-    }
-
-    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
-        HostFiles.entry(cx, root, path)
-    }
-
-    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        HostFiles.open(cx, root, path)
-    }
 }
 
 /// A folder of sources with a cache beside it, and processes that come one after another.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests prepare real files")]
 
+mod counting;
+
 use std::{
     fs,
     os::unix::{ffi::OsStringExt, fs::MetadataExt},
@@ -14,6 +16,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use counting::Counting;
 use shipway_core::{
     Artifact, Build, BuildRequest, Builder, Cancel, CancelReason, Capabilities, Clock, Context, Digest,
     Driver, Entry, Error, ErrorKind, Files, FixedCredentials, ForeignImage, HostFiles, Image, Images, Inputs,
@@ -169,25 +172,6 @@ fn hashing_stops_when_the_task_is_forced_to_or_late() {
     for _ in 0..2 {
         let (is, expected) = receive.recv_timeout(std::time::Duration::from_secs(30)).expect("it stops");
         assert_eq!(is, expected);
-    }
-}
-
-/// A door that counts how often files are opened.
-#[derive(Debug, Default)]
-struct Counting(Arc<AtomicUsize>);
-
-impl Files for Counting {
-    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
-        HostFiles.walk_each(cx, root, ignore)
-    }
-
-    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
-        HostFiles.entry(cx, root, path)
-    }
-
-    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        HostFiles.open(cx, root, path)
     }
 }
 

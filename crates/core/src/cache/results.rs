@@ -29,7 +29,7 @@ struct Unreadable;
 pub(crate) struct Results<'a> {
     pub(crate) cx: &'a Context,
     pub(crate) cache: &'a dyn Cache,
-    pub(crate) maker: &'a str,
+    pub(crate) maker: String,
 }
 
 impl Results<'_> {

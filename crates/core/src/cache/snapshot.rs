@@ -22,8 +22,9 @@ impl Snapshot {
     /// that is missing counts as missing. An image counts with the digest that its reference means
     /// now, a secret with its version.
     ///
-    /// A file is not read again by the same driver as long as it looks as it did when it was read: size, inode, and
-    /// when its content and its metadata changed, which must have been some seconds before.
+    /// A file is not read again, by the same driver or where the world has a cache by a later one, as long as it looks as
+    /// it did when it was read: size, inode, mode, and when its content and its metadata changed, which must have been
+    /// some seconds before.
     ///
     /// # Errors
     /// `NotFound` when a tree has no root or an image does not exist; `Cancelled` or `Timeout` when the

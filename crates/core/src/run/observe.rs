@@ -70,65 +70,9 @@ pub(super) async fn observe(
     let snapshots = Recorded::snapshots(cx, &builds, &inputs).await?;
 
     let mut seen = Seen { names, builds: BTreeMap::new(), known: BTreeMap::new() };
-    let mut left: Vec<_> = builds.iter().zip(inputs.into_iter().zip(snapshots)).collect();
-    while !left.is_empty() {
-        let decided = |(recorded, _): &(&Recorded, (Inputs, Snapshot))| {
-            recorded.build.artifact.requires.values().all(|required| seen.builds.contains_key(required))
-        };
-        // There always is one: nothing requires itself.
-        let (next, later): (Vec<_>, Vec<_>) = left.into_iter().partition(decided);
-        left = later;
-        let mut asked = Vec::new();
-        for (recorded, (inputs, snapshot)) in next {
-            let mut found = ObservedBuild::new(inputs, snapshot);
-            if let Some(whole) = seen.whole(recorded, &found)? {
-                let fingerprint = whole.fingerprint();
-                found.fingerprint = Some(fingerprint.clone());
-                asked.push((recorded.clone(), fingerprint));
-            }
-            seen.builds.insert(recorded.build.artifact.name.clone(), found);
-        }
-        let look = |(recorded, fingerprint): (Recorded, Fingerprint), cx: Context| async move {
-            let known = recorded.known(&cx, &fingerprint).await;
-            Ok((recorded.build.artifact.name.clone(), known))
-        };
-        for (name, known) in at_once(cx, usize::MAX, asked, look).await? {
-            if let (Some(found), Some(known)) = (seen.builds.get_mut(&name), known) {
-                found.image = Some(known.image.clone());
-                seen.known.insert(name, known);
-            }
-        }
-    }
+    seen.look_up(cx, builds.iter().zip(inputs.into_iter().zip(snapshots)).collect()).await?;
     let gone = seen.gone(cx, &builds).await?;
-    let mut missing = Vec::new();
-    for recorded in &builds {
-        let name = &recorded.build.artifact.name;
-        let Some(found) = seen.builds.get(name).filter(|found| found.fingerprint.is_some()) else { continue };
-        // What requires something that is gone is known only once that is made again.
-        let whole = seen.whole(recorded, found)?;
-        let is_gone = found.image.as_ref().filter(|image| gone.contains(&place(image))).cloned();
-        if whole.is_some() && found.image.is_none() {
-            missing.extend(whole.as_ref().map(|whole| (recorded.clone(), whole.as_ref().clone())));
-        }
-        let open = whole.is_none();
-        if let Some(found) = seen.builds.get_mut(name) {
-            found.reasons.extend(is_gone.iter().map(|image| Reason::Gone(image.reference())));
-            if open || is_gone.is_some() {
-                found.image = None;
-            }
-            if open {
-                (found.fingerprint, found.reasons) = (None, Vec::new());
-            }
-        }
-    }
-    let why = |(recorded, whole): (Recorded, Snapshot), cx: Context| async move {
-        Ok((recorded.build.artifact.name.clone(), recorded.missing(&cx, &whole).await))
-    };
-    for (name, reasons) in at_once(cx, usize::MAX, missing, why).await? {
-        if let Some(found) = seen.builds.get_mut(&name) {
-            found.reasons = reasons;
-        }
-    }
+    seen.explain(cx, &builds, &gone).await?;
     Ok(Observed { builds: seen.builds })
 }
 
@@ -141,6 +85,73 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// Looks up what is recorded, of each artifact once those that it requires have been looked up.
+    async fn look_up(&mut self, cx: &Context, mut left: Vec<(&Recorded, (Inputs, Snapshot))>) -> Result<()> {
+        while !left.is_empty() {
+            let decided = |(recorded, _): &(&Recorded, _)| {
+                recorded.build.artifact.requires.values().all(|required| self.builds.contains_key(required))
+            };
+            // There always is one: nothing requires itself.
+            let (next, later): (Vec<_>, Vec<_>) = left.into_iter().partition(decided);
+            left = later;
+            let mut asked = Vec::new();
+            for (recorded, (inputs, snapshot)) in next {
+                let mut found = ObservedBuild::new(inputs, snapshot);
+                if let Some(whole) = self.whole(recorded, &found)? {
+                    let fingerprint = whole.fingerprint();
+                    found.fingerprint = Some(fingerprint.clone());
+                    asked.push((recorded.clone(), fingerprint));
+                }
+                self.builds.insert(recorded.build.artifact.name.clone(), found);
+            }
+            let look = |(recorded, fingerprint): (Recorded, Fingerprint), cx: Context| async move {
+                let known = recorded.known(&cx, &fingerprint).await;
+                Ok((recorded.build.artifact.name.clone(), known))
+            };
+            for (name, known) in at_once(cx, usize::MAX, asked, look).await? {
+                if let (Some(found), Some(known)) = (self.builds.get_mut(&name), known) {
+                    found.image = Some(known.image.clone());
+                    self.known.insert(name, known);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out what is gone, and says why where there is no image.
+    async fn explain(&mut self, cx: &Context, builds: &[Recorded], gone: &BTreeSet<Place>) -> Result<()> {
+        let mut missing = Vec::new();
+        // In their order, so that what requires something that is gone is known only once that is made again.
+        for recorded in builds {
+            let name = &recorded.build.artifact.name;
+            let Some(found) = self.builds.get(name).filter(|found| found.fingerprint.is_some()) else {
+                continue;
+            };
+            let is_gone = found.image.as_ref().filter(|image| gone.contains(&place(image)));
+            let reasons: Vec<Reason> = is_gone.iter().map(|image| Reason::Gone(image.reference())).collect();
+            let whole = self.whole(recorded, found)?;
+            let open = whole.is_none();
+            if let (Some(whole), None) = (whole, &found.image) {
+                missing.push((recorded.clone(), whole.into_owned()));
+            }
+            let Some(found) = self.builds.get_mut(name) else { continue };
+            if open {
+                (found.fingerprint, found.image) = (None, None);
+            } else if !reasons.is_empty() {
+                (found.image, found.reasons) = (None, reasons);
+            }
+        }
+        let why = |(recorded, whole): (Recorded, Snapshot), cx: Context| async move {
+            Ok((recorded.build.artifact.name.clone(), recorded.missing(&cx, &whole).await))
+        };
+        for (name, reasons) in at_once(cx, usize::MAX, missing, why).await? {
+            if let Some(found) = self.builds.get_mut(&name) {
+                found.reasons = reasons;
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the snapshot with all that core adds, if all of it is known before the run.
     fn whole<'s>(&self, recorded: &Recorded, found: &'s ObservedBuild) -> Result<Option<Cow<'s, Snapshot>>> {
         let build = &recorded.build;

@@ -49,8 +49,7 @@ impl Recorded {
             listing.set("builder", &self.build.builder.capabilities().version);
             Ok::<_, Error>(listing)
         };
-        let maker = self.maker();
-        let results = Results { cx, cache: self.cache.as_ref(), maker: &maker };
+        let results = self.results(cx);
         if let Some(kept) = results.declaration().await
             && let Some(listed_by) = &kept.inputs.listed_by
             && listing(listed_by).await.is_ok_and(|now| now == kept.listed_by)
@@ -87,8 +86,7 @@ impl Recorded {
 
     /// Returns the image that is recorded under the fingerprint, whether or not it still exists.
     pub(super) async fn known(&self, cx: &Context, fingerprint: &Fingerprint) -> Option<Known> {
-        let maker = self.maker();
-        Results { cx, cache: self.cache.as_ref(), maker: &maker }.image(fingerprint).await
+        self.results(cx).image(fingerprint).await
     }
 
     /// Returns whether a recorded image still exists, as far as that is to be verified.
@@ -114,10 +112,8 @@ impl Recorded {
         }
         let exists = cx.images().find(cx, &image.store, &image.reference()).await?.is_some();
         if exists && matches!(self.verify, Verify::Within(_)) {
-            let maker = self.maker();
-            let results = Results { cx, cache: self.cache.as_ref(), maker: &maker };
             // Without a note its store is asked again next time.
-            let _ = results.keep_image(fingerprint, image).await;
+            let _ = self.results(cx).keep_image(fingerprint, image).await;
         }
         Ok(exists)
     }
@@ -135,28 +131,27 @@ impl Recorded {
 
     /// Returns why nothing is recorded for a complete snapshot.
     pub(super) async fn missing(&self, cx: &Context, snapshot: &Snapshot) -> Vec<Reason> {
-        let maker = self.maker();
-        let results = Results { cx, cache: self.cache.as_ref(), maker: &maker };
+        let results = self.results(cx);
         let reasons = results.newest().await.map(|newest| snapshot.reasons(&newest));
         // The same inputs as last time, whose result the cache has forgotten.
         reasons.filter(|reasons| !reasons.is_empty()).unwrap_or_else(|| vec![Reason::First])
     }
 
     pub(super) async fn record(&self, cx: &Context, snapshot: &Snapshot, image: &Image) -> Result<()> {
-        let maker = self.maker();
-        let results = Results { cx, cache: self.cache.as_ref(), maker: &maker };
+        let results = self.results(cx);
         results.keep_image(&snapshot.fingerprint(), image).await?;
         results.keep_newest(snapshot).await
     }
 
-    /// The text that names a build across runs: other targets, other results.
-    fn maker(&self) -> String {
+    /// Returns what the cache has of this build, under a text that names it across runs: other targets, other results.
+    fn results<'a>(&'a self, cx: &'a Context) -> Results<'a> {
         let store = match &self.store {
             Store::Registry => "registry".to_owned(),
             Store::Daemon(endpoint) => format!("daemon {endpoint}"),
             Store::Layout(path) => format!("layout {}", path.display()),
         };
-        format!("build {} into {store} {}", self.build.artifact.name, self.build.repository)
+        let maker = format!("build {} into {store} {}", self.build.artifact.name, self.build.repository);
+        Results { cx, cache: self.cache.as_ref(), maker }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{super::Output, Entry};
-use crate::{ChangeSet, Desired, Error, Manifest, Manifests, ObjectId, Result, Text};
+use crate::{Change, Error, Manifest, Manifests, ObjectId, Result, Text};
 
 /// How what stands in a text's place begins; the digest follows.
 const MARK: &str = "withheld, blake3 ";
@@ -14,7 +14,7 @@ impl Entry {
     #[must_use]
     pub fn withheld(&self) -> Cow<'_, Self> {
         match self {
-            Self::Finished { output, .. } if output.holds_secrets() => {
+            Self::Finished { output, .. } if output.shows_secrets() => {
                 let mut entry = self.clone();
                 if let Self::Finished { output, .. } = &mut entry {
                     output.withhold();
@@ -33,15 +33,13 @@ impl Output {
     /// secrets in it.
     pub fn withhold(&mut self) {
         for manifest in self.manifests_mut().into_iter().flat_map(|manifests| &mut manifests.objects) {
-            if is_secret(&manifest.object) && !is_mark(&manifest.text) {
+            if shows_secret(manifest) {
                 manifest.text = mark(&manifest.text).into();
             }
         }
         if let Self::Changes(changes) = self {
-            for change in &mut changes.changes {
-                if is_secret(&change.object) && !change.diff.is_empty() && !is_mark(&change.diff) {
-                    change.diff = mark(&change.diff);
-                }
+            for change in changes.changes.iter_mut().filter(|change| shows_change(change)) {
+                change.diff = mark(&change.diff);
             }
         }
     }
@@ -87,15 +85,10 @@ impl Output {
         Ok(())
     }
 
-    fn holds_secrets(&self) -> bool {
-        let in_changes = match self {
-            Self::Changes(changes) => changes.changes.iter().any(|change| is_secret(&change.object)),
-            _ => false,
-        };
-        in_changes
-            || self
-                .manifests()
-                .is_some_and(|manifests| manifests.objects.iter().any(|one| is_secret(&one.object)))
+    /// Returns whether there is something to withhold yet.
+    fn shows_secrets(&self) -> bool {
+        let in_changes = matches!(self, Self::Changes(changes) if changes.changes.iter().any(shows_change));
+        in_changes || self.manifests().is_some_and(|manifests| manifests.objects.iter().any(shows_secret))
     }
 
     /// Returns the manifests in it; there is at most one rendered release in an output.
@@ -103,12 +96,7 @@ impl Output {
         match self {
             Self::Manifests(manifests) => Some(manifests),
             Self::Deployment(deployment) => Some(&deployment.manifests),
-            Self::Changes(ChangeSet { desired, .. }) => Some(match desired {
-                Desired::Released { manifests, .. } => manifests,
-                Desired::Settled(deployment)
-                | Desired::Restored(deployment)
-                | Desired::Absent(deployment) => &deployment.manifests,
-            }),
+            Self::Changes(changes) => Some(changes.desired.manifests()),
             Self::Nothing
             | Self::Tag(_)
             | Self::Image(_)
@@ -122,12 +110,7 @@ impl Output {
         match self {
             Self::Manifests(manifests) => Some(manifests),
             Self::Deployment(deployment) => Some(&mut deployment.manifests),
-            Self::Changes(ChangeSet { desired, .. }) => Some(match desired {
-                Desired::Released { manifests, .. } => manifests,
-                Desired::Settled(deployment)
-                | Desired::Restored(deployment)
-                | Desired::Absent(deployment) => &mut deployment.manifests,
-            }),
+            Self::Changes(changes) => Some(changes.desired.manifests_mut()),
             Self::Nothing
             | Self::Tag(_)
             | Self::Image(_)
@@ -140,6 +123,14 @@ impl Output {
 
 fn is_secret(object: &ObjectId) -> bool {
     object.kind == "Secret"
+}
+
+fn shows_secret(manifest: &Manifest) -> bool {
+    is_secret(&manifest.object) && !is_mark(&manifest.text)
+}
+
+fn shows_change(change: &Change) -> bool {
+    is_secret(&change.object) && !change.diff.is_empty() && !is_mark(&change.diff)
 }
 
 fn is_withheld(manifest: &Manifest) -> bool {
@@ -173,7 +164,9 @@ fn text_of(withheld: &Manifest, rendered: &Manifests) -> Result<Text> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Change, Deployment, ErrorKind, Outcome, Release, State, TaskId, Timestamp, Verb};
+    use crate::{
+        ChangeSet, Deployment, Desired, ErrorKind, Outcome, Release, State, TaskId, Timestamp, Verb,
+    };
 
     fn object(kind: &str, name: &str) -> ObjectId {
         ObjectId::new("v1", kind, name)
