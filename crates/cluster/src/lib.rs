@@ -1,5 +1,5 @@
-//! Kubernetes as deployers meet it. For now one part: [`MemoryCluster`], an object store with the API
-//! server's rules for field ownership, versions, watching and conflicts, in memory.
+//! Kubernetes as deployers meet it: [`Api`], a cluster's objects, and [`MemoryCluster`], an object store with
+//! the API server's rules for field ownership, versions, watching and conflicts, in memory.
 //!
 //! ```
 //! use serde_json::json;
@@ -21,6 +21,7 @@
 //! # Ok::<(), shipway_core::Error>(())
 //! ```
 
+mod api;
 mod apply;
 mod fault;
 mod field_set;
@@ -35,10 +36,12 @@ mod store;
 mod watch;
 
 pub use self::{
+    api::{Api, Served, group},
+    apply::{is_applied, preview},
     fault::{Call, Fault, Operation},
     field_set::FieldSet,
     leaves::fields,
-    managed::{Managed, Method, managers},
+    managed::{Managed, Method, adopt, managers},
     object::object_id,
     path::{Element, FieldPath},
     selector::Selector,

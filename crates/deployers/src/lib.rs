@@ -3,6 +3,7 @@
 mod gitops;
 mod manifests;
 mod memory;
+mod releases;
 
 pub use self::{
     gitops::{Environment, Gitops, GitopsConfig, ImagePart, Substitute},

@@ -8,7 +8,6 @@ use shipway_core::{Context, Deployment, Error, ErrorKind, Health, ObjectId, Phas
 use super::{
     Memory,
     kubelet::{Verdict, judge},
-    render,
 };
 
 /// Who reports the status of objects.
@@ -26,7 +25,7 @@ enum Look {
 
 pub(super) async fn health(memory: &Memory, cx: &Context, deployment: &Deployment) -> Result<Health> {
     let (mut waits, mut failures) = (Vec::new(), Vec::new());
-    for (id, desired) in render::parse(&deployment.manifests, &memory.namespace)? {
+    for (id, desired) in memory.releases().objects(cx, &deployment.manifests).await? {
         match look(memory, cx, deployment, &id, &desired).await? {
             Look::Healthy => {}
             Look::Progressing(reason) => waits.push(format!("{id}: {reason}")),
