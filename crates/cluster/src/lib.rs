@@ -24,6 +24,7 @@
 mod apply;
 mod fault;
 mod field_set;
+pub mod health;
 mod leaves;
 mod managed;
 mod merge;
