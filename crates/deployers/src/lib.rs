@@ -6,5 +6,6 @@ mod memory;
 
 pub use self::{
     gitops::{Environment, Gitops, GitopsConfig, ImagePart, Substitute},
+    manifests::{ResourceFilter, ResourceSelector},
     memory::{Memory, MemoryConfig},
 };
