@@ -3,10 +3,13 @@
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the deployer `kubectl` will use it"))]
 mod change;
+mod fetch;
 mod images;
 mod place;
 #[cfg_attr(not(test), expect(dead_code, reason = "the deployer `kubectl` will use it"))]
 mod rules;
+#[cfg_attr(not(test), expect(dead_code, reason = "the deployer `kubectl` will use it"))]
+mod sources;
 #[cfg(test)]
 mod tests;
 #[cfg_attr(not(test), expect(dead_code, reason = "the deployer `kubectl` will use it"))]

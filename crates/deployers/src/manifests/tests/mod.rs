@@ -1,5 +1,6 @@
 mod bind;
 mod change;
+mod sources;
 
 use shipway_core::{Digest, Image, Store};
 
