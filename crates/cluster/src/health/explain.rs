@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Says what keeps a workload from working, each distinct trouble once, those that cannot pass first; nothing where
-/// nothing is known to be wrong.
+/// nothing is known to be wrong. Which workload it is about is the caller's to say.
 ///
 /// `pods` are the workload's, and `events` those of its namespace: what is about others is passed over, and so are
 /// pods of another revision where that can be told. A pod that is not owned by anything is a workload too; its own
