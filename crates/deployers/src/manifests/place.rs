@@ -34,12 +34,17 @@ pub(super) fn reads_as(text: &str, object: &Value) -> bool {
 
 /// Returns the text with the edits made where they stand; `None` where one of them cannot be.
 pub(super) fn in_place(text: &str, root: &Node, edits: &[Edit]) -> Option<String> {
-    let mut changes = Vec::new();
+    let mut changes: Vec<Patch> = Vec::new();
     for edit in edits {
-        changes.push(match edit {
+        let change = match edit {
             Edit::Replace(path, new) => replaced(text, node(root, path)?, new)?,
             Edit::Add(path, name, value) => added(text, node(root, path)?, name, value)?,
-        });
+        };
+        // What an alias stands for is edited at its anchor, once. Whether that is right everywhere is seen when the
+        // text is read again.
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
     }
     // Several entries may go to one place; they stay in order.
     changes.sort_by_key(|(range, _)| range.start);
@@ -56,14 +61,11 @@ pub(super) fn in_place(text: &str, root: &Node, edits: &[Edit]) -> Option<String
 /// A range of bytes of a text, and what is written there.
 type Patch = (std::ops::Range<usize>, String);
 
-/// Returns the node at a path, unless an alias is on it: what that stands for is written elsewhere.
+/// Returns the node at a path.
 fn node<'a>(root: &'a Node, path: &[Step]) -> Option<&'a Node> {
-    path.iter().try_fold(root, |node, step| {
-        let next = match step {
-            Step::Key(name) => node.get(name)?,
-            Step::Item(index) => node.items()?.get(*index)?,
-        };
-        (!next.alias).then_some(next)
+    path.iter().try_fold(root, |node, step| match step {
+        Step::Key(name) => node.get(name),
+        Step::Item(index) => node.items()?.get(*index),
     })
 }
 

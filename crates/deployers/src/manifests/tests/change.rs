@@ -294,6 +294,16 @@ fn labels_that_an_anchor_shares_with_a_selector_leave_it_alone() {
 }
 
 #[test]
+fn what_aliases_share_and_all_change_alike_is_changed_at_the_anchor() {
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  labels: &labels # of all\n    app: web\nspec:\n  template:\n    metadata: {labels: *labels}\n    spec: {containers: [{image: &image web}, {image: *image}]}\n";
+    let changed = texts(&run(text, &[web()], &[("a", "b")], json!({})).0);
+    let expected = text
+        .replace("    app: web", "    a: b\n    app: web")
+        .replace("&image web", &format!("&image {PINNED}"));
+    assert_eq!(changed, expected);
+}
+
+#[test]
 fn objects_in_a_list_are_changed_too() {
     let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{image: web}]}}\n- {apiVersion: v1, kind: Secret, metadata: {name: b}, data: {image: web}}\n";
     let (manifests, used) = run(text, &[web()], &[], json!({}));
