@@ -97,6 +97,11 @@ fn what_a_registry_said_is_found_in_an_event() {
         [event("Pod", "web-1", "Failed", "Error: ImagePullBackOff"), event("Pod", "web-1", "Failed", said)];
     let events: Vec<Value> = events.into_iter().rev().collect();
     insta::assert_snapshot!(told(&explain(&deployment(), &pods, &events)), @"Failing: pod `web-1`: container `app` does not get its image `r.example/web:1` from `r.example`: not found; push it there, or correct the reference");
+    // Of a pod before it that had the same name, as those of a stateful set have.
+    let mut before = event("Pod", "web-1", "Failed", said);
+    before["involvedObject"]["uid"] = "another".into();
+    let text = told(&explain(&deployment(), &pods, &[before]));
+    assert!(!text.contains("not found"), "{text}");
     let of_another = [event("Pod", "web-2", "Failed", said)];
     insta::assert_snapshot!(told(&explain(&deployment(), &pods, &of_another)), @"Waiting: pod `web-1`: container `app` does not get its image `r.example/web:1` from `r.example`");
 }
