@@ -25,6 +25,7 @@ mod api;
 mod apply;
 mod fault;
 mod field_set;
+pub mod health;
 mod leaves;
 mod managed;
 mod merge;

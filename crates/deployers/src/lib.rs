@@ -7,5 +7,6 @@ mod releases;
 
 pub use self::{
     gitops::{Environment, Gitops, GitopsConfig, ImagePart, Substitute},
+    manifests::{ResourceFilter, ResourceSelector},
     memory::{Memory, MemoryConfig},
 };
