@@ -21,9 +21,13 @@
 //! # Ok::<(), shipway_core::Error>(())
 //! ```
 
+mod api;
 mod apply;
 mod fault;
 mod field_set;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+mod lease;
 mod leaves;
 mod managed;
 mod merge;
@@ -34,9 +38,16 @@ mod selector;
 mod store;
 mod watch;
 
+#[cfg(feature = "kubernetes")]
+pub use self::kubernetes::{
+    Cluster, ClusterWatch, ExecRequest, ForwardTarget, LogOptions, Logs, Options, PortForward, TailLine,
+    TailOptions,
+};
 pub use self::{
+    api::Api,
     fault::{Call, Fault, Operation},
     field_set::FieldSet,
+    lease::{Lease, LeaseRequest},
     leaves::fields,
     managed::{Managed, Method, managers},
     object::object_id,

@@ -59,8 +59,8 @@ pub struct Applied {
 pub struct List {
     /// The objects, by their identity.
     pub items: Vec<Value>,
-    /// The version of the cluster, from which a watch misses nothing.
-    pub resource_version: u64,
+    /// The version of the cluster, from which a watch misses nothing. Only a cluster knows what it means.
+    pub resource_version: String,
 }
 
 /// An object store with the API server's semantics, in memory; clones are handles to the same.
@@ -147,7 +147,7 @@ impl MemoryCluster {
             let taken = state.objects.iter().filter(|(id, stored)| selector.takes(id, &stored.whole));
             Ok(List {
                 items: taken.map(|(_, stored)| stored.whole.as_ref().clone()).collect(),
-                resource_version: state.version,
+                resource_version: state.version.to_string(),
             })
         })
     }
@@ -360,7 +360,9 @@ fn same_content(a: &Value, b: &Value) -> bool {
 /// Checks the version and identity that the writer expects, if it says ("Kubernetes API Concepts",
 /// "Resource versions"; optimistic concurrency).
 fn precondition(id: &ObjectId, object: &Value, live: Option<&Stored>) -> Result<()> {
-    for field in ["resourceVersion", "uid"] {
+    // An apply with a version makes what is not there all the same; one with a `uid` does not.
+    let fields: &[&str] = if live.is_some() { &["resourceVersion", "uid"] } else { &["uid"] };
+    for field in fields {
         let expected = match object.pointer(&format!("/metadata/{field}")) {
             None | Some(Value::Null) => continue,
             Some(Value::String(text)) if text.is_empty() => continue,

@@ -28,8 +28,8 @@ pub struct WatchEvent {
     pub happened: Happened,
     /// The object as it is now; a removed one as it last was.
     pub object: Arc<Value>,
-    /// The version of the cluster from which a later watch goes on.
-    pub resource_version: u64,
+    /// The version of the cluster from which a later watch goes on. Only a cluster knows what it means.
+    pub resource_version: String,
 }
 
 /// A change that the cluster remembers.
@@ -54,7 +54,11 @@ impl Change {
             (true, false) => Happened::Deleted,
             (false, false) => return None,
         };
-        Some(WatchEvent { happened, object: Arc::clone(&self.object), resource_version: self.version })
+        Some(WatchEvent {
+            happened,
+            object: Arc::clone(&self.object),
+            resource_version: self.version.to_string(),
+        })
     }
 }
 
@@ -84,10 +88,16 @@ impl History {
         }
         // Versions count up by one, so that the place of a change follows from its version.
         let skip = usize::try_from(seen - self.forgotten).unwrap_or(usize::MAX);
-        let found = self.changes.iter().skip(skip).find_map(|change| change.seen_by(selector));
+        let found = self
+            .changes
+            .iter()
+            .skip(skip)
+            .find_map(|change| change.seen_by(selector).map(|event| (event, change.version)));
         let newest = self.changes.back().map_or(self.forgotten, |change| change.version);
-        let upto = found.as_ref().map_or(newest.max(seen), |event| event.resource_version);
-        Ok((found, upto))
+        Ok(match found {
+            Some((event, version)) => (Some(event), version),
+            None => (None, newest.max(seen)),
+        })
     }
 }
 

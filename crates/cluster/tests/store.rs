@@ -38,7 +38,7 @@ async fn a_watch_goes_on_from_a_list_and_sees_the_selection_alone() {
     let selector = Selector::new().kind("v1", "Pod").namespace("b").label("app", "x");
     let list = cluster.list(&selector).expect("listed");
     assert_eq!(list.items.len(), 1);
-    let mut watch = cluster.watch(&selector, list.resource_version);
+    let mut watch = cluster.watch(&selector, list.resource_version.parse().unwrap());
     assert_eq!(watch.next_now().expect("fine"), None);
     let waiting = tokio::spawn(async move {
         let mut seen = Vec::new();
