@@ -14,7 +14,7 @@ use crate::{
 /// The objects of a cluster, as deployers read and write them: plain JSON, by Kubernetes' rules for field
 /// ownership, versions and conflicts.
 ///
-/// [`MemoryCluster`] is one in memory.
+/// [`MemoryCluster`] is one in memory, and with the feature `kubernetes` there is `Cluster`, a real one.
 #[async_trait]
 pub trait Api: fmt::Debug + Send + Sync + 'static {
     /// Returns the object, if it is there.
@@ -96,22 +96,30 @@ pub fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
-/// Kubernetes' own kinds whose objects are in no namespace ("Not all objects are in a namespace").
-const CLUSTER_WIDE: [&str; 14] = [
+/// The kinds of Kubernetes' own groups whose objects are in no namespace (`kubectl api-resources
+/// --namespaced=false`).
+const OF_THE_CLUSTER: [&str; 21] = [
     "APIService",
     "CSIDriver",
+    "CSINode",
+    "CertificateSigningRequest",
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
+    "FlowSchema",
     "IngressClass",
     "MutatingWebhookConfiguration",
     "Namespace",
     "Node",
     "PersistentVolume",
     "PriorityClass",
+    "PriorityLevelConfiguration",
     "RuntimeClass",
     "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",
+    "VolumeAttachment",
 ];
 
 /// It has every kind in every version, and lets everybody do everything.
@@ -156,7 +164,7 @@ impl Api for MemoryCluster {
                 group => format!("{group}/v1"),
             }),
         };
-        Ok(Some(Served::new(api_version, !CLUSTER_WIDE.contains(&kind))))
+        Ok(Some(Served::new(api_version, !OF_THE_CLUSTER.contains(&kind))))
     }
 
     async fn may(&self, _: &Context, _: &str, _: &str, _: &str, _: Option<&str>) -> Result<bool> {

@@ -26,6 +26,9 @@ mod apply;
 mod fault;
 mod field_set;
 pub mod health;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+mod lease;
 mod leaves;
 mod managed;
 mod merge;
@@ -36,11 +39,17 @@ mod selector;
 mod store;
 mod watch;
 
+#[cfg(feature = "kubernetes")]
+pub use self::kubernetes::{
+    Cluster, ClusterWatch, ExecRequest, ForwardTarget, LogOptions, Logs, Options, PortForward, TailLine,
+    TailOptions,
+};
 pub use self::{
     api::{Api, Served, group},
     apply::{is_applied, preview},
     fault::{Call, Fault, Operation},
     field_set::FieldSet,
+    lease::{Lease, LeaseRequest},
     leaves::fields,
     managed::{Managed, Method, adopt, managers},
     object::object_id,

@@ -9,9 +9,9 @@ use shipway_core::ObjectId;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Selector {
-    kind: Option<(String, String)>,
-    namespace: Option<String>,
-    labels: BTreeMap<String, String>,
+    pub(crate) kind: Option<(String, String)>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 impl Selector {

@@ -60,7 +60,7 @@ pub struct Applied {
 pub struct List {
     /// The objects, by their identity.
     pub items: Vec<Value>,
-    /// The version of the cluster, from which a watch misses nothing; opaque.
+    /// The version of the cluster, from which a watch misses nothing. Only a cluster knows what it means.
     pub resource_version: String,
 }
 
@@ -368,7 +368,9 @@ fn same_content(a: &Value, b: &Value) -> bool {
 /// Checks the version and identity that the writer expects, if it says ("Kubernetes API Concepts",
 /// "Resource versions"; optimistic concurrency).
 fn precondition(id: &ObjectId, object: &Value, live: Option<&Stored>) -> Result<()> {
-    for field in ["resourceVersion", "uid"] {
+    // An apply with a version makes what is not there all the same; one with a `uid` does not.
+    let fields: &[&str] = if live.is_some() { &["resourceVersion", "uid"] } else { &["uid"] };
+    for field in fields {
         let expected = match object.pointer(&format!("/metadata/{field}")) {
             None | Some(Value::Null) => continue,
             Some(Value::String(text)) if text.is_empty() => continue,

@@ -74,11 +74,11 @@ fn a_dry_run_answers_as_if_and_changes_nothing() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let cluster = MemoryCluster::new();
+    let made = cluster.apply("one", &config(json!({})), Apply::default()).expect("new");
     let mut object = config(json!({}));
     object["metadata"]["resourceVersion"] = "7".into();
     let stale = cluster.apply("one", &object, Apply::default()).expect_err("not that version");
     assert_eq!(stale.kind(), ErrorKind::Conflict);
-    let made = cluster.apply("one", &config(json!({})), Apply::default()).expect("new");
     let owned = cluster.apply("one", &made.object, Apply::default()).expect_err("managedFields");
     assert_eq!(owned.kind(), ErrorKind::Config);
     let twice = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "b"},

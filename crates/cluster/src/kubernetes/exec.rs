@@ -1,0 +1,203 @@
+//! Running a command in a container of a pod, over a WebSocket.
+
+use std::pin::pin;
+
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
+use kube::{Api, api::AttachParams};
+use shipway_core::{Context, Error, ErrorKind, Result, Stream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{
+    Cluster,
+    failure::{Asked, failed},
+};
+
+/// How much is read, and held, at once.
+const PIECE: usize = 64 * 1024;
+
+/// A command to run in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExecRequest {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The container; the only one, or the pod's default one, where it is absent.
+    pub container: Option<String>,
+    /// The program and its arguments; never a line for a shell.
+    pub argv: Vec<String>,
+    /// What it reads on its standard input; nothing when absent.
+    pub stdin: Option<Vec<u8>>,
+}
+
+impl ExecRequest {
+    /// Returns the request for a command in a pod.
+    pub fn new<T: Into<String>>(
+        namespace: impl Into<String>,
+        pod: impl Into<String>,
+        argv: impl IntoIterator<Item = T>,
+    ) -> Self {
+        Self {
+            namespace: namespace.into(),
+            pod: pod.into(),
+            container: None,
+            argv: argv.into_iter().map(Into::into).collect(),
+            stdin: None,
+        }
+    }
+
+    /// Names the container.
+    #[must_use]
+    pub fn container(mut self, name: impl Into<String>) -> Self {
+        self.container = Some(name.into());
+        self
+    }
+
+    /// Sets what the command reads on its standard input.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+}
+
+impl Cluster {
+    /// Runs a command in a container, hands over its output as it comes, and returns its exit code.
+    ///
+    /// Where the connection breaks off, it is not known how the command ends, and it is not run again.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such pod; `Config` when there is no such container or program;
+    /// `Unavailable` when the connection breaks off; `Cancelled` and `Timeout` when the context must not go
+    /// on.
+    pub async fn exec(
+        &self,
+        cx: &Context,
+        request: &ExecRequest,
+        mut output: impl FnMut(Stream, &[u8]) + Send,
+    ) -> Result<i32> {
+        let asked = Asked::new("run a command in", format!("Pod {}/{}", request.namespace, request.pod));
+        if request.argv.is_empty() {
+            return Err(Error::config(format!("{}: it has no program", asked.cannot())));
+        }
+        let pods: Api<Pod> = Api::namespaced(self.client()?.clone(), &request.namespace);
+        let params = AttachParams {
+            container: request.container.clone(),
+            stdin: request.stdin.is_some(),
+            max_stdin_buf_size: Some(PIECE),
+            max_stdout_buf_size: Some(PIECE),
+            max_stderr_buf_size: Some(PIECE),
+            ..AttachParams::default()
+        };
+        self.upgrade_ready(cx).await?;
+        let connecting = pods.exec(&request.pod, request.argv.iter().map(String::as_str), &params);
+        let mut process = self.upgraded(cx, &asked, connecting).await?;
+        let (stdin, stdout, stderr) = (process.stdin(), process.stdout(), process.stderr());
+        let status = process.take_status();
+        let work = async {
+            let mut ending = pin!(async { status?.await });
+            let mut reading = pin!(pipe(stdout, stderr, &mut output));
+            let mut writing = pin!(feed(stdin, request.stdin.as_deref()));
+            let (mut read, mut written) = (false, false);
+            let status = loop {
+                tokio::select! {
+                    status = &mut ending => break status,
+                    () = &mut reading, if !read => read = true,
+                    () = &mut writing, if !written => written = true,
+                }
+            };
+            // The streams end only when the command has: not where the connection broke off.
+            if status.is_some() && !read {
+                reading.await;
+            }
+            status
+        };
+        let status = tokio::select! {
+            biased;
+            status = work => status,
+            stopped = cx.stopped() => return Err(stopped),
+        };
+        let lost = || {
+            Error::new(ErrorKind::Unavailable, format!("{}: the connection broke off", asked.cannot()))
+                .note("it is not known how the command ends")
+                .retry(false)
+        };
+        exit_code(&asked, &status.ok_or_else(lost)?)
+    }
+
+    /// Makes sure that a request that `kube` makes carries our login.
+    pub(super) async fn upgrade_ready(&self, cx: &Context) -> Result<()> {
+        self.authorization().ready(cx).await.map(drop)
+    }
+
+    /// Waits for a connection that `kube` makes, for as long as for any answer.
+    pub(super) async fn upgraded<T>(
+        &self,
+        cx: &Context,
+        asked: &Asked,
+        connecting: impl Future<Output = kube::Result<T>> + Send,
+    ) -> Result<T> {
+        let limited = cx.within(Some(self.options().request));
+        let connected = tokio::select! {
+            biased;
+            connected = connecting => connected,
+            stopped = limited.stopped() => return Err(stopped.note(asked.cannot())),
+        };
+        connected.map_err(|error| match error {
+            kube::Error::Api(status) => failed(asked, status.code, &status),
+            error => {
+                Error::new(ErrorKind::Unavailable, format!("{}: no connection", asked.cannot())).source(error)
+            }
+        })
+    }
+}
+
+/// Writes all of the input; a command may end before it has read it.
+async fn feed(stdin: Option<impl AsyncWrite + Unpin>, bytes: Option<&[u8]>) {
+    if let (Some(mut stdin), Some(bytes)) = (stdin, bytes)
+        && stdin.write_all(bytes).await.is_ok()
+    {
+        let _ = stdin.shutdown().await;
+    }
+}
+
+/// Hands over what both streams bring, until both end.
+async fn pipe(
+    stdout: Option<impl AsyncRead + Unpin>,
+    stderr: Option<impl AsyncRead + Unpin>,
+    output: &mut (impl FnMut(Stream, &[u8]) + Send),
+) {
+    let (Some(mut stdout), Some(mut stderr)) = (stdout, stderr) else { return };
+    let (mut out, mut err) = (vec![0; PIECE], vec![0; PIECE]);
+    let (mut more_out, mut more_err) = (true, true);
+    while more_out || more_err {
+        tokio::select! {
+            count = stdout.read(&mut out), if more_out => match count {
+                Ok(count) if count > 0 => output(Stream::Stdout, &out[..count]),
+                _ => more_out = false,
+            },
+            count = stderr.read(&mut err), if more_err => match count {
+                Ok(count) if count > 0 => output(Stream::Stderr, &err[..count]),
+                _ => more_err = false,
+            },
+        }
+    }
+}
+
+/// Reads the exit code out of the status that ends the command (`v4.channel.k8s.io`: k8s.io/apimachinery,
+/// `remotecommand/constants.go`).
+fn exit_code(asked: &Asked, status: &Status) -> Result<i32> {
+    if status.status.as_deref() == Some("Success") {
+        return Ok(0);
+    }
+    let message = status.message.as_deref().unwrap_or_default();
+    if status.reason.as_deref() == Some("NonZeroExitCode") {
+        let causes = status.details.iter().flat_map(|details| details.causes.iter().flatten());
+        let mut codes = causes.filter(|cause| cause.reason.as_deref() == Some("ExitCode"));
+        let code = codes.next().and_then(|cause| cause.message.as_deref()?.parse().ok());
+        return code.ok_or_else(|| Error::bad_output(format!("{}: it ended without a code", asked.cannot())));
+    }
+    // The container's runtime could not start it.
+    Err(Error::config(format!("{}: it does not start", asked.cannot())).note(message))
+}
