@@ -1,5 +1,5 @@
-//! Changes of manifests for a release: images by the rules, the pull policy that a local image needs, labels, and the
-//! namespace. What changes is decided on the object's values; the text then follows in place, and is written anew
+//! Changes of manifests for a release: images by the rules, the pull policy that a local image needs, and
+//! labels. What changes is decided on the object's values; the text then follows in place, and is written anew
 //! only where that cannot be, as with labels that an anchor shares with a selector.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,23 +65,6 @@ pub(crate) fn changed(file: &str, text: &str, change: &Change<'_>) -> Result<Bou
         bound.manifests.push(manifest);
     }
     Ok(bound)
-}
-
-/// Returns the manifest in a namespace, if it names none: only for kinds whose objects are in one.
-///
-/// # Errors
-/// `Config` when the text is not one object.
-pub(crate) fn in_namespace(manifest: &Manifest, namespace: &str) -> Result<Manifest> {
-    if manifest.object.namespace.is_some() {
-        return Ok(manifest.clone());
-    }
-    let edit = |_: &Value| {
-        let path = vec![Step::Key("metadata".to_owned())];
-        vec![Edit::Add(path, "namespace".to_owned(), namespace.into())]
-    };
-    let mut manifest = edited(manifest, edit)?;
-    manifest.object = manifest.object.namespace(namespace.to_owned());
-    Ok(manifest)
 }
 
 /// Returns the manifest with the edits that are wanted for its object.

@@ -1,18 +1,20 @@
 //! Manifests as people keep them: files of several documents, each an object, whose images are bound to
 //! those of a release where they stand, with every other byte as it was.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the deployer `kubectl` will use it"))]
+#[cfg(feature = "kubernetes")]
 mod change;
+#[cfg(feature = "kubernetes")]
 mod fetch;
 mod images;
+#[cfg(feature = "kubernetes")]
 mod place;
-#[cfg_attr(not(test), expect(dead_code, reason = "the deployer `kubectl` will use it"))]
+#[cfg(feature = "kubernetes")]
 mod rules;
-#[cfg_attr(not(test), expect(dead_code, reason = "the deployer `kubectl` will use it"))]
+#[cfg(feature = "kubernetes")]
 mod sources;
-#[cfg(test)]
+#[cfg(all(test, feature = "kubernetes"))]
 mod tests;
-#[cfg_attr(not(test), expect(dead_code, reason = "the deployer `kubectl` will use it"))]
+#[cfg(feature = "kubernetes")]
 mod unused;
 
 use std::collections::BTreeSet;
@@ -21,7 +23,15 @@ use shipway_core::{Error, Image, Manifest, Manifests, Result};
 use shipway_yaml::{Document, Edit, Node, Rules, parts};
 
 use self::images::Names;
+#[cfg(feature = "kubernetes")]
 pub use self::rules::{ResourceFilter, ResourceSelector};
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::{
+    change::{Change, changed},
+    rules::FieldRules,
+    sources::Sources,
+    unused::unused,
+};
 
 /// What a file holds.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use super::{
     Memory,
     kubelet::{Verdict, judge},
 };
+use crate::workload::{containers, other_image};
 
 /// Who reports the status of objects.
 const KUBELET: &str = "kubelet";
@@ -52,15 +53,8 @@ async fn look(
     if (id.api_version.as_str(), id.kind.as_str()) != ("apps/v1", "Deployment") {
         return Ok(Look::Healthy);
     }
-    for container in containers(desired) {
-        let running = containers(&now).iter().find(|other| other["name"] == container["name"]);
-        let running = running.map_or(&Value::Null, |running| &running["image"]);
-        if *running != container["image"] {
-            return Ok(Look::Failed(format!(
-                "it has the image {running} and not {}: another revision replaced this one",
-                container["image"]
-            )));
-        }
+    if let Some(other) = other_image(desired, &now) {
+        return Ok(Look::Failed(other));
     }
     // kubectl's `rollout status` (k8s.io/kubectl, polymorphichelpers/rollout_status.go).
     let status = &now["status"];
@@ -142,8 +136,4 @@ fn report(
 
 fn moved(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound)
-}
-
-fn containers(object: &Value) -> &[Value] {
-    object["spec"]["template"]["spec"]["containers"].as_array().map_or(&[], Vec::as_slice)
 }

@@ -17,7 +17,7 @@ use super::{
 
 /// The objects of the kinds that a release has, its own and others.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(crate) struct Live {
     part_of: String,
     objects: BTreeMap<Key, Value>,
 }
@@ -88,7 +88,8 @@ impl Live {
         Ok(Self { part_of: releases.apply_set(release).id(), objects })
     }
 
-    pub(super) fn get(&self, id: &ObjectId) -> Option<&Value> {
+    /// Returns the object, if it is there.
+    pub(crate) fn get(&self, id: &ObjectId) -> Option<&Value> {
         self.objects.get(&Key::of(id))
     }
 

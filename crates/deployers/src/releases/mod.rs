@@ -20,8 +20,8 @@ use serde_json::Value;
 use shipway_cluster::Api;
 use shipway_core::{ChangeSet, Context, Deployment, Desired, Manifests, ObjectId, Result};
 
-use self::apply_set::ApplySet;
-pub(crate) use self::objects::check_name;
+use self::apply_set::{ApplySet, Extent};
+pub(crate) use self::{live::Live, objects::check_name};
 
 /// The field manager that owns what is applied.
 pub(crate) const MANAGER: &str = "shipway";
@@ -74,6 +74,17 @@ impl Releases {
         manifests: &Manifests,
     ) -> Result<Vec<(ObjectId, Value)>> {
         objects::read(self, cx, manifests).await
+    }
+
+    /// Returns what the cluster has of the kinds of these objects.
+    pub(crate) async fn live(
+        &self,
+        cx: &Context,
+        release: &str,
+        objects: &[(ObjectId, Value)],
+    ) -> Result<Live> {
+        let ids: Vec<&ObjectId> = objects.iter().map(|(id, _)| id).collect();
+        Live::read(self, cx, release, &Extent::default(), &ids).await
     }
 
     fn apply_set(&self, release: &str) -> ApplySet {

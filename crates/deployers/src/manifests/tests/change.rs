@@ -10,7 +10,7 @@ use shipway_yaml::Rules;
 use super::image;
 use crate::manifests::{
     ResourceSelector,
-    change::{Change, changed, in_namespace},
+    change::{Change, changed},
     rules::FieldRules,
     unused::unused,
 };
@@ -311,25 +311,6 @@ fn objects_in_a_list_are_changed_too() {
     assert_eq!(json_of(&manifests[0])["spec"]["containers"][0]["image"], PINNED);
     assert_eq!(json_of(&manifests[1])["data"]["image"], "web");
     assert_eq!(used.len(), 1);
-}
-
-#[test]
-fn a_namespace_is_set_where_none_is() {
-    let of = |text: &str| {
-        let manifests = run(text, &[], &[], json!({})).0;
-        let manifest = in_namespace(&manifests[0], "shop").expect("in it");
-        (manifest.object.to_string(), manifest.text.to_string())
-    };
-    let (id, text) = of("apiVersion: v1\nkind: ConfigMap # c\nmetadata:\n  name: a\n");
-    assert_eq!(
-        (id.as_str(), text.as_str()),
-        (
-            "ConfigMap shop/a",
-            "apiVersion: v1\nkind: ConfigMap # c\nmetadata:\n  namespace: shop\n  name: a\n"
-        )
-    );
-    assert_eq!(of("{apiVersion: v1, kind: A, metadata: {name: a, namespace: b}}").0, "A b/a");
-    assert_eq!(of("{apiVersion: v1, kind: A, metadata: {name: a, namespace: }}").0, "A shop/a");
 }
 
 #[test]
