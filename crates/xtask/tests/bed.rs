@@ -36,7 +36,7 @@ impl Bed {
 
     fn command(&self, task: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(["bed", task]).env("SHIPWAY_BED", &self.name).stdin(Stdio::null());
+        command.arg("bed").args(task.split(' ')).env("SHIPWAY_BED", &self.name).stdin(Stdio::null());
         command
     }
 
@@ -193,8 +193,8 @@ fn a_part_that_ended_is_told_and_brought_up_again() {
     let Some(bed) = Bed::new("half", "a_part_that_ended_is_told_and_brought_up_again") else { return };
     // Two at a time are one after the other.
     thread::scope(|scope| {
-        let other = scope.spawn(|| bed.task("up"));
-        assert_eq!(bed.task("up"), other.join().unwrap());
+        let other = scope.spawn(|| bed.task("up engines"));
+        assert_eq!(bed.task("up engines"), other.join().unwrap());
     });
     let record = fs::read_to_string(bed.folder().join("run/registry.process")).unwrap();
     let (registry, _) = record.split_once(':').unwrap();
@@ -207,7 +207,7 @@ fn a_part_that_ended_is_told_and_brought_up_again() {
         matches!(ended[..], [line] if line.starts_with("registry ") && line.contains("registry.log")),
         "{status}"
     );
-    bed.task("up");
+    bed.task("up engines");
     bed.task("status");
     // And with it what it holds.
     let accept = "Accept: application/vnd.oci.image.manifest.v1+json";
@@ -225,7 +225,7 @@ fn a_part_that_cannot_start_is_told_with_the_end_of_its_log() {
     fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let mut paths = vec![folder.path().to_owned()];
     paths.extend(env::split_paths(&env::var_os("PATH").unwrap()));
-    let output = bed.command("up").env("PATH", env::join_paths(paths).unwrap()).output().unwrap();
+    let output = bed.command("up engines").env("PATH", env::join_paths(paths).unwrap()).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{}", both(&output));
     assert!(
@@ -238,7 +238,7 @@ fn a_part_that_cannot_start_is_told_with_the_end_of_its_log() {
 #[test]
 fn a_bed_whose_owner_ended_is_taken_down_by_the_next() {
     let Some(bed) = Bed::new("owned", "a_bed_whose_owner_ended_is_taken_down_by_the_next") else { return };
-    bed.task("up");
+    bed.task("up engines");
     // As it is after its owner and the guard were killed: a process of this number started before ours.
     fs::write(bed.folder().join("owner"), format!("{}:1", process::id())).unwrap();
     let other = Bed { name: format!("next-{}", process::id()) };

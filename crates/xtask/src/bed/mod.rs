@@ -1,18 +1,24 @@
-//! The test bed: real daemons (Docker, containerd, BuildKit, registries, git over HTTP) in a network
-//! namespace of their own, brought up in seconds and taken down without a trace.
+//! The test bed: real daemons (Docker, containerd, BuildKit, registries, git over HTTP, Kubernetes) in a
+//! network namespace of their own, brought up in seconds and taken down without a trace.
 //!
 //! Several beds can be up at once, by name. All that a bed makes is in its folder, in its namespace, and in
 //! cgroups of its name.
 
 mod bases;
-mod buildkit;
+mod builders;
+mod certificates;
+mod cgroups;
 mod down;
+mod image;
+mod kubernetes;
+mod module;
 mod network;
 mod owner;
 pub(crate) mod packages;
 mod part;
 mod parts;
 mod settings;
+mod steps;
 mod up;
 
 use std::{
@@ -20,7 +26,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use self::{settings::Settings, up::Lasting};
+pub(crate) use self::{
+    settings::Settings,
+    up::{Extent, Lasting},
+};
 use crate::{Result, cache::Cache};
 
 /// The login of the registry that wants one.
@@ -87,19 +96,21 @@ fn all() -> Vec<Bed> {
     folders.filter_map(|entry| Bed::named(entry.file_name().to_str()?).ok()).collect()
 }
 
-/// Does one of `up`, `down`, `status`, `env`.
-pub(crate) fn run(task: &str, cache: &Cache) -> Result<bool> {
+/// Does one of `up`, `down`, `status`, `env`, `kill` and `start`.
+pub(crate) fn run(task: &[&str], cache: &Cache) -> Result<bool> {
     let bed = Bed::chosen()?;
-    match task {
-        "up" => {
-            println!("{}", bed.up(cache, Lasting::ByItself)?.shown());
-        }
-        "down" => {
+    match *task {
+        ["up"] => println!("{}", bed.up(cache, Lasting::ByItself, Extent::Everything)?.shown()),
+        ["up", "engines"] => println!("{}", bed.up(cache, Lasting::ByItself, Extent::Engines)?.shown()),
+        ["down"] => {
             bed.down(cache)?;
             up::sweep(cache)?;
         }
-        "status" => return bed.status(),
-        _ => println!("{}", Settings::read(&bed)?.shown()),
+        ["status"] => return bed.status(),
+        ["env"] => println!("{}", Settings::read(&bed)?.shown()),
+        ["kill", part] => bed.kill(part)?,
+        ["start", part] => bed.start(cache, part)?,
+        _ => return Err(format!("do not know `bed {}`: see `cargo xtask --help`", task.join(" "))),
     }
     Ok(true)
 }
@@ -117,6 +128,26 @@ pub(crate) fn guard(cache: &Cache, name: &str, owner: &str) -> Result<bool> {
 }
 
 impl Bed {
+    /// Ends a part as a crash does, and returns once it has ended.
+    fn kill(&self, name: &str) -> Result<()> {
+        let parts = part::recorded(self)?;
+        let part = parts.iter().find(|part| part.name == name);
+        let part = part.ok_or_else(|| format!("bed `{}` has no part `{name}`", self.name))?;
+        if let Some(process) = part.process() {
+            down::kill(&process)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a part that has ended, and returns once it answers.
+    fn start(&self, cache: &Cache, name: &str) -> Result<()> {
+        let _lock = self.lock(cache)?;
+        let extent = if self.path("kubeconfig").exists() { Extent::Everything } else { Extent::Engines };
+        let parts = self.parts(&up::Made::get(cache, extent)?)?;
+        let part = parts.iter().find(|part| part.name == name);
+        part.ok_or_else(|| format!("bed `{}` has no part `{name}`", self.name))?.start(self)
+    }
+
     /// Prints what runs; returns whether all does.
     fn status(&self) -> Result<bool> {
         let parts = part::recorded(self)?;

@@ -1,15 +1,23 @@
-//! Bringing a bed up: what it needs is made or found, then all parts start at once.
+//! Bringing a bed up: what it needs is made or found, then all parts start, each as early as it can.
 
 use std::{
     fs,
     os::unix::{fs::DirBuilderExt, process::CommandExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread,
+    time::{Duration, Instant},
 };
 
 use super::{
-    Bed, PASSWORD, USER, all, bases, buildkit, owner::Owner, packages, part::Part, parts, settings::Settings,
+    Bed, PASSWORD, USER, all, bases, builders, certificates,
+    kubernetes::{self, Programs},
+    module::BUILDKIT,
+    owner::Owner,
+    packages,
+    part::Part,
+    parts,
+    settings::Settings,
+    steps::{self, Step},
 };
 use crate::{Result, cache::Cache, tools::quietly};
 
@@ -22,30 +30,109 @@ pub(crate) enum Lasting {
     WithThisProcess,
 }
 
+/// How much of a bed is brought up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Docker, containerd, BuildKit, registries and git.
+    Engines,
+    /// Kubernetes as well.
+    Everything,
+}
+
+/// What a bed is made of: built once, and found again in the cache.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) buildkitd: PathBuf,
+    pub(super) bases: PathBuf,
+    pub(super) kubernetes: Option<Kubernetes>,
+}
+
+/// What a bed with Kubernetes is made of besides.
+#[derive(Debug)]
+pub(super) struct Kubernetes {
+    pub(super) programs: Programs,
+    /// The layout of the images of builders.
+    pub(super) builders: PathBuf,
+}
+
+impl Made {
+    pub(super) fn get(cache: &Cache, extent: Extent) -> Result<Self> {
+        packages::prepare(cache)?;
+        let (buildkitd, bases) = (BUILDKIT.program(cache)?, bases::bases(cache)?);
+        let kubernetes = || {
+            Ok::<_, String>(Kubernetes {
+                programs: Programs::get(cache)?,
+                builders: builders::builders(cache)?,
+            })
+        };
+        let kubernetes = if extent == Extent::Everything { Some(kubernetes()?) } else { None };
+        Ok(Self { buildkitd, bases, kubernetes })
+    }
+}
+
 impl Bed {
     /// Brings the bed up, or completes it.
-    pub(crate) fn up(&self, cache: &Cache, lasting: Lasting) -> Result<Settings> {
+    pub(crate) fn up(&self, cache: &Cache, lasting: Lasting, extent: Extent) -> Result<Settings> {
         if !packages::is_root() {
             return Err("root: namespaces and daemons are root's".to_owned());
         }
-        packages::prepare(cache)?;
-        let buildkitd = buildkit::buildkitd(cache)?;
-        let bases = bases::bases(cache)?;
+        // A build that runs at the same time may put another file in its place.
+        let program =
+            std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+        let made = Made::get(cache, extent)?;
         sweep(cache)?;
         let _lock = self.lock(cache)?;
 
+        let begin = Instant::now();
         let folder = self.path("run");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
         if lasting == Lasting::WithThisProcess {
-            self.guard()?;
+            self.guard(&program)?;
         }
         self.make_network()?;
-        certificates(self)?;
+        certificates::make(self)?;
         htpasswd(self)?;
-        let parts = parts::parts(self, &buildkitd)?;
-        together(&parts, |part: &Part| part.start(self))?;
-        seed(self, &bases)?;
-        Settings::write(self, &buildkitd.with_file_name("buildctl"), &bases)
+        let parts = self.parts(&made)?;
+        let mut steps = vec![Step::new("cgroups", &[], || self.make_cgroups())];
+        steps.extend(parts.iter().map(|part| Step::new(part.name, part.after, || part.start(self))));
+        let engines = ["registry", "dockerd", "containerd"];
+        for name in bases::NAMES {
+            steps.push(Step::new(name, &engines, || seed(self, &made.bases, name)));
+        }
+        if let Some(kubernetes) = &made.kubernetes {
+            steps.push(Step::new(bases::PAUSE, &["registry", "containerd"], || {
+                let repository = push(self, &made.bases, "bases", bases::PAUSE)?;
+                let reference = format!("{}/{repository}:local", parts::NODE_REGISTRY);
+                pull_into(self, kubernetes::NAMESPACE, &reference)
+            }));
+            for name in builders::NAMES {
+                steps.push(Step::new(name, &["registry"], || {
+                    push(self, &kubernetes.builders, "builders", name).map(drop)
+                }));
+            }
+        }
+        let done = steps::run(&steps)?;
+        self.tell(&done, begin.elapsed())?;
+        Settings::write(self, &made, &program)
+    }
+
+    /// Returns every part, and writes the files that it reads.
+    pub(super) fn parts(&self, made: &Made) -> Result<Vec<Part>> {
+        let mut parts = parts::parts(self, &made.buildkitd)?;
+        if let Some(kubernetes) = &made.kubernetes {
+            certificates::kubeconfig(self)?;
+            parts.extend(kubernetes::parts(self, &kubernetes.programs)?);
+        }
+        Ok(parts)
+    }
+
+    /// Says how long it took, and leaves what took how long.
+    fn tell(&self, done: &[(&str, Duration)], all: Duration) -> Result<()> {
+        let path = self.path("up.log");
+        let lines = done.iter().map(|(name, at)| format!("{:6.2} s {name}\n", at.as_secs_f64()));
+        fs::write(&path, lines.collect::<String>()).map_err(at(&path))?;
+        eprintln!("bed `{}` is up after {:.1} s (`{}`)", self.name, all.as_secs_f64(), path.display());
+        Ok(())
     }
 }
 
@@ -71,42 +158,14 @@ impl Bed {
     }
 
     /// Leaves a process behind that takes the bed down when this one has ended, however it ends.
-    fn guard(&self) -> Result<()> {
+    fn guard(&self, program: &Path) -> Result<()> {
         let owner = Owner::here().ok_or("no `/proc`")?.to_string();
         fs::write(self.path("owner"), &owner).map_err(at(&self.path("owner")))?;
-        let program =
-            std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
         let mut guard = Command::new(program);
         guard.args(["bed", "guard", &self.name, &owner]).current_dir("/").process_group(0);
         guard.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         guard.spawn().map(drop).map_err(|error| format!("{guard:?}: {error}"))
     }
-}
-
-/// Makes an authority, and the certificate of the registry that has TLS.
-fn certificates(bed: &Bed) -> Result<()> {
-    let folder = bed.path("tls");
-    if folder.join("server.pem").exists() {
-        return Ok(());
-    }
-    let docker = bed.path("etc-docker/certs.d").join(parts::REGISTRY_TLS);
-    for folder in [&folder, &docker] {
-        fs::create_dir_all(folder).map_err(at(folder))?;
-    }
-    let openssl = |line: &str| {
-        let mut command = Command::new("openssl");
-        quietly(command.args(line.split(' ')).current_dir(&folder))
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 30 -subj /CN=shipway-bed"))?;
-    let name = "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1";
-    openssl(&format!("req {key} -keyout server.key -out server.csr {name}"))?;
-    openssl(
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 30 -copy_extensions copy",
-    )?;
-    // dockerd's own folder for certificates of registries.
-    let target = docker.join("ca.crt");
-    fs::copy(folder.join("ca.pem"), &target).map(drop).map_err(at(&target))
 }
 
 fn htpasswd(bed: &Bed) -> Result<()> {
@@ -115,38 +174,34 @@ fn htpasswd(bed: &Bed) -> Result<()> {
     quietly(command.args(["-Bbc"]).arg(path).args([USER, PASSWORD]))
 }
 
-/// Puts the base images where builders find them.
-fn seed(bed: &Bed, bases: &Path) -> Result<()> {
-    together(&bases::NAMES, |name| {
-        let reference = format!("{}/bases/{name}:local", parts::REGISTRY);
-        let from = format!("oci:{}:{name}", bases.display());
-        let to = format!("docker://{reference}");
-        quietly(&mut bed.inside(
+/// Puts an image of a layout into the bed's registry; returns its name there.
+fn push(bed: &Bed, layout: &Path, folder: &str, name: &str) -> Result<String> {
+    let repository = format!("{folder}/{name}");
+    let from = format!("oci:{}:{name}", layout.display());
+    let to = format!("docker://{}/{repository}:local", parts::REGISTRY);
+    quietly(
+        &mut bed.inside(
             "skopeo",
             &["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", &from, &to],
-        ))?;
-        let docker = parts::socket(bed, "docker");
-        let pull =
-            format!("http://docker/images/create?fromImage={}/bases/{name}&tag=local", parts::REGISTRY);
-        quietly(&mut bed.inside("curl", &["-fsS", "-X", "POST", "--unix-socket", &docker, &pull]))?;
-        let containerd = parts::socket(bed, "containerd");
-        let id = bed.id();
-        let pull =
-            ["--address", &containerd, "--namespace", &id, "images", "pull", "--plain-http", &reference];
-        quietly(&mut bed.inside("ctr", &pull))
-    })
+        ),
+    )?;
+    Ok(repository)
 }
 
-/// Does something for each at the same time; the first error counts.
-fn together<T: Sync>(all: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
-    thread::scope(|scope| {
-        let running: Vec<_> = all.iter().map(|one| scope.spawn(|| work(one))).collect();
-        let ended: Vec<Result<()>> = running
-            .into_iter()
-            .map(|one| one.join().unwrap_or_else(|_| Err("it panicked".to_owned())))
-            .collect();
-        ended.into_iter().collect()
-    })
+/// Puts a base image where builders find it.
+fn seed(bed: &Bed, bases: &Path, name: &str) -> Result<()> {
+    let repository = push(bed, bases, "bases", name)?;
+    let docker = parts::socket(bed, "docker");
+    let pull = format!("http://docker/images/create?fromImage={}/{repository}&tag=local", parts::REGISTRY);
+    quietly(&mut bed.inside("curl", &["-fsS", "-X", "POST", "--unix-socket", &docker, &pull]))?;
+    pull_into(bed, &bed.id(), &format!("{}/{repository}:local", parts::REGISTRY))
+}
+
+/// Pulls an image into a namespace of containerd.
+fn pull_into(bed: &Bed, namespace: &str, reference: &str) -> Result<()> {
+    let socket = parts::socket(bed, "containerd");
+    let pull = ["--address", &socket, "--namespace", namespace, "images", "pull", "--plain-http", reference];
+    quietly(&mut bed.inside("ctr", &pull))
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> String {
