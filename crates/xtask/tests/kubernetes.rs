@@ -167,8 +167,10 @@ fn a_deployment_answers_by_the_name_of_its_service_and_is_reached_from_outside()
 
     let forward = ["port-forward", "deployment/web", ":8080"];
     let mut forward = namespace.command(&forward).stdout(Stdio::piped()).spawn().map(Running).unwrap();
+    // As long as the pipe is open: kubectl says more, and ends where it cannot.
+    let mut lines = BufReader::new(forward.0.stdout.take().unwrap());
     let mut line = String::new();
-    BufReader::new(forward.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    lines.read_line(&mut line).unwrap();
     // `Forwarding from 127.0.0.1:PORT -> 8080`.
     let address = line.split(' ').find(|word| word.starts_with("127.0.0.1:")).unwrap();
     let curl = Command::new("curl").args(["-fsS", &format!("http://{address}/")]).output().unwrap();
