@@ -119,7 +119,7 @@ usage: cargo xtask bed up [engines]|down|status|env|kill PART|start PART
     eval \"$(cargo xtask bed env)\"         take the variables that tests read
     cargo xtask bed status                 what runs, since when, and where it logs
     cargo xtask bed kill kube-apiserver    end a part as a crash does
-    cargo xtask bed start kube-apiserver   start it again, and wait until it answers
+    cargo xtask bed start kube-apiserver   start it, and what needs it, again
     cargo xtask bed down                   take it down, without a trace
     SHIPWAY_BED=two cargo xtask bed up     another one beside it
 

@@ -18,6 +18,7 @@ pub(crate) mod packages;
 mod part;
 mod parts;
 mod settings;
+mod single;
 mod steps;
 mod up;
 
@@ -128,26 +129,6 @@ pub(crate) fn guard(cache: &Cache, name: &str, owner: &str) -> Result<bool> {
 }
 
 impl Bed {
-    /// Ends a part as a crash does, and returns once it has ended.
-    fn kill(&self, name: &str) -> Result<()> {
-        let parts = part::recorded(self)?;
-        let part = parts.iter().find(|part| part.name == name);
-        let part = part.ok_or_else(|| format!("bed `{}` has no part `{name}`", self.name))?;
-        if let Some(process) = part.process() {
-            down::kill(&process)?;
-        }
-        Ok(())
-    }
-
-    /// Starts a part that has ended, and returns once it answers.
-    fn start(&self, cache: &Cache, name: &str) -> Result<()> {
-        let _lock = self.lock(cache)?;
-        let extent = if self.path("kubeconfig").exists() { Extent::Everything } else { Extent::Engines };
-        let parts = self.parts(&up::Made::get(cache, extent)?)?;
-        let part = parts.iter().find(|part| part.name == name);
-        part.ok_or_else(|| format!("bed `{}` has no part `{name}`", self.name))?.start(self)
-    }
-
     /// Prints what runs; returns whether all does.
     fn status(&self) -> Result<bool> {
         let parts = part::recorded(self)?;

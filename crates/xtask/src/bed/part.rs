@@ -16,7 +16,7 @@ use crate::Result;
 const READY: Duration = Duration::from_secs(60);
 
 /// What a part is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) name: &'static str,
     /// The program and its arguments, run in the namespace.
