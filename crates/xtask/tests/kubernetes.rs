@@ -231,3 +231,47 @@ fn buildkitd_in_a_pod_builds_and_pushes_what_a_pod_then_runs() {
     namespace.apply(&[namespace.pod("built", json!({"image": built}))]);
     assert_eq!(namespace.succeeds("pod/built"), "by buildkitd\n");
 }
+
+#[test]
+fn a_pod_pulls_from_every_registry_and_tells_what_one_refuses() {
+    let test = "a_pod_pulls_from_every_registry_and_tells_what_one_refuses";
+    let Some(namespace) = Namespace::new("pulls", test) else { return };
+    let named = |name| variable(&format!("SHIPWAY_{name}"));
+    let (Some(auth), Some(tls), Some(bases)) =
+        (named("KUBE_REGISTRY_AUTH"), named("KUBE_REGISTRY_TLS"), named("BED_BASES"))
+    else {
+        return skip(&format!("kubernetes::{test}"), "kubernetes with SHIPWAY_KUBE_REGISTRY_AUTH");
+    };
+    let (login, password) = ("shipway", "correct horse");
+    let images = [&auth, &tls].map(|registry| format!("{registry}/{}:1", namespace.name));
+    for image in &images {
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]);
+        skopeo.args(["--dest-creds", &format!("{login}:{password}")]);
+        skopeo.args([&format!("oci:{bases}:busybox"), &format!("docker://{image}")]);
+        let output = skopeo.output().unwrap();
+        assert!(output.status.success(), "{}", both(&output));
+    }
+    let refused = namespace.pod("refused", json!({"image": images[0], "command": ["true"]}));
+    let missing = namespace.image("none/such:1");
+    let missing = namespace.pod("missing", json!({"image": missing, "command": ["true"]}));
+    namespace.apply(&[refused, missing]);
+    for (pod, reason) in [("refused", "401 Unauthorized"), ("missing", "not found")] {
+        let message = "jsonpath={.status.containerStatuses[0].state.waiting.message}";
+        let mut told = String::new();
+        let tells = until(|| {
+            told = namespace.kubectl(&["get", "pod", pod, "--output", message]);
+            told.contains(reason)
+        });
+        assert!(tells, "{pod}: {told}");
+    }
+
+    let server = format!("--docker-server={auth}");
+    let (user, word) = (format!("--docker-username={login}"), format!("--docker-password={password}"));
+    namespace.kubectl(&["create", "secret", "docker-registry", "login", &server, &user, &word]);
+    let mut allowed = namespace.pod("allowed", json!({"image": images[0], "command": ["true"]}));
+    allowed["spec"]["imagePullSecrets"] = json!([{"name": "login"}]);
+    namespace.apply(&[allowed, namespace.pod("certified", json!({"image": images[1], "command": ["true"]}))]);
+    namespace.succeeds("pod/allowed");
+    namespace.succeeds("pod/certified");
+}

@@ -87,22 +87,20 @@ impl Bed {
         if !Path::new(&socket).exists() {
             return;
         }
-        for namespace in [&*self.id(), kubernetes::NAMESPACE] {
-            let ctr = |arguments: &[&str]| {
-                let mut command = Command::new("ctr");
-                command.args(["--address", &socket, "--timeout", "5s", "--namespace", namespace]);
-                command
-                    .args(arguments)
-                    .output()
-                    .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-                    .unwrap_or_default()
-            };
-            for task in ctr(&["tasks", "list", "--quiet"]).lines() {
-                ctr(&["tasks", "delete", "--force", task]);
-            }
-            for container in ctr(&["containers", "list", "--quiet"]).lines() {
-                ctr(&["containers", "delete", container]);
-            }
+        let id = self.id();
+        let ctr = |arguments: &[&str]| {
+            let mut command = Command::new("ctr");
+            command.args(["--address", &socket, "--timeout", "5s", "--namespace", &id]).args(arguments);
+            command
+                .output()
+                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+                .unwrap_or_default()
+        };
+        for task in ctr(&["tasks", "list", "--quiet"]).lines() {
+            ctr(&["tasks", "delete", "--force", task]);
+        }
+        for container in ctr(&["containers", "list", "--quiet"]).lines() {
+            ctr(&["containers", "delete", container]);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{Result, cache::Cache};
 /// The name of the node.
 const NODE_NAME: &str = "bed";
 
-/// What containerd calls all that is Kubernetes'.
+/// Where containerd keeps all that is Kubernetes'.
 pub(super) const NAMESPACE: &str = "k8s.io";
 
 const DOMAIN: &str = "cluster.local";
@@ -81,6 +81,8 @@ fn etcd(bed: &Bed) -> Result<Part> {
         ["--initial-advertise-peer-urls", peers],
         ["--initial-cluster", &format!("bed={peers}")],
         ["--log-level", "warn"],
+        // The API server asks later versions than the packaged one how far its watches are; this one tells it.
+        ["--experimental-watch-progress-notify-interval", "1s"],
     ];
     Ok(Part {
         name: "etcd",
@@ -231,11 +233,13 @@ fn proxy(bed: &Bed, programs: &Programs) -> Result<Part> {
     })
 }
 
-/// Serves the names of services. As a part of the bed and not as a pod: nothing has to be pulled for it.
+/// Serves the names of services, and of nothing else. As a part of the bed and not as a pod: nothing has to be pulled for it.
 fn dns(bed: &Bed, programs: &Programs) -> Result<Part> {
+    // Nobody knows other names: to say so at once is better than not to answer.
     let config = format!(
-        ".:53 {{\n bind {NODE}\n errors\n ready 127.0.0.1:8181\n\
-         kubernetes {DOMAIN} in-addr.arpa {{\n kubeconfig {}\n pods verified\n ttl 1\n }}\n cache 1\n}}\n",
+        "{DOMAIN}:53 in-addr.arpa:53 {{\n bind {NODE}\n errors\n ready 127.0.0.1:8181\n cache 1\n\
+         kubernetes {DOMAIN} in-addr.arpa {{\n kubeconfig {}\n pods verified\n ttl 1\n }}\n}}\n\
+         .:53 {{\n bind {NODE}\n errors\n template ANY ANY {{\n rcode NXDOMAIN\n }}\n}}\n",
         bed.path("kubeconfig").display()
     );
     let config = write(bed, "Corefile", &config)?;

@@ -17,6 +17,7 @@ mod owner;
 pub(crate) mod packages;
 mod part;
 mod parts;
+mod seed;
 mod settings;
 mod single;
 mod steps;

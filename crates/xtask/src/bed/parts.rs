@@ -11,10 +11,13 @@ pub(super) const REGISTRY_AUTH: &str = "127.0.0.1:5001";
 pub(super) const REGISTRY_TLS: &str = "localhost:5002";
 pub(super) const GIT: &str = "127.0.0.1:5003";
 
-/// The registry as pods reach it, and everything else as well: of the three, those that have no TLS and those that do.
+/// The same registries as pods reach them, and everything else as well.
 pub(super) const NODE_REGISTRY: &str = "10.240.0.1:5000";
-pub(super) const WITHOUT_TLS: [&str; 4] = [REGISTRY, REGISTRY_AUTH, NODE_REGISTRY, "10.240.0.1:5001"];
-pub(super) const WITH_TLS: [&str; 2] = [REGISTRY_TLS, "10.240.0.1:5002"];
+pub(super) const NODE_REGISTRY_AUTH: &str = "10.240.0.1:5001";
+pub(super) const NODE_REGISTRY_TLS: &str = "10.240.0.1:5002";
+
+pub(super) const WITHOUT_TLS: [&str; 4] = [REGISTRY, REGISTRY_AUTH, NODE_REGISTRY, NODE_REGISTRY_AUTH];
+pub(super) const WITH_TLS: [&str; 2] = [REGISTRY_TLS, NODE_REGISTRY_TLS];
 
 /// Returns every part, and writes the files that it reads.
 pub(super) fn parts(bed: &Bed, buildkitd: &Path) -> Result<Vec<Part>> {
@@ -156,9 +159,14 @@ fn containerd(bed: &Bed) -> Result<Part> {
 fn registry_hosts(bed: &Bed) -> Result<String> {
     let folder = bed.path("registry-hosts");
     let authority = bed.path("tls/ca.pem").display().to_string();
-    let plain = WITHOUT_TLS.map(|registry| (registry, format!("[host.\"http://{registry}\"]\n")));
-    let secure =
-        WITH_TLS.map(|registry| (registry, format!("[host.\"https://{registry}\"]\nca = \"{authority}\"\n")));
+    // By `server` too, or what is not found would be looked for again with TLS, and that would be the error.
+    let plain = WITHOUT_TLS.map(|registry| {
+        (registry, format!("server = \"http://{registry}\"\n[host.\"http://{registry}\"]\n"))
+    });
+    let secure = WITH_TLS.map(|registry| {
+        let ca = format!("ca = \"{authority}\"\n");
+        (registry, format!("server = \"https://{registry}\"\n{ca}[host.\"https://{registry}\"]\n{ca}"))
+    });
     for (registry, hosts) in plain.iter().chain(&secure) {
         let path = folder.join(registry);
         fs::create_dir_all(&path).map_err(|error| format!("`{}`: {error}", path.display()))?;

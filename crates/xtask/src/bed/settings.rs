@@ -8,16 +8,21 @@ use std::{
 
 use super::{
     Bed, PASSWORD, USER,
-    parts::{GIT, NODE_REGISTRY, REGISTRY, REGISTRY_AUTH, REGISTRY_TLS, socket},
+    parts::{
+        GIT, NODE_REGISTRY, NODE_REGISTRY_AUTH, NODE_REGISTRY_TLS, REGISTRY, REGISTRY_AUTH, REGISTRY_TLS,
+        socket,
+    },
     up::Made,
 };
 use crate::Result;
 
 /// The variables about Kubernetes, in the order of their values below.
-const KUBERNETES: [&str; 5] = [
+const KUBERNETES: [&str; 7] = [
     "SHIPWAY_KUBECONFIG",
     "SHIPWAY_KUBECTL",
     "SHIPWAY_KUBE_REGISTRY",
+    "SHIPWAY_KUBE_REGISTRY_AUTH",
+    "SHIPWAY_KUBE_REGISTRY_TLS",
     "SHIPWAY_KANIKO_IMAGE",
     "SHIPWAY_BUILDKIT_IMAGE",
 ];
@@ -59,6 +64,8 @@ impl Settings {
                 shown(&bed.path("kubeconfig")),
                 kubernetes.programs.kubernetes("kubectl"),
                 NODE_REGISTRY.to_owned(),
+                NODE_REGISTRY_AUTH.to_owned(),
+                NODE_REGISTRY_TLS.to_owned(),
                 format!("{NODE_REGISTRY}/builders/kaniko:local"),
                 format!("{NODE_REGISTRY}/builders/buildkit:local"),
             ];
@@ -119,7 +126,7 @@ impl Settings {
         let named = Self::names_a_cluster();
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("SHIPWAY_BED") || !named && KUBERNETES.contains(&&*name) {
+            if is_of_a_bed(&name, named) {
                 command.env_remove(&*name);
             }
         }
@@ -136,5 +143,31 @@ impl Settings {
     /// Returns whether the tests are to run against a cluster of somebody's own.
     pub(crate) fn names_a_cluster() -> bool {
         env::var_os("SHIPWAY_KUBE_CONTEXT").is_some_and(|context| !context.is_empty())
+    }
+}
+
+/// Returns whether a variable is one that beds set; those of the cluster are not where somebody named theirs.
+fn is_of_a_bed(variable: &str, names_a_cluster: bool) -> bool {
+    let of_cluster = KUBERNETES.contains(&variable) && !names_a_cluster;
+    of_cluster || variable == "SHIPWAY_BED" || variable.starts_with("SHIPWAY_BED_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_somebody_named_is_kept_where_there_is_no_bed() {
+        for (variable, without, with_a_name) in [
+            ("SHIPWAY_BED_DOCKER", true, true),
+            ("SHIPWAY_BED", true, true),
+            ("SHIPWAY_KUBECONFIG", true, false),
+            ("SHIPWAY_KUBE_REGISTRY", true, false),
+            ("SHIPWAY_KUBE_CONTEXT", false, false),
+            ("SHIPWAY_CORPUS", false, false),
+        ] {
+            let found = (is_of_a_bed(variable, false), is_of_a_bed(variable, true));
+            assert_eq!(found, (without, with_a_name), "{variable}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     owner::Owner,
     packages,
     part::Part,
-    parts,
+    parts, seed,
     settings::Settings,
     steps::{self, Step},
 };
@@ -95,22 +95,7 @@ impl Bed {
         let parts = self.parts(&made)?;
         let mut steps = vec![Step::new("cgroups", &[], || self.make_cgroups())];
         steps.extend(parts.iter().map(|part| Step::new(part.name, part.after, || part.start(self))));
-        let engines = ["registry", "dockerd", "containerd"];
-        for name in bases::NAMES {
-            steps.push(Step::new(name, &engines, || seed(self, &made.bases, name)));
-        }
-        if let Some(kubernetes) = &made.kubernetes {
-            steps.push(Step::new(bases::PAUSE, &["registry", "containerd"], || {
-                let repository = push(self, &made.bases, "bases", bases::PAUSE)?;
-                let reference = format!("{}/{repository}:local", parts::NODE_REGISTRY);
-                pull_into(self, kubernetes::NAMESPACE, &reference)
-            }));
-            for name in builders::NAMES {
-                steps.push(Step::new(name, &["registry"], || {
-                    push(self, &kubernetes.builders, "builders", name).map(drop)
-                }));
-            }
-        }
+        steps.extend(seed::steps(self, &made));
         let done = steps::run(&steps)?;
         self.tell(&done, begin.elapsed())?;
         Settings::write(self, &made, &program)
@@ -172,36 +157,6 @@ fn htpasswd(bed: &Bed) -> Result<()> {
     let path = bed.path("htpasswd");
     let mut command = Command::new("htpasswd");
     quietly(command.args(["-Bbc"]).arg(path).args([USER, PASSWORD]))
-}
-
-/// Puts an image of a layout into the bed's registry; returns its name there.
-fn push(bed: &Bed, layout: &Path, folder: &str, name: &str) -> Result<String> {
-    let repository = format!("{folder}/{name}");
-    let from = format!("oci:{}:{name}", layout.display());
-    let to = format!("docker://{}/{repository}:local", parts::REGISTRY);
-    quietly(
-        &mut bed.inside(
-            "skopeo",
-            &["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", &from, &to],
-        ),
-    )?;
-    Ok(repository)
-}
-
-/// Puts a base image where builders find it.
-fn seed(bed: &Bed, bases: &Path, name: &str) -> Result<()> {
-    let repository = push(bed, bases, "bases", name)?;
-    let docker = parts::socket(bed, "docker");
-    let pull = format!("http://docker/images/create?fromImage={}/{repository}&tag=local", parts::REGISTRY);
-    quietly(&mut bed.inside("curl", &["-fsS", "-X", "POST", "--unix-socket", &docker, &pull]))?;
-    pull_into(bed, &bed.id(), &format!("{}/{repository}:local", parts::REGISTRY))
-}
-
-/// Pulls an image into a namespace of containerd.
-fn pull_into(bed: &Bed, namespace: &str, reference: &str) -> Result<()> {
-    let socket = parts::socket(bed, "containerd");
-    let pull = ["--address", &socket, "--namespace", namespace, "images", "pull", "--plain-http", reference];
-    quietly(&mut bed.inside("ctr", &pull))
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> String {
