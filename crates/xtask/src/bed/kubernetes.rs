@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{
     Bed,
     module::{COREDNS, KUBERNETES},
+    mounts::in_mounts_of_containerd,
     network::{NODE, PODS, SERVICES},
     packages,
     part::Part,
@@ -233,7 +234,8 @@ fn proxy(bed: &Bed, programs: &Programs) -> Result<Part> {
     })
 }
 
-/// Serves the names of services, and of nothing else. As a part of the bed and not as a pod: nothing has to be pulled for it.
+/// Serves the names of services, and of nothing else. As a part of the bed and not as a pod: nothing has to be
+/// pulled for it.
 fn dns(bed: &Bed, programs: &Programs) -> Result<Part> {
     // Nobody knows other names: to say so at once is better than not to answer.
     let config = format!(
@@ -293,10 +295,4 @@ fn asked(bed: &Bed, path: &str) -> Vec<String> {
     // curl's own name would get an answer with line breaks.
     let url = format!("https://{NODE}:6443{path}");
     words(&[&before[..], &["--user-agent", "bed", &url]].concat())
-}
-
-/// Returns a command that sees the mounts that containerd makes, and makes those that containers see.
-fn in_mounts_of_containerd(command: &[String]) -> Vec<String> {
-    let enter = r#"exec nsenter --mount=/proc/"$(cut -d: -f1 run/containerd.process)"/ns/mnt "$@""#;
-    [words(&["sh", "-c", enter, "sh"]), command.to_vec()].concat()
 }

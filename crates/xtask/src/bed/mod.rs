@@ -12,6 +12,7 @@ mod down;
 mod image;
 mod kubernetes;
 mod module;
+mod mounts;
 mod network;
 mod owner;
 pub(crate) mod packages;

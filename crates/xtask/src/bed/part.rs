@@ -13,7 +13,7 @@ use super::{Bed, owner::Owner};
 use crate::Result;
 
 /// The longest that a part may take until it answers.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(120);
 
 /// What a part is made of.
 #[derive(Clone, Debug)]

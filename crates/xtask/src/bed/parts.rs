@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{Bed, PASSWORD, USER, bases, kubernetes, packages::find, part::Part};
+use super::{Bed, PASSWORD, USER, bases, kubernetes, mounts::in_own_mounts, packages::find, part::Part};
 use crate::Result;
 
 /// Inside of the namespace every port is free.
@@ -72,55 +72,6 @@ fn dockerd(bed: &Bed) -> Result<Part> {
         ready: words(&["curl", "-fsS", "--unix-socket", &socket, "http://docker/_ping"]),
         after: &[],
     })
-}
-
-/// Gives a daemon mounts of its own, which go with it. What it leaves in fixed places (shims' sockets, Docker's
-/// key, kubelet's links to logs) is in them too, Docker finds its certificates of registries in the one place
-/// where it looks, and the machine's settings that kubelet wants otherwise are copies.
-const OWN_MOUNTS: &str = r#"
-set -e
-bed=$1 certificates=$2
-shift 2
-mount -t tmpfs bed /run
-mkdir /run/bed /run/settings
-for place in etc var/lib; do
-    mkdir -p "/run/above/$place" "/run/work/$place"
-done
-cp -R "$certificates" /run/above/etc/docker
-mount --rbind "$bed" /run/bed
-for place in etc var/lib; do
-    mount -t overlay -o "lowerdir=/$place,upperdir=/run/above/$place,workdir=/run/work/$place" bed "/$place"
-done
-mount --rbind /run/bed "$bed"
-umount --lazy /run/bed
-mount -t tmpfs bed /var/log
-for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
-    copy=/run/settings/$(basename $name)
-    cat /proc/sys/$name > $copy
-    mount --bind $copy /proc/sys/$name
-done
-mount --make-rshared /
-exec "$@"
-"#;
-
-/// Returns a command with mounts of its own: those of the host come in, none go out, and containers share
-/// them.
-fn in_own_mounts(bed: &Bed, command: &[&str]) -> Vec<String> {
-    let certificates = bed.path("etc-docker").display().to_string();
-    let folder = bed.folder().display().to_string();
-    let before = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "slave",
-        "sh",
-        "-c",
-        OWN_MOUNTS,
-        "sh",
-        &folder,
-        &certificates,
-    ];
-    words(&[&before[..], command].concat())
 }
 
 fn containerd(bed: &Bed) -> Result<Part> {
