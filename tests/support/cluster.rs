@@ -4,11 +4,10 @@
 use std::{
     env, fs,
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use shipway_cluster::{Api, Apply, Cluster, Options};
+use shipway_cluster::{Api, Cluster, Options};
 use shipway_core::{Cancel, Context, FixedCredentials, ObjectId, RunContext, World};
 
 /// A cluster, and a namespace of it that is the test's own.
@@ -62,25 +61,8 @@ impl Bed {
         ObjectId::new(version, kind, name).namespace(self.namespace.clone())
     }
 
-    pub(crate) async fn apply(&self, config: &Value) -> Value {
-        self.cluster.apply(&self.cx, "test", config, Apply::default()).await.expect("applied")
-    }
-
     pub(crate) fn settings(&self, name: &str, data: Value) -> Value {
         json!({"apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": name, "namespace": self.namespace, "labels": {"test": "yes"}}, "data": data})
-    }
-
-    /// Waits until something of an object is so.
-    pub(crate) async fn until(&self, id: &ObjectId, is_so: impl Fn(&Value) -> bool) -> Value {
-        let begun = Instant::now();
-        loop {
-            let object = self.cluster.get(&self.cx, id).await.expect("read");
-            if let Some(object) = object.as_ref().filter(|object| is_so(object)) {
-                return object.clone();
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "{id} is not so: {object:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
     }
 }

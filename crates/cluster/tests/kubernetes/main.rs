@@ -11,3 +11,4 @@ mod pods;
 mod skip;
 #[path = "../api/suite.rs"]
 mod suite;
+mod waiting;

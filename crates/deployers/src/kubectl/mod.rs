@@ -10,10 +10,10 @@ mod health;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use shipway_cluster::{Cluster, Options};
+use shipway_cluster::{Api, Cluster, Lease, LeaseRequest, Options};
 use shipway_core::{
-    Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, Feature, Health, Inputs, Level,
-    Manifests, Release, Result, StoreKind,
+    Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, ErrorKind, Feature, Health, Inputs,
+    Level, Manifests, ObjectId, Release, Result, StoreKind,
 };
 
 pub use self::config::KubectlConfig;
@@ -30,7 +30,8 @@ const INSTANCE: &str = "app.kubernetes.io/instance";
 ///
 /// Images of the release are bound where Kubernetes' kinds have images, and where the
 /// [rules](Kubectl::resource_selector) say so. What is applied is in the cluster itself, in Secrets of the deployer's
-/// namespace, so that another process goes on; a release is an ApplySet, which other tools understand as well.
+/// namespace, so that another process goes on; a release is an ApplySet, which other tools understand as well. One
+/// process at a time applies a release: it holds a Lease of the release's name.
 ///
 /// ```no_run
 /// use shipway_deployers::Kubectl;
@@ -133,9 +134,12 @@ impl Kubectl {
         Ok(opened.as_ref().clone())
     }
 
+    fn namespace_in<'a>(&'a self, cluster: &'a Cluster) -> &'a str {
+        self.namespace.as_deref().unwrap_or(cluster.namespace())
+    }
+
     fn releases(&self, cluster: &Cluster) -> Releases {
-        let namespace = self.namespace.as_deref().unwrap_or(cluster.namespace());
-        Releases::new(Arc::new(cluster.clone()), namespace)
+        Releases::new(Arc::new(cluster.clone()), self.namespace_in(cluster))
     }
 
     fn sources(&self) -> Result<Sources> {
@@ -188,7 +192,27 @@ impl Deployer for Kubectl {
     }
 
     async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
-        self.releases(&self.cluster(cx).await?).apply(cx, changes).await
+        let cluster = self.cluster(cx).await?;
+        let (releases, release) = (self.releases(&cluster), changes.desired.release());
+        let name = format!("shipway.{release}");
+        let task = cx.task().map_or(String::new(), |task| format!("/{task}"));
+        // A run that is gone on with has what it had.
+        let request = LeaseRequest::new(self.namespace_in(&cluster), &name, format!("{}{task}", cx.run_id()));
+        let api: Arc<dyn Api> = Arc::new(cluster.clone());
+        let mut lease = match Lease::acquire(cx, &api, &request).await {
+            Ok(lease) => lease,
+            // The release makes its namespace itself, or it is none: then its records cannot be written either.
+            Err(error) if error.kind() == ErrorKind::NotFound => return releases.apply(cx, changes).await,
+            Err(error) => return Err(error),
+        };
+        let done = lease.hold(cx, releases.apply(cx, changes)).await;
+        // One that is not given back is free after its duration.
+        let _ = lease.release(cx).await;
+        if let (Ok(_), Desired::Absent(_)) = (&done, &changes.desired) {
+            let id = ObjectId::new("coordination.k8s.io/v1", "Lease", name);
+            let _ = cluster.delete(cx, &id.namespace(request.namespace), None).await;
+        }
+        done
     }
 
     async fn health(&self, cx: &Context, deployment: &Deployment) -> Result<Health> {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
+use shipway_cluster::group;
 use shipway_core::{
-    Change, ChangeSet, Context, Deployment, Desired, Error, Manifests, ObjectId, Result, Verb,
+    Change, ChangeSet, Context, Deployment, Desired, Error, ErrorKind, Manifests, ObjectId, Result, Verb,
 };
 
 use super::{
@@ -36,6 +37,7 @@ pub(super) async fn diff(releases: &Releases, cx: &Context, desired: &Desired) -
         Desired::Absent(_) => draft.remove().await?,
         _ => return Err(Error::unsupported("this deployer does not know what is desired")),
     };
+    draft.check_rights().await?;
     let live = record::live(&records).map(|record| record.revision);
     let plan = Plan { live, aim, steps: draft.steps };
     Ok(ChangeSet::new(desired.clone()).changes(draft.changes).state(plan.to_state()?))
@@ -131,6 +133,35 @@ impl Draft<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Checks that all of it may be done, before any of it is.
+    async fn check_rights(&self) -> Result<()> {
+        let (releases, cx) = (self.releases, self.cx);
+        let mut rights: BTreeSet<(&str, &str, &str, Option<&str>)> = BTreeSet::new();
+        for change in &self.changes {
+            let id = &change.object;
+            let verb = if change.verb == Verb::Delete { "delete" } else { "patch" };
+            rights.insert((verb, &id.api_version, &id.kind, id.namespace.as_deref()));
+        }
+        let mut asked = Vec::with_capacity(rights.len());
+        for (verb, api_version, kind, namespace) in rights {
+            let ask = async move {
+                let version = api_version.rsplit('/').next();
+                // What a release defines itself cannot be asked about yet.
+                if releases.api.served(cx, group(api_version), version, kind).await?.is_none()
+                    || releases.api.may(cx, verb, api_version, kind, namespace).await?
+                {
+                    return Ok(());
+                }
+                let place =
+                    namespace.map_or("the whole cluster".to_owned(), |name| format!("namespace `{name}`"));
+                Err(Error::new(ErrorKind::Auth, format!("you may not {verb} a {kind} in {place}"))
+                    .hint("ask for a role that allows it, or use another context"))
+            };
+            asked.push(ask.boxed());
+        }
+        at_once(asked).await.map(drop)
     }
 
     fn add(&mut self, (step, text): (Step, String)) {

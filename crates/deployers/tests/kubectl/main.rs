@@ -1,0 +1,11 @@
+//! The deployer `kubectl` against a real cluster. Each test has a namespace of its own, which it removes.
+#![cfg(feature = "kubernetes")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
+
+#[path = "../../../../tests/support/cluster.rs"]
+mod cluster;
+mod health;
+mod life;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
+mod stage;
