@@ -23,7 +23,7 @@ async fn a_release_lives_and_goes_and_another_process_goes_on() {
     let (text, name) = kubeconfig().unwrap();
     let other = context(&name, &text, &stage.folder);
     let known = stage.kubectl.history(&other, "shop").await.unwrap();
-    assert_eq!(known, [first.clone()]);
+    assert_eq!(known, std::slice::from_ref(&first));
 
     stage.write(&[settings("one", "red"), settings("three", "red")]);
     assert_eq!(stage.changes().await.unwrap(), ["update one", "create three", "create shipway.shop.v2"]);
