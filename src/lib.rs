@@ -24,7 +24,7 @@ pub use shipway_testers as testers;
 ///     "customTemplate", "dateTime", "envTemplate", "fixed", "gitCommit", "inputDigest", "sha256"
 /// ]);
 /// assert_eq!(kinds["tester"], ["command", "structure"]);
-/// assert_eq!(kinds["deployer"], ["gitops", "memory"]);
+/// assert_eq!(kinds["deployer"], ["gitops", "kubectl", "memory"]);
 /// assert_eq!(kinds["runner"], ["docker", "host"]);
 /// ```
 #[must_use]
@@ -37,6 +37,7 @@ pub fn catalog() -> Catalog {
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()
         .with_deployer::<deployers::GitopsConfig>()
+        .with_deployer::<deployers::KubectlConfig>()
         .with_deployer::<deployers::MemoryConfig>()
         .with_runner::<runners::HostConfig>()
         .with_runner::<runners::DockerConfig>()

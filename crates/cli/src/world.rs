@@ -16,6 +16,7 @@ use std::{
 
 use shipway::{
     DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, Sink, Tag, TextLines, World,
+    cluster::Kubeconfig,
     config::{self, Loaded},
     docker::DaemonStores,
     oci::{Client, DockerConfig, HostOptions, Stores},
@@ -105,9 +106,11 @@ pub(crate) fn world(loaded: &Loaded, events: Events, cached: bool) -> Result<Wor
     if let Some(folder) = home("XDG_CACHE_HOME", ".cache").filter(|_| cached) {
         world = world.cache(DiskCache::new(Arc::new(HostDisk), folder.join("shipway/cache")));
     }
-    if let Some(path) = docker_config() {
-        world = world.credentials(DockerConfig::new(path));
-    }
+    let clusters = Kubeconfig::new(kubeconfig_files());
+    world = match docker_config() {
+        Some(path) => world.credentials(DockerConfig::new(path).beside(clusters)),
+        None => world.credentials(clusters),
+    };
     Ok(world)
 }
 
@@ -131,10 +134,21 @@ fn home(variable: &str, below: &str) -> Option<PathBuf> {
     absolute(variable).or_else(|| Some(absolute("HOME")?.join(below)))
 }
 
+/// Returns where the user's clusters are, as kubectl finds them.
+fn kubeconfig_files() -> Vec<PathBuf> {
+    match env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) {
+        Some(files) => env::split_paths(&files).filter(|file| !file.as_os_str().is_empty()).collect(),
+        None => variable("HOME").map(|home| home.join(".kube/config")).into_iter().collect(),
+    }
+}
+
+/// Returns a folder that a variable names; an empty one would name the folder that the program is run in.
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
 /// Returns where Docker keeps its logins.
 fn docker_config() -> Option<PathBuf> {
-    // An empty one would name the folder that the program is run in.
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")))?;
     Some(folder.join("config.json"))
 }

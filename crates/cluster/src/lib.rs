@@ -41,8 +41,8 @@ mod watch;
 
 #[cfg(feature = "kubernetes")]
 pub use self::kubernetes::{
-    Cluster, ClusterWatch, ExecRequest, ForwardTarget, LogOptions, Logs, Options, PortForward, TailLine,
-    TailOptions,
+    Cluster, ClusterWatch, ExecRequest, ForwardTarget, Kubeconfig, LogOptions, Logs, Options, PortForward,
+    TailLine, TailOptions,
 };
 pub use self::{
     api::{Api, Served, group},

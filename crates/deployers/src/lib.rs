@@ -14,6 +14,6 @@ pub use self::{
 };
 #[cfg(feature = "kubernetes")]
 pub use self::{
-    kubectl::{Kubectl, KubectlConfig},
+    kubectl::{Kubectl, KubectlConfig, KubectlManifests},
     manifests::{ResourceFilter, ResourceSelector},
 };

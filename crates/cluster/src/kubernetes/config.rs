@@ -120,6 +120,11 @@ fn parse(text: &str) -> Result<Kubeconfig> {
     })
 }
 
+/// Returns the contexts of a kubeconfig.
+pub(super) fn contexts(text: &str) -> Result<Vec<String>> {
+    Ok(parse(text)?.contexts.into_iter().map(|named| named.name).collect())
+}
+
 /// Returns the namespace, the cluster and the user of a context.
 fn of_context(config: Kubeconfig, context: &str) -> Result<(String, Cluster, AuthInfo)> {
     let Some(named) = config.contexts.iter().find(|named| named.name == context) else {

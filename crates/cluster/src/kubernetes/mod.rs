@@ -6,6 +6,7 @@ mod discovery;
 mod events;
 mod exec;
 mod failure;
+mod files;
 mod forward;
 mod lines;
 mod logs;
@@ -28,6 +29,7 @@ use shipway_core::{Context, Result};
 use self::{config::Endpoint, credential::Authorization, discovery::Discovery};
 pub use self::{
     exec::ExecRequest,
+    files::Kubeconfig,
     forward::{ForwardTarget, PortForward},
     logs::{LogOptions, Logs},
     tail::{TailLine, TailOptions},

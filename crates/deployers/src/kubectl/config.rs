@@ -1,44 +1,52 @@
-//! The options of the deployer `kubectl`, as a file has them.
+//! The options of the deployer `kubectl`, as `skaffold.yaml` has them.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shipway_core::{Catalog, PluginConfig, Result};
+use serde_json::{Map, Value};
+use shipway_core::{Catalog, Error, PluginConfig, Result};
 
 use super::Kubectl;
 use crate::{manifests::ResourceSelector, releases::check_name};
 
-/// The options of the deployer `kubectl`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// The options of the deployer `kubectl`: those of Skaffold's `deploy.kubectl` and `manifests`, and more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct KubectlConfig {
-    /// The context of the kubeconfig.
-    pub context: String,
+    /// The context of the kubeconfig. Without one, nothing can be deployed.
+    pub kube_context: Option<String>,
     /// See [`Kubectl::namespace`].
-    #[serde(default)]
-    pub namespace: Option<String>,
+    pub default_namespace: Option<String>,
+    /// The manifests.
+    pub manifests: KubectlManifests,
     /// See [`Kubectl::folder`].
-    #[serde(default)]
     pub folder: PathBuf,
-    /// See [`Kubectl::manifests`].
-    #[serde(default)]
-    pub manifests: Vec<String>,
     /// See [`Kubectl::allow_http`].
-    #[serde(default)]
     pub allow_http: bool,
     /// See [`Kubectl::labels`].
-    #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// See [`Kubectl::resource_selector`].
-    #[serde(default)]
     pub resource_selector: ResourceSelector,
     /// See [`Kubectl::tolerate_failures`].
-    #[serde(default)]
-    pub tolerate_failures: bool,
+    pub tolerate_failures_until_deadline: bool,
     /// See [`Kubectl::credential_programs`].
-    #[serde(default)]
     pub credential_programs: bool,
+    /// What else Skaffold has, and this deployer has not yet.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// What is deployed, as Skaffold's `manifests` says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct KubectlManifests {
+    /// See [`Kubectl::manifests`].
+    pub raw_yaml: Vec<String>,
+    /// What else Skaffold has, and this deployer has not yet.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 impl PluginConfig for KubectlConfig {
@@ -46,18 +54,28 @@ impl PluginConfig for KubectlConfig {
     type Plugin = Kubectl;
 
     fn into_plugin(self, _catalog: &Catalog) -> Result<Kubectl> {
-        if let Some(namespace) = &self.namespace {
+        for (place, other) in [("", &self.other), ("manifests.", &self.manifests.other)] {
+            if let Some(name) = other.keys().next() {
+                return Err(Error::unsupported(format!(
+                    "`{place}{name}` is not supported by the deployer `kubectl` yet"
+                ))
+                .hint(
+                    "it applies plain manifests (`manifests.rawYaml`) through the API, without the program",
+                ));
+            }
+        }
+        if let Some(namespace) = &self.default_namespace {
             check_name("namespace", namespace)?;
         }
         Ok(Kubectl {
-            context: self.context,
-            namespace: self.namespace,
+            context: self.kube_context,
+            namespace: self.default_namespace,
             folder: self.folder,
-            manifests: self.manifests,
+            manifests: self.manifests.raw_yaml,
             plain_http: self.allow_http,
             labels: self.labels,
             selector: self.resource_selector,
-            tolerate_failures: self.tolerate_failures,
+            tolerate_failures: self.tolerate_failures_until_deadline,
             credential_programs: self.credential_programs,
         })
     }

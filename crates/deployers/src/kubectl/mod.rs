@@ -12,11 +12,11 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use shipway_cluster::{Api, Cluster, Lease, LeaseRequest, Options};
 use shipway_core::{
-    Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, ErrorKind, Feature, Health, Inputs,
-    Level, Manifests, ObjectId, Release, Result, StoreKind,
+    Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, Error, ErrorKind, Feature, Health,
+    Inputs, Level, Manifests, ObjectId, Release, Result, StoreKind,
 };
 
-pub use self::config::KubectlConfig;
+pub use self::config::{KubectlConfig, KubectlManifests};
 use crate::{
     manifests::{Change, FieldRules, ResourceSelector, Sources, changed, unused},
     releases::{MANAGED_BY, MANAGER, Releases},
@@ -41,7 +41,7 @@ const INSTANCE: &str = "app.kubernetes.io/instance";
 /// ```
 #[derive(Clone, Debug)]
 pub struct Kubectl {
-    context: String,
+    context: Option<String>,
     namespace: Option<String>,
     folder: PathBuf,
     manifests: Vec<String>,
@@ -56,7 +56,7 @@ impl Kubectl {
     /// Returns the deployer to the cluster of this context, with the manifests `k8s/*.yaml`.
     pub fn new(context: impl Into<String>) -> Self {
         Self {
-            context: context.into(),
+            context: Some(context.into()),
             namespace: None,
             folder: PathBuf::new(),
             manifests: Vec::new(),
@@ -126,11 +126,19 @@ impl Kubectl {
         self
     }
 
+    fn context(&self) -> Result<&str> {
+        self.context.as_deref().ok_or_else(|| {
+            Error::config("no cluster is named to deploy to")
+                .hint("name a context of the kubeconfig, with `--kube-context` or in `deploy.kubeContext`")
+        })
+    }
+
     /// Opens the cluster, once a run.
     async fn cluster(&self, cx: &Context) -> Result<Cluster> {
+        let context = self.context()?;
         let options = Options::new().credential_programs(self.credential_programs);
-        let key = format!("{} {}", self.context, self.credential_programs);
-        let opened = cx.once::<Cluster>(&key, Cluster::open_with(cx, &self.context, options)).await?;
+        let key = format!("{context} {}", self.credential_programs);
+        let opened = cx.once::<Cluster>(&key, Cluster::open_with(cx, context, options)).await?;
         Ok(opened.as_ref().clone())
     }
 
@@ -165,6 +173,8 @@ impl Deployer for Kubectl {
     }
 
     async fn render(&self, cx: &Context, release: &Release) -> Result<Manifests> {
+        // Said before anything is looked for.
+        self.context()?;
         let mut labels = self.labels.clone();
         labels.extend(release.labels.clone());
         labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());

@@ -252,9 +252,12 @@ async fn check(
                     Next::Applied(next) | Next::Adopted(_, next) => stands(id, was, &changing(now, &next)?)?,
                 }
             }
-            // Only this version: what was looked at is what is written over.
+            // Only this version of this very object: what was looked at is what is written over. The version alone
+            // does not keep the API server from making an object anew that is gone.
             let mut config = desired.clone();
-            config["metadata"]["resourceVersion"] = now["metadata"]["resourceVersion"].clone();
+            for name in ["resourceVersion", "uid"] {
+                config["metadata"][name] = now["metadata"][name].clone();
+            }
             let mut adopted = now.clone();
             if adopt(&mut adopted, &CLIENTS, MANAGER)?.is_none() {
                 return Ok(Some(Write::Apply(config)));

@@ -56,12 +56,19 @@ impl Lower<'_> {
             // What the file says for all deployers goes to each under its own name.
             let shared = [
                 ("manifests", manifests.clone().or_else(|| default_manifests(&part).filter(|_| !several))),
-                ("kubeContext", known.kube_context.clone().map(Value::from)),
+                // Who runs it has the last word, as in Skaffold.
+                (
+                    "kubeContext",
+                    self.options.kube_context.clone().or(known.kube_context.clone()).map(Value::from),
+                ),
             ];
             for (name, value) in shared {
                 if let (Some(value), false) = (value, part.options.contains_key(name)) {
                     part.options.insert(name.to_owned(), value);
                 }
+            }
+            if let ("kubectl", Some(namespace)) = (part.kind.as_str(), &self.options.namespace) {
+                part.options.insert("defaultNamespace".to_owned(), namespace.as_str().into());
             }
             let made = self.catalog.deployer(&part);
             let deployer = made.map_err(|error| located(error, location))?;
