@@ -14,7 +14,7 @@ use crate::{
     merge::{merge, remove},
     object::{content, object_id},
     path::FieldPath,
-    schema::Schema,
+    schema::{ListType, Schema},
 };
 
 /// An object without `managedFields`, and its owners.
@@ -66,6 +66,76 @@ pub(crate) fn apply(live: Option<&Owned>, config: &Value, manager: &str, force: 
     Ok(Owned { object, owners })
 }
 
+/// Returns the object as it would be once the manager's configuration is laid over it, without asking the cluster:
+/// defaults and what the cluster refuses are not in it.
+///
+/// # Errors
+/// `Conflict` when a field would change that somebody else owns; `Config` when one of them is no object.
+pub fn preview(manager: &str, config: &Value, object: &Value) -> Result<Value> {
+    let mut bare = object.clone();
+    let owners = managed::managers(object)?;
+    if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
+        managed::strip(metadata);
+    }
+    let next = apply(Some(&Owned { object: bare, owners }), config, manager, false)?;
+    let mut object = next.object;
+    managed::write(&next.owners, &mut object);
+    Ok(object)
+}
+
+/// Returns whether the object is as the manager's configuration says, and the manager owns exactly what it says: to
+/// apply it then changes nothing. That is seen without asking the cluster; where it is not, the cluster knows.
+///
+/// # Errors
+/// `Config` when one of them is no object.
+pub fn is_applied(manager: &str, config: &Value, object: &Value) -> Result<bool> {
+    let id = object_id(config)?;
+    let schema = Schema::of(&id.api_version, &id.kind);
+    let config = content(config);
+    let owners = managed::managers(object)?;
+    let fields: FieldSet = leaves(&schema, &config)?.into_keys().collect();
+    Ok(managed::of(&owners, manager, Method::Apply, false) == fields
+        && holds(&schema, &mut Vec::new(), object, &config)?)
+}
+
+/// Returns whether all of the configuration is in the object, lists in its order.
+fn holds<'a>(schema: &Schema, at: &mut Vec<&'a str>, object: &Value, config: &'a Value) -> Result<bool> {
+    match (object, config) {
+        (Value::Object(object), Value::Object(config)) if !schema.is_atomic_map(at) => {
+            for (name, config) in config {
+                let Some(object) = object.get(name) else { return Ok(false) };
+                at.push(name);
+                let held = holds(schema, at, object, config)?;
+                at.pop();
+                if !held {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Value::Array(object), Value::Array(config)) => match schema.list(at) {
+            ListType::Atomic => Ok(object == config),
+            kind => {
+                let mut rest = object.iter();
+                for config in config {
+                    let key = kind.element(config)?;
+                    let found = rest.by_ref().find(|item| kind.element(item).is_ok_and(|other| other == key));
+                    let Some(object) = found else { return Ok(false) };
+                    let held = match kind {
+                        ListType::Map { atomic_items: false, .. } => holds(schema, at, object, config)?,
+                        _ => object == config,
+                    };
+                    if !held {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+        },
+        (object, config) => Ok(object == config),
+    }
+}
+
 /// Takes out what the manager applied last time, not this time, and nobody else owns
 /// (`Updater.prune`).
 fn prune(schema: &Schema, object: &mut Value, last: &FieldSet, owners: &[Managed]) {
@@ -89,7 +159,12 @@ pub(crate) fn update(live: Option<&Owned>, new: &Value, manager: &str, status: b
     let object = if status { with_status(old, new.get("status")) } else { replaced(old, new) };
     let (before, after) = (leaves(&schema, old)?, leaves(&schema, &object)?);
     let changed = changed(&before, &after);
-    let mut owners = live.map(|live| live.owners.clone()).unwrap_or_default();
+    // Who writes the owners too has read them (fieldmanager.go, `ManagedFieldsUpdater`).
+    let mut owners = match (new.pointer("/metadata/managedFields"), live) {
+        (Some(Value::Array(_)), _) => managed::managers(new)?,
+        (_, Some(live)) => live.owners.clone(),
+        (_, None) => Vec::new(),
+    };
     let mut own = managed::of(&owners, manager, Method::Update, status);
     own.retain(|path| is_there(&after, path));
     own.extend(changed.iter().cloned());

@@ -1,5 +1,5 @@
-//! Kubernetes as deployers meet it. For now one part: [`MemoryCluster`], an object store with the API
-//! server's rules for field ownership, versions, watching and conflicts, in memory.
+//! Kubernetes as deployers meet it: [`Api`], a cluster's objects, and [`MemoryCluster`], an object store with
+//! the API server's rules for field ownership, versions, watching and conflicts, in memory.
 //!
 //! ```
 //! use serde_json::json;
@@ -25,6 +25,7 @@ mod api;
 mod apply;
 mod fault;
 mod field_set;
+pub mod health;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod lease;
@@ -44,12 +45,13 @@ pub use self::kubernetes::{
     TailOptions,
 };
 pub use self::{
-    api::Api,
+    api::{Api, Served, group},
+    apply::{is_applied, preview},
     fault::{Call, Fault, Operation},
     field_set::FieldSet,
     lease::{Lease, LeaseRequest},
     leaves::fields,
-    managed::{Managed, Method, managers},
+    managed::{Managed, Method, adopt, managers},
     object::object_id,
     path::{Element, FieldPath},
     selector::Selector,

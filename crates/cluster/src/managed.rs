@@ -74,6 +74,29 @@ pub fn managers(object: &Value) -> Result<Vec<Managed>> {
     entries.into_iter().flatten().map(Managed::from_json).collect()
 }
 
+/// Gives what others own by updates to who applies, in the object alone; returns whose it was, if they owned anything.
+///
+/// Written to the cluster, it is how what client-side apply made becomes server-side apply's, without a field that is
+/// nobody's any more (client-go, `util/csaupgrade`).
+///
+/// # Errors
+/// As [`managers`].
+pub fn adopt(object: &mut Value, from: &[&str], manager: &str) -> Result<Option<String>> {
+    let mut owners = managers(object)?;
+    let theirs = |owner: &Managed| {
+        owner.method == Method::Update && !owner.status && from.contains(&owner.manager.as_str())
+    };
+    let Some(first) = owners.iter().find(|owner| theirs(owner)).map(|owner| owner.manager.clone()) else {
+        return Ok(None);
+    };
+    let mut fields = of(&owners, manager, Method::Apply, false);
+    fields.extend(owners.iter().filter(|owner| theirs(owner)).flat_map(|owner| owner.fields.iter().cloned()));
+    owners.retain(|owner| !theirs(owner));
+    set(&mut owners, manager, Method::Apply, false, fields);
+    write(&owners, object);
+    Ok(Some(first))
+}
+
 /// Writes the owners into the object.
 pub(crate) fn write(owners: &[Managed], object: &mut Value) {
     let api_version = object["apiVersion"].clone();

@@ -42,6 +42,12 @@ impl Selector {
         self
     }
 
+    /// Returns the version and kind that it selects, if it selects by them.
+    #[must_use]
+    pub fn of_kind(&self) -> Option<(&str, &str)> {
+        self.kind.as_ref().map(|(version, kind)| (version.as_str(), kind.as_str()))
+    }
+
     pub(crate) fn takes(&self, id: &ObjectId, object: &Value) -> bool {
         let labels = object.pointer("/metadata/labels");
         let has = |(name, value): (&String, &String)| {

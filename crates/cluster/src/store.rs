@@ -11,6 +11,7 @@ use shipway_core::{Error, ObjectId, Result};
 use tokio::sync::watch;
 
 use crate::{
+    api::group,
     apply::{self, Owned},
     fault::{Call, Fault, Faults, Operation},
     managed,
@@ -247,15 +248,22 @@ impl MemoryCluster {
     }
 
     /// Returns a watch of what happens to the objects that the selector takes after this version: a
-    /// list's, an event's, or 0 for all from the beginning.
-    #[must_use]
-    pub fn watch(&self, selector: &Selector, from: u64) -> Watch {
-        Watch {
-            cluster: self.clone(),
-            selector: selector.clone(),
-            seen: from,
-            moved: self.0.moved.subscribe(),
-        }
+    /// list's, an event's, or `0` for all from the beginning.
+    ///
+    /// # Errors
+    /// `Config` when it is no version of this cluster.
+    pub fn watch(&self, selector: &Selector, from: &str) -> Result<Watch> {
+        let seen = from
+            .parse()
+            .map_err(|_| Error::config(format!("`{from}` is no version of the cluster to watch from")))?;
+        Ok(Watch { cluster: self.clone(), selector: selector.clone(), seen, moved: self.0.moved.subscribe() })
+    }
+
+    /// Returns the version of the objects of a kind, if there are any.
+    pub(crate) fn version_of(&self, of: &str, kind: &str) -> Option<String> {
+        let state = self.state();
+        let found = state.objects.keys().find(|id| id.kind == kind && group(&id.api_version) == of);
+        found.map(|id| id.api_version.clone())
     }
 
     pub(crate) fn after(&self, seen: u64, selector: &Selector) -> Result<(Option<WatchEvent>, u64)> {

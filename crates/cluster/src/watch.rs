@@ -28,7 +28,7 @@ pub struct WatchEvent {
     pub happened: Happened,
     /// The object as it is now; a removed one as it last was.
     pub object: Arc<Value>,
-    /// The version of the cluster from which a later watch goes on. Only a cluster knows what it means.
+    /// The version of the cluster from which a later watch goes on; opaque.
     pub resource_version: String,
 }
 
@@ -88,16 +88,11 @@ impl History {
         }
         // Versions count up by one, so that the place of a change follows from its version.
         let skip = usize::try_from(seen - self.forgotten).unwrap_or(usize::MAX);
-        let found = self
-            .changes
-            .iter()
-            .skip(skip)
-            .find_map(|change| change.seen_by(selector).map(|event| (event, change.version)));
-        let newest = self.changes.back().map_or(self.forgotten, |change| change.version);
-        Ok(match found {
-            Some((event, version)) => (Some(event), version),
-            None => (None, newest.max(seen)),
-        })
+        let seen_by = |change: &Change| Some((change.version, change.seen_by(selector)?));
+        match self.changes.iter().skip(skip).find_map(seen_by) {
+            Some((version, event)) => Ok((Some(event), version)),
+            None => Ok((None, self.changes.back().map_or(self.forgotten, |change| change.version).max(seen))),
+        }
     }
 }
 

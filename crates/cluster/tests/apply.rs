@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shipway_cluster::{Apply, Effect, MemoryCluster, managers, object_id};
+use shipway_cluster::{Apply, Effect, MemoryCluster, adopt, is_applied, managers, object_id, preview};
 use shipway_core::ErrorKind;
 
 const FORCE: Apply = Apply { force: true, dry_run: false };
@@ -105,11 +105,76 @@ fn generation_counts_the_spec_and_status_is_a_subresource() {
     );
 }
 
+#[test]
+fn what_client_side_apply_owned_can_be_taken_over_and_then_goes_with_the_configuration() {
+    let cluster = MemoryCluster::new();
+    cluster.create("kubectl-client-side-apply", &config(json!({"x": "1", "y": "1"}))).expect("made");
+    let mut taken =
+        cluster.get(&object_id(&config(json!({}))).expect("an id")).expect("read").expect("there");
+    assert_eq!(adopt(&mut taken, &["another"], "one").expect("read"), None);
+    let owner = adopt(&mut taken, &["kubectl-client-side-apply"], "one").expect("read");
+    assert_eq!(owner.as_deref(), Some("kubectl-client-side-apply"));
+    cluster.update("one", &taken).expect("written");
+    assert_eq!(apply(&cluster, "one", json!({"x": "2"})), Ok(json!({"x": "2"})), "y went with it");
+}
+
+/// A workload of containers with environments and ports, in some order.
+fn workload() -> impl Strategy<Value = Value> {
+    let names = |most| proptest::sample::subsequence(vec!["a", "b", "c"], 1..=most).prop_shuffle();
+    let container = (names(3), "[01]", proptest::option::of(80..82_u16));
+    (names(2), container).prop_map(|(containers, (environment, value, port))| {
+        let environment: Vec<Value> =
+            environment.iter().map(|name| json!({"name": name, "value": value})).collect();
+        // An empty list is none to the cluster.
+        let ports = port.map_or(Value::Null, |port| json!([{"containerPort": port}]));
+        let containers: Vec<Value> = containers
+            .iter()
+            .map(|name| json!({"name": name, "env": environment, "ports": ports, "args": [value]}))
+            .collect();
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "b"},
+            "spec": {"template": {"spec": {"containers": containers}}}})
+    })
+}
+
 fn data() -> impl Strategy<Value = Value> {
     proptest::collection::btree_map("[a-d]", "[0-2]", 0..4).prop_map(|map| json!(map))
 }
 
 proptest! {
+    #[test]
+    fn what_is_applied_already_is_seen_without_asking(steps in proptest::collection::vec(
+        (prop_oneof![workload(), data().prop_map(config)], 0..3_u8), 1..6))
+    {
+        let cluster = MemoryCluster::new();
+        for (config, who) in steps {
+            let manager = ["one", "two", "three"][usize::from(who)];
+            let id = object_id(&config).expect("an id");
+            if let Some(live) = cluster.get(&id).expect("read")
+                && is_applied(manager, &config, &live).expect("objects")
+            {
+                let again = cluster.apply(manager, &config, Apply::default()).expect("ours");
+                prop_assert_eq!(again.effect, Effect::Unchanged);
+            }
+            if let Ok(applied) = cluster.apply(manager, &config, Apply::default()) {
+                prop_assert!(is_applied(manager, &config, &applied.object).expect("objects"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_preview_is_what_apply_does(first in workload(), second in workload()) {
+        let cluster = MemoryCluster::new();
+        let live = cluster.apply("one", &first, Apply::default()).expect("new").object;
+        let seen = preview("one", &second, &live).expect("ours");
+        let bare = |mut object: Value| {
+            for name in ["resourceVersion", "generation"] {
+                object["metadata"].as_object_mut().expect("a map").remove(name);
+            }
+            object
+        };
+        prop_assert_eq!(bare(seen), bare(cluster.apply("one", &second, Apply::default()).expect("ours").object));
+    }
+
     #[test]
     fn apply_twice_is_apply_once(first in data(), second in data()) {
         let cluster = MemoryCluster::new();

@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::Value;
-use shipway_cluster::{Api, Apply, Lease, LeaseRequest, List, MemoryCluster, Selector};
+use shipway_cluster::{Api, Apply, Lease, LeaseRequest, List, MemoryCluster, Selector, Served};
 use shipway_core::{
     Cancel, Clock, Context, Error, ErrorKind, FixedCredentials, ObjectId, Result, RunContext, Timestamp,
     World,
@@ -126,8 +126,12 @@ impl Api for Far {
         Err(Error::unsupported("delete"))
     }
 
-    async fn namespaced(&self, _: &Context, _: &str, _: &str) -> Result<Option<bool>> {
-        Ok(Some(true))
+    async fn served(&self, _: &Context, _: &str, _: Option<&str>, _: &str) -> Result<Option<Served>> {
+        Err(Error::unsupported("served"))
+    }
+
+    async fn may(&self, _: &Context, _: &str, _: &str, _: &str, _: Option<&str>) -> Result<bool> {
+        Err(Error::unsupported("may"))
     }
 }
 

@@ -38,7 +38,7 @@ async fn a_watch_goes_on_from_a_list_and_sees_the_selection_alone() {
     let selector = Selector::new().kind("v1", "Pod").namespace("b").label("app", "x");
     let list = cluster.list(&selector).expect("listed");
     assert_eq!(list.items.len(), 1);
-    let mut watch = cluster.watch(&selector, list.resource_version.parse().unwrap());
+    let mut watch = cluster.watch(&selector, &list.resource_version).expect("a version");
     assert_eq!(watch.next_now().expect("fine"), None);
     let waiting = tokio::spawn(async move {
         let mut seen = Vec::new();
@@ -63,13 +63,13 @@ async fn a_watch_goes_on_from_a_list_and_sees_the_selection_alone() {
 #[tokio::test]
 async fn a_watch_from_what_is_forgotten_says_so() {
     let cluster = MemoryCluster::with_history(2);
-    let mut late = cluster.watch(&Selector::new(), 0);
+    let mut late = cluster.watch(&Selector::new(), "0").expect("a version");
     for name in ["a", "b", "c"] {
         cluster.create("one", &pod(name, "x")).expect("new");
     }
     let error = late.next().await.expect_err("too old");
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    let mut watch = cluster.watch(&Selector::new(), 1);
+    let mut watch = cluster.watch(&Selector::new(), "1").expect("a version");
     assert_eq!(watch.next().await.expect("remembered").object["metadata"]["name"], "b");
 }
 

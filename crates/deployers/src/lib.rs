@@ -1,10 +1,19 @@
 //! Deployers: what brings a release to a target, watches it and goes back.
 
 mod gitops;
+#[cfg(feature = "kubernetes")]
+mod kubectl;
 mod manifests;
 mod memory;
+mod releases;
+mod workload;
 
 pub use self::{
     gitops::{Environment, Gitops, GitopsConfig, ImagePart, Substitute},
     memory::{Memory, MemoryConfig},
+};
+#[cfg(feature = "kubernetes")]
+pub use self::{
+    kubectl::{Kubectl, KubectlConfig},
+    manifests::{ResourceFilter, ResourceSelector},
 };

@@ -26,7 +26,8 @@ async fn an_image_in_a_layout_is_progressing_once_and_then_healthy_and_watchers_
     let store = Store::Layout("layout".into());
     let image = image(&bed.cx, &layout, store, "app", (0o755, "/bin/app", "linux/amd64")).await;
     let deployment = deployed(&bed, image).await;
-    let mut watch = bed.cluster.watch(&Selector::new().kind("apps/v1", "Deployment"), 0);
+    let mut watch =
+        bed.cluster.watch(&Selector::new().kind("apps/v1", "Deployment"), "0").expect("a version");
     let made = watch.next().await.expect("made");
     assert_eq!((made.happened, made.object.get("status")), (Happened::Added, None));
     let first = look(&bed, &deployment).await;

@@ -93,7 +93,7 @@ async fn the_last_ten_revisions_are_remembered_and_the_one_to_go_back_to() {
     for edition in 2..=14 {
         bed.release(edition).await;
     }
-    let records = bed.names().into_iter().filter(|name| name.starts_with("shipway.")).count();
+    let records = bed.names().into_iter().filter(|name| name.starts_with("shipway.shop.v")).count();
     assert_eq!(records, 11);
     assert_eq!(bed.revisions().await, ["14", "1"]);
     // Nothing of the forgotten revisions is left behind for it.

@@ -8,6 +8,7 @@
 //! context.
 
 mod branch;
+mod clean;
 mod commit;
 mod failure;
 mod global;

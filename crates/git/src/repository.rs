@@ -55,7 +55,7 @@ impl fmt::Debug for ObjectId {
 #[derive(Clone)]
 pub struct Repository {
     pub(crate) inner: gix::ThreadSafeRepository,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 impl fmt::Debug for Repository {

@@ -14,7 +14,7 @@ use gix::{
 };
 use shipway_core::{Context, Result};
 
-use crate::Repository;
+use crate::{Repository, clean};
 
 /// Every path of a worktree at which something is not committed: changed, staged, removed, in conflict,
 /// or untracked and not ignored.
@@ -71,6 +71,11 @@ impl Repository {
         let head = repository.head_tree_id_or_empty().map_err(unreadable)?;
         let index = repository.index_or_empty().map_err(unreadable)?;
         let staged = !index.tree().is_some_and(|tree| tree.num_entries.is_some() && tree.id == head.detach());
+        if !staged
+            && clean::is_clean(cx, &repository, &index, &self.folder, untracked != UntrackedFiles::None)?
+        {
+            return Ok(Status::default());
+        }
         let items: Box<dyn Iterator<Item = gix::Result<Item>>> = if staged {
             Box::new(platform.into_iter(None).map_err(unreadable)?)
         } else {

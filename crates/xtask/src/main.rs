@@ -32,13 +32,16 @@ usage: cargo xtask <task>
     soak [MINUTES]  the long versions of tests: leaks, kills, simulated schedules; 20 minutes and more
     bench           measure what Shipway must reach, against others on the same work
     deny            check licences, bans, duplicates and sources of the dependency tree
-    bed TASK        up, down, status or env of the test bed: Docker, containerd, BuildKit, registries and git
-                    over HTTP, in a network namespace of their own
+    bed TASK        up, down, status or env of the test bed: Docker, containerd, BuildKit, registries, git over
+                    HTTP and Kubernetes, in a network namespace of their own
     tools           get the foreign tools that tests compare with, and say where they are
 
 environment:
     SHIPWAY_CACHE   the folder for tools; otherwise $XDG_CACHE_HOME/shipway or ~/.cache/shipway
     SHIPWAY_BED     the name of the bed, where there are several
+    SHIPWAY_KUBE_CONTEXT
+                    a context of your own kubeconfig (kind, minikube, k3d): the tests run against that cluster, and
+                    without a bed
     SHIPWAY_CORPUS  real configuration files, for the tests that read them
     CI              `true`: a test that is skipped for want of crane, skopeo or the bed is a failure
 
@@ -105,15 +108,18 @@ usage: cargo xtask tools
     SHIPWAY_CACHE=/tmp/tools cargo xtask tools";
 
 const BED_HELP: &str = "\
-The test bed: dockerd, containerd, buildkitd, three docker-registries (plain, with a login, with TLS) and git
-over HTTP, in a network namespace of their own, with base images made here. Needs root; what is missing is
-installed by apt-get or built with go into the cache, once.
+The test bed: dockerd, containerd, buildkitd, three docker-registries (plain, with a login, with TLS), git over
+HTTP, and Kubernetes with one node, in a network namespace of their own, with base images made here. Needs root; what
+is missing is installed by apt-get or built with go into the cache, once.
 
-usage: cargo xtask bed up|down|status|env
+usage: cargo xtask bed up [engines]|down|status|env|kill PART|start PART
 
     cargo xtask bed up                     bring it up, and print what `env` prints
+    cargo xtask bed up engines             without Kubernetes
     eval \"$(cargo xtask bed env)\"         take the variables that tests read
     cargo xtask bed status                 what runs, since when, and where it logs
+    cargo xtask bed kill kube-apiserver    end a part as a crash does
+    cargo xtask bed start kube-apiserver   start it, and what needs it, again
     cargo xtask bed down                   take it down, without a trace
     SHIPWAY_BED=two cargo xtask bed up     another one beside it
 
@@ -155,8 +161,8 @@ fn task(arguments: &[&str]) -> Result<bool> {
             test::run(&Workspace::here()?, &Cache::open()?, Some(filter))
         }
         ["deny"] => deny::run(&Workspace::here()?, &Cache::open()?),
-        ["bed", task @ ("up" | "down" | "status" | "env")] => bed::run(task, &Cache::open()?),
         ["bed", "guard", name, owner] => bed::guard(&Cache::open()?, name, owner),
+        ["bed", task @ ..] => bed::run(task, &Cache::open()?),
         ["bench"] => bench::run(&Workspace::here()?, &Cache::open()?),
         ["fuzz", of @ ..] => {
             let (only, seconds) = fuzzed(of)?;

@@ -19,6 +19,28 @@ use std::{
 
 use crate::skip::skip;
 
+/// Where daemons leave what they should not, and how deep.
+const PLACES: [(&str, u32); 8] = [
+    ("/sys/fs/cgroup", 2),
+    ("/run", 4),
+    ("/etc", 3),
+    ("/var/lib/shipway-bed", 1),
+    ("/var/lib", 1),
+    ("/var/log", 1),
+    ("/usr/libexec", 1),
+    ("/opt", 2),
+];
+
+/// What kubelet sets for the whole machine.
+const SETTINGS: [&str; 6] = [
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+];
+
 /// A bed of the test's own, taken down at its end however that comes.
 struct Bed {
     name: String,
@@ -36,7 +58,7 @@ impl Bed {
 
     fn command(&self, task: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(["bed", task]).env("SHIPWAY_BED", &self.name).stdin(Stdio::null());
+        command.arg("bed").args(task.split(' ')).env("SHIPWAY_BED", &self.name).stdin(Stdio::null());
         command
     }
 
@@ -79,9 +101,7 @@ impl Bed {
             let links = links.lines().skip(2).filter_map(|line| line.split(':').next());
             traces.extend(links.map(|link| format!("link {} in {namespace}", link.trim())));
         }
-        for (folder, depth) in
-            [("/sys/fs/cgroup", 2), ("/run", 4), ("/etc", 3), ("/var/lib/shipway-bed", 1), ("/var/lib", 1)]
-        {
+        for (folder, depth) in PLACES {
             walk(Path::new(folder), depth, &mut |path| {
                 // Other beds come and go meanwhile.
                 let text = path.display().to_string();
@@ -92,7 +112,47 @@ impl Bed {
                 }
             });
         }
+        for name in SETTINGS {
+            let value = fs::read_to_string(Path::new("/proc/sys").join(name)).unwrap();
+            traces.insert(format!("setting {name} {}", value.trim()));
+        }
+        // The machine's own rules, not those of the bed in which the test runs.
+        let rules = Command::new("nsenter").args(["--net=/proc/1/ns/net", "iptables-save"]).output().unwrap();
+        let rules = String::from_utf8_lossy(&rules.stdout).into_owned();
+        traces.extend(rules.lines().filter(|line| line.starts_with("-A")).map(|line| format!("rule {line}")));
         traces
+    }
+
+    /// Has another bed find it as it is after its owner and the guard were killed.
+    fn is_forsaken(&self) {
+        // A process of this number started before ours.
+        fs::write(self.folder().join("owner"), format!("{}:1", process::id())).unwrap();
+        let other = Self { name: format!("next-{}", self.name) };
+        other.task("down");
+    }
+
+    /// Waits until the machine has nothing more of the bed than it had before.
+    fn leaves_nothing(&self, before: &BTreeSet<String>) {
+        let mut left = Vec::new();
+        let clean = until(|| {
+            left = self.traces().difference(before).cloned().collect();
+            left.is_empty()
+        });
+        assert!(clean, "{left:#?}");
+    }
+
+    /// Returns the bed's variable of this name.
+    fn variable(&self, name: &str) -> String {
+        let shown = self.task("env");
+        let value = shown.lines().find_map(|line| line.strip_prefix(&format!("export {name}='")));
+        value.unwrap().trim_end_matches('\'').to_owned()
+    }
+
+    /// Runs kubectl in the bed.
+    fn kubectl(&self, arguments: &[&str]) -> String {
+        let config = self.folder().join("kubeconfig");
+        let before = ["--kubeconfig", config.to_str().unwrap()];
+        self.inside(&self.variable("SHIPWAY_KUBECTL"), &[&before[..], arguments].concat())
     }
 
     /// Runs a program on the bed's network.
@@ -170,22 +230,54 @@ fn nothing_is_left_of_a_bed_that_was_in_use() {
     let before_run = ["--address", socket.to_str().unwrap(), "--namespace", &id, "run", "--detach"];
     let run = ["--fifo-dir", pipes.path().to_str().unwrap(), image, "left", "sleep", "1000"];
     bed.inside("ctr", &[&before_run[..], &run].concat());
+    let pod = ["run", "left", "--image=10.240.0.1:5000/bases/busybox:local", "--", "sleep", "1001"];
+    bed.kubectl(&pod);
+    bed.kubectl(&["wait", "--for=condition=Ready", "pod/left", "--timeout=60s"]);
     let during = bed.traces();
     for trace in ["process ", "file /sys/fs/cgroup/", "file /run/netns/"] {
         assert!(during.difference(&before).any(|found| found.starts_with(trace)), "no {trace}: {during:#?}");
     }
-    assert!(during.iter().any(|found| found.contains("sleep 1000")), "{during:#?}");
+    for process in ["sleep 1000", "sleep 1001"] {
+        assert!(during.iter().any(|found| found.contains(process)), "no {process}: {during:#?}");
+    }
 
     bed.task("down");
-    let mut left = Vec::new();
-    let clean = until(|| {
-        left = bed.traces().difference(&before).cloned().collect();
-        left.is_empty()
-    });
-    assert!(clean, "{left:#?}");
+    bed.leaves_nothing(&before);
     assert_eq!(bed.command("status").output().unwrap().status.code(), Some(1));
     // Again, where there is nothing to take down.
     bed.task("down");
+}
+
+#[test]
+fn nothing_is_left_of_a_bed_whose_owner_was_killed_while_it_came_up() {
+    let test = "nothing_is_left_of_a_bed_whose_owner_was_killed_while_it_came_up";
+    let Some(bed) = Bed::new("halfway", test) else { return };
+    let before = bed.traces();
+    let mut owner = bed.command("up").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // Started, and the cluster does not know of its node yet.
+    assert!(until(|| bed.folder().join("run/kubelet.process").exists()));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    bed.is_forsaken();
+    bed.leaves_nothing(&before);
+}
+
+#[test]
+fn an_api_server_that_was_killed_comes_back_with_what_it_knew() {
+    let test = "an_api_server_that_was_killed_comes_back_with_what_it_knew";
+    let Some(bed) = Bed::new("killed", test) else { return };
+    bed.task("up");
+    let image = "--image=10.240.0.1:5000/bases/busybox:local";
+    bed.kubectl(&["create", "deployment", "kept", image, "--", "sleep", "1000"]);
+    bed.task("kill kube-apiserver");
+    assert!(bed.command("status").output().unwrap().status.code() == Some(1));
+    bed.task("start kube-apiserver");
+    // The others have noticed nothing that they do not recover from: the node, the scheduler, the controllers.
+    bed.kubectl(&["scale", "deployment/kept", "--replicas=2"]);
+    bed.kubectl(&["rollout", "status", "deployment/kept", "--timeout=60s"]);
+    bed.task("status");
+    let error = bed.command("kill nothing").output().unwrap();
+    assert!(String::from_utf8_lossy(&error.stderr).contains("no part `nothing`"), "{}", both(&error));
 }
 
 #[test]
@@ -193,8 +285,8 @@ fn a_part_that_ended_is_told_and_brought_up_again() {
     let Some(bed) = Bed::new("half", "a_part_that_ended_is_told_and_brought_up_again") else { return };
     // Two at a time are one after the other.
     thread::scope(|scope| {
-        let other = scope.spawn(|| bed.task("up"));
-        assert_eq!(bed.task("up"), other.join().unwrap());
+        let other = scope.spawn(|| bed.task("up engines"));
+        assert_eq!(bed.task("up engines"), other.join().unwrap());
     });
     let record = fs::read_to_string(bed.folder().join("run/registry.process")).unwrap();
     let (registry, _) = record.split_once(':').unwrap();
@@ -207,7 +299,7 @@ fn a_part_that_ended_is_told_and_brought_up_again() {
         matches!(ended[..], [line] if line.starts_with("registry ") && line.contains("registry.log")),
         "{status}"
     );
-    bed.task("up");
+    bed.task("up engines");
     bed.task("status");
     // And with it what it holds.
     let accept = "Accept: application/vnd.oci.image.manifest.v1+json";
@@ -225,7 +317,7 @@ fn a_part_that_cannot_start_is_told_with_the_end_of_its_log() {
     fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let mut paths = vec![folder.path().to_owned()];
     paths.extend(env::split_paths(&env::var_os("PATH").unwrap()));
-    let output = bed.command("up").env("PATH", env::join_paths(paths).unwrap()).output().unwrap();
+    let output = bed.command("up engines").env("PATH", env::join_paths(paths).unwrap()).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{}", both(&output));
     assert!(
@@ -238,11 +330,8 @@ fn a_part_that_cannot_start_is_told_with_the_end_of_its_log() {
 #[test]
 fn a_bed_whose_owner_ended_is_taken_down_by_the_next() {
     let Some(bed) = Bed::new("owned", "a_bed_whose_owner_ended_is_taken_down_by_the_next") else { return };
-    bed.task("up");
-    // As it is after its owner and the guard were killed: a process of this number started before ours.
-    fs::write(bed.folder().join("owner"), format!("{}:1", process::id())).unwrap();
-    let other = Bed { name: format!("next-{}", process::id()) };
-    other.task("down");
+    bed.task("up engines");
+    bed.is_forsaken();
     assert!(!bed.folder().exists());
     assert!(!bed.traces().iter().any(|trace| trace.starts_with("process ")));
 }

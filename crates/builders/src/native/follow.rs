@@ -25,32 +25,40 @@ const MAX_LINKS: usize = 40;
 pub(super) fn follow(cx: &Context, folder: &Path, path: &str) -> Result<Followed> {
     let mut left = steps(path);
     let (mut at, mut links) = (String::new(), Vec::new());
+    // What is at `at`, unless the last step was back.
+    let mut here = None;
     while let Some(step) = left.pop() {
         if step == ".." {
             at.truncate(parent(&at).len());
+            here = None;
             continue;
         }
         let next = if at.is_empty() { step } else { format!("{at}/{step}") };
         let entry = cx.files().entry(cx, folder, &next)?;
-        match entry.map(|entry| entry.kind) {
-            Some(EntryKind::Link(text)) => {
+        match entry {
+            Some(Entry { kind: EntryKind::Link(text), .. }) => {
                 links.push(next);
                 if links.len() > MAX_LINKS {
                     return Err(Error::config(format!("`{path}` leads through more than {MAX_LINKS} links"))
                         .hint("name a file, or let the link lead to one"));
                 }
                 if text.starts_with('/') {
-                    at.clear();
+                    (at, here) = (String::new(), None);
                 }
                 left.extend(steps(&text));
             }
-            Some(kind) if kind == EntryKind::Folder || left.is_empty() => at = next,
+            Some(entry) if entry.kind == EntryKind::Folder || left.is_empty() => {
+                (at, here) = (next, Some(entry));
+            }
             _ => return Ok(Followed { path: next, entry: None, links }),
         }
     }
     if at.is_empty() {
         return Ok(Followed { path: ".".to_owned(), entry: None, links });
     }
-    let entry = cx.files().entry(cx, folder, &at)?;
+    let entry = match here {
+        Some(entry) => Some(entry),
+        None => cx.files().entry(cx, folder, &at)?,
+    };
     Ok(Followed { path: at, entry, links })
 }

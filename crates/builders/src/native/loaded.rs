@@ -33,10 +33,11 @@ impl Loaded {
         if let Some(path) = options.dockerfile_path() {
             let path = clean_path(path);
             let shown = context.join(&path);
-            let text = read(cx, context, &path)?.ok_or_else(|| {
-                Error::not_found(format!("there is no Dockerfile `{}`", shown.display()))
-                    .hint("name it with the option `dockerfile`, below the artifact's context")
-            })?;
+            let Some(text) = read(cx, context, &path)? else {
+                check(cx, context)?;
+                return Err(Error::not_found(format!("there is no Dockerfile `{}`", shown.display()))
+                    .hint("name it with the option `dockerfile`, below the artifact's context"));
+            };
             dockerfile = Some(Dockerfile::parse(&text, &shown)?);
             // BuildKit: the Dockerfile's own file comes first, and then the other does not count.
             ignore_files.insert(0, format!("{path}.dockerignore"));
@@ -51,6 +52,9 @@ impl Loaded {
                 // One that is missing counts too: it would change everything.
                 files.push(path);
             }
+        }
+        if dockerfile.is_none() && ignore.is_none() {
+            check(cx, context)?;
         }
         Ok(Self { dockerfile, ignore: ignore.unwrap_or_default(), files })
     }
@@ -71,14 +75,15 @@ fn patterns(text: &str, file: &Path) -> Result<Vec<String>> {
     Err(error.at(Location::new(file, line.map_or(0, |line| line + 1), usize::from(line.is_some()))))
 }
 
+/// Checks that the context is there: when it is missing, that is another problem than a file that is.
+fn check(cx: &Context, context: &Path) -> Result<()> {
+    cx.files().entry(cx, context, ".dockerignore").map(drop)
+}
+
 /// Returns the text of a file, or `None` when there is none.
 fn read(cx: &Context, context: &Path, path: &str) -> Result<Option<String>> {
     let file = match cx.files().open(cx, context, path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            // A context that is missing is another problem than a file that is.
-            cx.files().entry(cx, context, path)?;
-            return Ok(None);
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
     let shown = context.join(path);

@@ -97,6 +97,23 @@ impl Cluster {
         target::of_kind(&id.api_version, &resource, place(id, &resource)?)
     }
 
+    /// Returns the versions of a group, the one that the cluster prefers first; none of a group that it has not.
+    pub(super) async fn versions(&self, cx: &Context, group: &str) -> Result<Vec<String>> {
+        let asked = Asked::new("read", format!("the versions of `{group}`"));
+        let call = Call::get(target::of_group(group)?, asked);
+        let answer = self.call(cx, &call).await?;
+        if answer.code == 404 {
+            return Ok(Vec::new());
+        }
+        let group = answer.good(&call.asked)?;
+        let preferred = group["preferredVersion"]["groupVersion"].as_str();
+        let all = group["versions"].as_array().into_iter().flatten();
+        let others = all
+            .filter_map(|version| version["groupVersion"].as_str())
+            .filter(|other| Some(*other) != preferred);
+        Ok(preferred.into_iter().chain(others).map(ToOwned::to_owned).collect())
+    }
+
     async fn kinds(&self, cx: &Context, api_version: &str) -> Result<Option<Kinds>> {
         let asked = Asked::new("read", format!("the kinds of `{api_version}`"));
         let call = Call::get(target::of_version(api_version)?, asked);

@@ -7,7 +7,7 @@ use shipway_core::{Context, Error, ObjectId, Result};
 
 use super::{Cluster, failure::Asked, request::Call, target};
 use crate::{
-    api::Api,
+    api::{Api, Served, group},
     object::object_id,
     selector::Selector,
     store::{Apply, List},
@@ -118,8 +118,51 @@ impl Api for Cluster {
         }
     }
 
-    async fn namespaced(&self, cx: &Context, api_version: &str, kind: &str) -> Result<Option<bool>> {
-        Ok(self.resource(cx, api_version, kind).await?.map(|resource| resource.namespaced))
+    async fn served(
+        &self,
+        cx: &Context,
+        group: &str,
+        version: Option<&str>,
+        kind: &str,
+    ) -> Result<Option<Served>> {
+        let versions = match (version, group) {
+            (Some(version), "") => vec![version.to_owned()],
+            (Some(version), group) => vec![format!("{group}/{version}")],
+            (None, "") => vec!["v1".to_owned()],
+            (None, group) => self.versions(cx, group).await?,
+        };
+        for api_version in versions {
+            if let Some(resource) = self.resource(cx, &api_version, kind).await? {
+                return Ok(Some(Served::new(api_version, resource.namespaced)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn may(
+        &self,
+        cx: &Context,
+        verb: &str,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+    ) -> Result<bool> {
+        let resource = self.known(cx, api_version, kind).await?;
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "verb": verb,
+                "group": group(api_version),
+                "version": api_version.rsplit('/').next(),
+                "resource": resource.plural,
+                "namespace": namespace.filter(|_| resource.namespaced),
+            }},
+        });
+        let asked = Asked::new("ask", format!("whether one may {verb} {}", resource.plural));
+        let target = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let call = Call::new(Method::POST, target.to_owned(), asked).json(&review).asks();
+        let answer = self.call(cx, &call).await?.good(&call.asked)?;
+        Ok(answer["status"]["allowed"] == true)
     }
 }
 

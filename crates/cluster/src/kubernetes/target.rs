@@ -9,17 +9,25 @@ use crate::selector::Selector;
 
 /// Returns the path of a group and version, such as `/apis/apps/v1`.
 pub(super) fn of_version(api_version: &str) -> Result<String> {
-    let plain = |part: &str| {
-        !part.is_empty()
-            && part != ".."
-            && part != "."
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-    };
     match api_version.split_once('/') {
         None if plain(api_version) => Ok(format!("/api/{api_version}")),
         Some((group, version)) if plain(group) && plain(version) => Ok(format!("/apis/{group}/{version}")),
         _ => Err(Error::config(format!("`{api_version}` is not an `apiVersion`"))),
     }
+}
+
+/// Returns the path of a group's versions.
+pub(super) fn of_group(group: &str) -> Result<String> {
+    match plain(group) {
+        true => Ok(format!("/apis/{group}")),
+        false => Err(Error::config(format!("`{group}` is not a group of kinds"))),
+    }
+}
+
+/// Returns whether a part of an `apiVersion` can stand in a path.
+fn plain(part: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+    !part.is_empty() && part != ".." && part != "." && part.bytes().all(fits)
 }
 
 /// Returns the path of the objects of a kind, in a namespace or in all.

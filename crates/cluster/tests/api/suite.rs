@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shipway_cluster::{Api, Apply, Selector, managers, object_id};
+use shipway_cluster::{Api, Apply, Selector, Served, managers, object_id};
 use shipway_core::{Context, ErrorKind, ObjectId};
 
 const DRY: Apply = Apply { force: false, dry_run: true };
@@ -209,14 +209,21 @@ impl Bench<'_> {
     }
 
     async fn kinds_say_where_they_are(&self) {
-        for (version, kind, expected) in [
-            ("v1", "ConfigMap", Some(true)),
-            ("apps/v1", "Deployment", Some(true)),
-            ("v1", "Namespace", Some(false)),
-            ("rbac.authorization.k8s.io/v1", "ClusterRole", Some(false)),
+        for (group, version, kind, namespaced) in [
+            ("", "v1", "ConfigMap", true),
+            ("apps", "v1", "Deployment", true),
+            ("", "v1", "Namespace", false),
+            ("rbac.authorization.k8s.io", "v1", "ClusterRole", false),
         ] {
-            let found = self.api.namespaced(self.cx, version, kind).await.expect("an answer");
-            assert_eq!(found, expected, "{version} {kind}");
+            let api_version =
+                if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+            // The version that is asked for, and that which the cluster prefers.
+            for version in [Some(version), None] {
+                let found = self.api.served(self.cx, group, version, kind).await.expect("an answer");
+                assert_eq!(found, Some(Served::new(api_version.as_str(), namespaced)), "{group} {kind}");
+            }
+            let may = self.api.may(self.cx, "patch", &api_version, kind, Some(self.namespace)).await;
+            assert!(may.expect("an answer"), "{group} {kind}");
         }
     }
 

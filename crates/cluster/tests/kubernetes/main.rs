@@ -3,6 +3,7 @@
 #![cfg(feature = "kubernetes")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
+#[path = "../../../../tests/support/cluster.rs"]
 mod bed;
 mod objects;
 mod pods;

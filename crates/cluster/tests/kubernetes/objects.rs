@@ -32,7 +32,7 @@ async fn what_is_not_there_is_said() {
     let error =
         refused(json!({"apiVersion": "no.such/v1", "kind": "Thing", "metadata": {"name": "a"}})).await;
     assert!(error.to_string().contains("no kind `Thing` in `no.such/v1`"), "{error}");
-    assert_eq!(cluster.namespaced(cx, "no.such/v1", "Thing").await.expect("an answer"), None);
+    assert_eq!(cluster.served(cx, "no.such", Some("v1"), "Thing").await.expect("an answer"), None);
     let thing = ObjectId::new("no.such/v1", "Thing", "a");
     assert_eq!(cluster.get(cx, &thing).await.expect("an answer"), None);
     cluster.delete(cx, &thing, None).await.expect("not there");
@@ -69,7 +69,7 @@ async fn a_kind_is_known_as_soon_as_its_definition_is() {
                 "type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}}}],
         },
     });
-    assert_eq!(bed.cluster.namespaced(&bed.cx, &version, "Thing").await.expect("an answer"), None);
+    assert_eq!(bed.cluster.served(&bed.cx, &group, Some("v1"), "Thing").await.expect("an answer"), None);
     bed.apply(&definition).await;
     let id = ObjectId::new("apiextensions.k8s.io/v1", "CustomResourceDefinition", format!("things.{group}"));
     let established = |object: &Value| {

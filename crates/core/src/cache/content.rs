@@ -6,10 +6,13 @@ use std::{
     panic::resume_unwind,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
-    thread::{available_parallelism, scope},
+    thread::scope,
 };
 
-use crate::{Context, Entry, EntryKind, Error, ErrorKind, OpenFile, Result, context::FileRead};
+use crate::{
+    Context, Entry, EntryKind, Error, ErrorKind, OpenFile, Result,
+    context::{FileRead, cores},
+};
 
 /// The most threads; more would wait for the disk, and each holds a buffer.
 const MOST: usize = 4;
@@ -53,7 +56,7 @@ pub(super) fn hash_groups(cx: &Context, groups: &[Group<'_>]) -> Result<Vec<Vec<
     let worth = (files.len() / FILES).max(usize::try_from(bytes / BYTES).unwrap_or(MOST));
     let threads = match worth {
         0 | 1 => 1,
-        worth => available_parallelism().map_or(1, usize::from).min(MOST).min(worth),
+        worth => cores().min(MOST).min(worth),
     };
     let read = hash_on(threads, cx, &files);
     // What was read is remembered also when something after it could not be.

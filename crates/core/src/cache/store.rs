@@ -58,6 +58,8 @@ impl Cache for MemoryCache {
 impl Cache for DiskCache {
     async fn get(&self, cx: &Context, key: &str) -> Result<Option<Bytes>> {
         let (this, key) = (self.clone(), key.to_owned());
+        // It is never closed.
+        let _slot = self.slots.acquire().await;
         cx.blocking(move |_| {
             let found = this.load(&key).map_err(|error| Error::io("read", this.folder(), error))?;
             Ok(found.map(Bytes::from))
@@ -67,6 +69,8 @@ impl Cache for DiskCache {
 
     async fn put(&self, cx: &Context, key: &str, value: Bytes) -> Result<()> {
         let (this, key) = (self.clone(), key.to_owned());
+        // It is never closed.
+        let _slot = self.slots.acquire().await;
         cx.blocking(move |_| {
             this.store(&key, &value).map_err(|error| Error::io("write", this.folder(), error))
         })

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Disk, create_beside};
+use tokio::sync::Semaphore;
+
+use super::{Disk, cores::cores, create_beside};
 
 /// The form of the files; whoever changes it changes the number.
 const FORM: &str = "shipway cache 1";
@@ -28,12 +30,15 @@ pub struct DiskCache {
     limit: u64,
     /// How many bytes were stored since the last sweep, if there was one yet.
     stored: Arc<Mutex<Option<u64>>>,
+    /// Who reads or writes at once: more threads than run at once wait for one another.
+    pub(crate) slots: Arc<Semaphore>,
 }
 
 impl DiskCache {
     /// Returns the cache in a folder, made when it is first written to, of at most 10 GiB.
     pub fn new(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Self {
-        Self { disk, folder: folder.into(), limit: 10 << 30, stored: Arc::default() }
+        let slots = Arc::new(Semaphore::new(cores()));
+        Self { disk, folder: folder.into(), limit: 10 << 30, stored: Arc::default(), slots }
     }
 
     /// Sets how many bytes it keeps at most, as sizes of files; each process that writes may be over it by a

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod clock;
+mod cores;
 mod credentials;
 mod disk;
 mod disk_cache;
@@ -25,6 +26,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::cores::cores;
 pub(crate) use self::disk::folder_of;
 pub(crate) use self::file_index::{FileIndex, FileRead};
 pub use self::{

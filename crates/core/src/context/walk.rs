@@ -11,12 +11,15 @@ use std::{
     panic::resume_unwind,
     path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::{available_parallelism, scope},
+    thread::scope,
 };
 
 use rustix::fs::{FileType, RawDir};
 
-use super::files::{entry_at, entry_of, not_a_folder, open_folder, open_root};
+use super::{
+    cores::cores,
+    files::{entry_at, entry_of, not_a_folder, open_folder, open_root},
+};
 use crate::{
     Context, Entry, EntryKind, Error, Result,
     ignore::{Decision, IgnoreRules},
@@ -39,7 +42,7 @@ const BUFFER: usize = 32 * 1024;
 
 /// Returns what each of the lists keeps below the root, sorted by path.
 pub(super) fn walk(cx: &Context, root: &Path, lists: &[IgnoreRules]) -> Result<Vec<Vec<Entry>>> {
-    let threads = available_parallelism().map_or(1, usize::from).min(MOST);
+    let threads = cores().min(MOST);
     Walk { cx, root, lists }.run(threads, FEW)
 }
 

@@ -22,7 +22,7 @@ use crate::{
     Cancel, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
     TaskStatus, World,
     cache::{Cache, MemoryCache},
-    context::FileIndex,
+    context::{FileIndex, cores},
 };
 
 /// Carries out pipelines in a world.
@@ -72,7 +72,7 @@ impl Driver {
         Self {
             world,
             cache,
-            slots: std::thread::available_parallelism().map_or(1, usize::from),
+            slots: cores(),
             keep_going: false,
             verify: Verify::default(),
             grace: Duration::from_secs(10),

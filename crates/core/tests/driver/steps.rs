@@ -63,9 +63,9 @@ impl Runner for FakeRunner {
         Ok(Exit::new(code).stdout("output").stderr("the end").result("42".to_owned()))
     }
 
-    async fn close(&self, _cx: &Context, volume: &Volume) -> Result<()> {
+    async fn close(&self, cx: &Context, volume: &Volume) -> Result<()> {
         self.note("close", &volume.name);
-        Ok(())
+        if volume.name == "stuck" { Err(cx.stopped().await) } else { Ok(()) }
     }
 }
 
@@ -248,6 +248,20 @@ async fn a_volume_is_closed_after_a_failure_and_after_a_cancellation() {
     let report = bench.driver.execute(&pipeline, &plan, &bench.cancel).await.unwrap();
     assert_eq!(report.outcome, RunOutcome::Cancelled, "{report}");
     assert!(runner.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_volume_that_does_not_close_is_given_up_in_time() {
+    let bench = bench();
+    let runner = Arc::new(FakeRunner::default());
+    let volume = SharedVolume::new(Volume::new("stuck"), Arc::<FakeRunner>::clone(&runner));
+    let pipeline = Pipeline::new("shop").volume(volume).step(mounting("one", "stuck", &runner));
+    let clock = Quick::new();
+    let driver = Driver::new(bench.world().clock(clock.clone()));
+    let run = driver.run(&pipeline, &bench.cancel);
+    let report = tokio::time::timeout(Duration::from_secs(30), run).await.expect("it ends").unwrap();
+    assert_eq!(failure(&report, "close:stuck").kind, ErrorKind::Timeout, "{report}");
+    assert!(clock.pauses.lock().unwrap().iter().any(|pause| pause.as_secs().abs_diff(600) <= 1));
 }
 
 #[tokio::test]

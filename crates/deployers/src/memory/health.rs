@@ -8,8 +8,8 @@ use shipway_core::{Context, Deployment, Error, ErrorKind, Health, ObjectId, Phas
 use super::{
     Memory,
     kubelet::{Verdict, judge},
-    render,
 };
+use crate::workload::{containers, other_image};
 
 /// Who reports the status of objects.
 const KUBELET: &str = "kubelet";
@@ -26,7 +26,7 @@ enum Look {
 
 pub(super) async fn health(memory: &Memory, cx: &Context, deployment: &Deployment) -> Result<Health> {
     let (mut waits, mut failures) = (Vec::new(), Vec::new());
-    for (id, desired) in render::parse(&deployment.manifests, &memory.namespace)? {
+    for (id, desired) in memory.releases().objects(cx, &deployment.manifests).await? {
         match look(memory, cx, deployment, &id, &desired).await? {
             Look::Healthy => {}
             Look::Progressing(reason) => waits.push(format!("{id}: {reason}")),
@@ -53,15 +53,8 @@ async fn look(
     if (id.api_version.as_str(), id.kind.as_str()) != ("apps/v1", "Deployment") {
         return Ok(Look::Healthy);
     }
-    for container in containers(desired) {
-        let running = containers(&now).iter().find(|other| other["name"] == container["name"]);
-        let running = running.map_or(&Value::Null, |running| &running["image"]);
-        if *running != container["image"] {
-            return Ok(Look::Failed(format!(
-                "it has the image {running} and not {}: another revision replaced this one",
-                container["image"]
-            )));
-        }
+    if let Some(other) = other_image(desired, &now) {
+        return Ok(Look::Failed(other));
     }
     // kubectl's `rollout status` (k8s.io/kubectl, polymorphichelpers/rollout_status.go).
     let status = &now["status"];
@@ -143,8 +136,4 @@ fn report(
 
 fn moved(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound)
-}
-
-fn containers(object: &Value) -> &[Value] {
-    object["spec"]["template"]["spec"]["containers"].as_array().map_or(&[], Vec::as_slice)
 }

@@ -3,15 +3,11 @@
 //! It is a whole deployer but for the network: server-side apply as one field manager and never by force,
 //! a history in the cluster itself, pruning, and a node that looks whether an image can start.
 
-mod apply;
-mod change;
-mod diff;
 mod health;
 mod kubelet;
-mod lines;
-mod plan;
-mod record;
 mod render;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -22,13 +18,12 @@ use shipway_core::{
 };
 use shipway_oci::Client;
 
-/// The field manager that owns what this deployer applies.
-const MANAGER: &str = "shipway";
+use crate::releases::{Releases, check_name};
 
 /// Deploys to a [`MemoryCluster`] whose one node has one platform.
 ///
 /// Each image of a release becomes a `Deployment` of one replica. What is applied is in the cluster
-/// itself as `Revision` objects, so that another process with a handle to the cluster goes on.
+/// itself, in Secrets of the deployer's namespace, so that another process with a handle to the cluster goes on.
 ///
 /// The node looks into an image before it starts it: the digest must be in its store, the node's platform
 /// in the image, and the entrypoint in its layers, executable. It then reports in the `Deployment`'s
@@ -67,6 +62,10 @@ impl Memory {
         self.namespace = namespace.into();
         self
     }
+
+    fn releases(&self) -> Releases {
+        Releases::new(Arc::new(self.cluster.clone()), self.namespace.as_str())
+    }
 }
 
 #[async_trait]
@@ -86,22 +85,16 @@ impl Deployer for Memory {
         render::manifests(release, &self.namespace)
     }
 
-    async fn history(&self, _cx: &Context, release: &str) -> Result<Vec<Deployment>> {
-        let records = record::read(&self.cluster, release)?;
-        let live = record::live(&records).map(|record| record.revision);
-        let remembered = records
-            .into_iter()
-            .rev()
-            .filter(|record| Some(record.revision) == live || record.status == record::Status::Settled);
-        Ok(remembered.map(|record| record.deployment).collect())
+    async fn history(&self, cx: &Context, release: &str) -> Result<Vec<Deployment>> {
+        self.releases().history(cx, release).await
     }
 
-    async fn diff(&self, _cx: &Context, desired: &Desired) -> Result<ChangeSet> {
-        diff::diff(&self.cluster, desired, &self.namespace)
+    async fn diff(&self, cx: &Context, desired: &Desired) -> Result<ChangeSet> {
+        self.releases().diff(cx, desired).await
     }
 
     async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
-        apply::apply(&self.cluster, cx, changes, &self.namespace)
+        self.releases().apply(cx, changes).await
     }
 
     async fn health(&self, cx: &Context, deployment: &Deployment) -> Result<Health> {
@@ -130,7 +123,7 @@ impl PluginConfig for MemoryConfig {
             memory = memory.platform(platform);
         }
         if let Some(namespace) = self.namespace {
-            render::check_name("namespace", &namespace)?;
+            check_name("namespace", &namespace)?;
             memory = memory.namespace(namespace);
         }
         Ok(memory)

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use shipway_core::{Error, Image, Manifest, Manifests, ObjectId, Release, Result};
-use shipway_yaml::Rules;
 
-use super::MANAGER;
+use crate::releases::{MANAGED_BY, MANAGER, check_name};
 
 /// The label that says which release an object belongs to ("Recommended Labels").
-pub(super) const INSTANCE: &str = "app.kubernetes.io/instance";
-pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const INSTANCE: &str = "app.kubernetes.io/instance";
 const NAME: &str = "app.kubernetes.io/name";
 
 pub(super) fn manifests(release: &Release, namespace: &str) -> Result<Manifests> {
@@ -63,74 +61,4 @@ fn object_name(image: &str) -> Result<String> {
     let name = name.trim_matches('-');
     check_name("image", name)?;
     Ok(name.to_owned())
-}
-
-/// Checks a name that becomes a part of objects' names and the value of a label.
-pub(super) fn check_name(what: &str, name: &str) -> Result<()> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    // A release is a part of the names of its records, which have at most 63 characters.
-    let most = if what == "release" { 40 } else { 63 };
-    if (1..=most).contains(&name.len())
-        && name.bytes().all(fits)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
-    {
-        return Ok(());
-    }
-    Err(Error::config(format!("`{name}` is not a name for a {what} in a cluster"))
-        .hint(format!("such a name has at most {most} lower-case letters, digits and `-`, and begins and ends with one of the first two")))
-}
-
-/// Kinds whose objects are in no namespace ("Not all objects are in a namespace"), of those that manifests
-/// usually have.
-const CLUSTER_WIDE: [&str; 12] = [
-    "APIService",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "CustomResourceDefinition",
-    "IngressClass",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PriorityClass",
-    "StorageClass",
-    "ValidatingWebhookConfiguration",
-];
-
-/// Returns the manifests as objects, each with its identity in the cluster: what has no namespace and needs
-/// one is in the release's.
-///
-/// # Errors
-/// `Config` when a text is no object, is another one than it says, or an object is there twice.
-pub(super) fn parse(manifests: &Manifests, namespace: &str) -> Result<Vec<(ObjectId, Value)>> {
-    check_name("release", &manifests.release.name)?;
-    let namespace = manifests.release.namespace.as_deref().unwrap_or(namespace);
-    let mut seen = BTreeSet::new();
-    let mut objects = Vec::new();
-    for manifest in &manifests.objects {
-        let documents = shipway_yaml::parse(manifest.object.to_string(), &manifest.text)?;
-        let [document] = documents.as_slice() else {
-            return Err(Error::config(format!("the manifest of {} is not one object", manifest.object)));
-        };
-        let mut object = document.to_json(Rules::Manifest)?;
-        let mut id = shipway_cluster::object_id(&object)?;
-        if id != manifest.object {
-            return Err(Error::config(format!("the manifest of {} is one of {id}", manifest.object)));
-        }
-        if id.namespace.is_none() && !CLUSTER_WIDE.contains(&id.kind.as_str()) {
-            object["metadata"]["namespace"] = namespace.into();
-            id.namespace = Some(namespace.to_owned());
-        }
-        if !seen.insert(id.clone()) {
-            return Err(Error::config(format!("{id} is there twice")));
-        }
-        objects.push((id, object));
-    }
-    Ok(objects)
-}
-
-/// Returns the identities alone, in the order of the manifests.
-pub(super) fn ids(manifests: &Manifests, namespace: &str) -> Result<Vec<ObjectId>> {
-    Ok(parse(manifests, namespace)?.into_iter().map(|(id, _)| id).collect())
 }

@@ -214,6 +214,17 @@ pub(crate) const STATES: &[(&str, &str)] = &[
     ),
     // Repositories in repositories.
     (
+        "another repository that holds nothing",
+        "base; git init -q sub; (cd sub; git commit -q --allow-empty -m two)",
+    ),
+    (
+        "another repository with ignored files alone",
+        "base; echo '*.log' > .gitignore; commit two; git init -q sub; (cd sub; git commit -q --allow-empty -m two; echo 1 > a.log)",
+    ),
+    ("assumed to be unchanged", "base; git update-index --assume-unchanged c; echo 9 > c"),
+    ("not in the worktree on purpose", "base; git update-index --skip-worktree c; rm c"),
+    ("to be added", "base; echo 1 > d; git add -N d"),
+    (
         "a submodule",
         "start ../other; (cd ../other; mkdir in; echo 1 > in/a; commit one; git tag o1); base; git -c protocol.file.allow=always submodule -q add \"$PWD/../other\" lib; commit two",
     ),

@@ -1,141 +1,74 @@
-//! Base images, made here, since nothing can be pulled: `busybox`, and `odd` with all that a layer may hold
-//! that builders get wrong. Made by umoci of tars, so that none of it is our own doing.
+//! Base images: `busybox`, and `odd` with all that a layer may hold that builders get wrong; and `pause`,
+//! which keeps a pod's namespaces open.
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::Command,
+use std::{fs, io, path::PathBuf, process::Command};
+
+use tar::EntryType;
+
+use super::{
+    image::{Image, Layer, layout},
+    packages::find,
 };
-
-use tar::{Builder, EntryType, Header};
-
-use super::packages::find;
-use crate::{Result, cache::Cache, tools::quietly};
+use crate::{Result, cache::Cache};
 
 /// Changes with what this file makes.
-const RECIPE: &str = "2";
+const RECIPE: &str = "3";
 
+/// The images that builders start from.
 pub(super) const NAMES: [&str; 2] = ["busybox", "odd"];
+
+pub(super) const PAUSE: &str = "pause";
 
 /// Returns the layout that holds the images, by tag.
 pub(super) fn bases(cache: &Cache) -> Result<PathBuf> {
-    // The cache keeps folders with a program in `bin`; the layout's own file does as well.
-    let index = cache.tool(&format!("bases-{RECIPE}"), "../oci/index.json", make)?;
-    let folder = index.parent().ok_or("the layout has no folder")?;
-    folder.canonicalize().map_err(|error| format!("`{}`: {error}", folder.display()))
-}
-
-fn make(folder: &Path) -> Result<()> {
-    let bin = folder.join("bin");
-    fs::create_dir(&bin).map_err(|error| format!("`{}`: {error}", bin.display()))?;
-    let layout = folder.join("oci").display().to_string();
-    umoci(&["init", "--layout", &layout])?;
-    let layers = [
-        ("busybox", "busybox.tar", busybox as fn(&mut Layer) -> std::io::Result<()>),
-        ("odd", "odd.tar", odd),
-        ("odd", "odd-above.tar", odd_above),
+    let images = [
+        Image {
+            name: "busybox",
+            from: None,
+            layers: &[&busybox],
+            config: &["--config.env", "PATH=/bin", "--config.cmd", "sh"],
+        },
+        Image {
+            name: "odd",
+            from: Some("busybox"),
+            layers: &[&odd, &odd_above],
+            config: &[
+                "--config.user",
+                "nobody",
+                "--config.workingdir",
+                "/odd",
+                "--config.label",
+                "odd=yes",
+                "--config.volume",
+                "/odd/volume",
+                "--config.exposedports",
+                "8080/tcp",
+            ],
+        },
+        Image {
+            name: PAUSE,
+            from: Some("busybox"),
+            layers: &[],
+            config: &[
+                "--config.entrypoint",
+                "/bin/sleep",
+                "--config.entrypoint",
+                "2147483647",
+                "--clear=config.cmd",
+            ],
+        },
     ];
-    for (name, file, fill) in layers {
-        let image = format!("{layout}:{name}");
-        let path = folder.join(file);
-        let fail = |error| format!("`{}`: {error}", path.display());
-        let mut layer = Layer(Builder::new(File::create(&path).map_err(fail)?));
-        fill(&mut layer).and_then(|()| layer.0.finish()).map_err(fail)?;
-        if file == "busybox.tar" {
-            umoci(&["new", "--image", &image])?;
-        } else if file == "odd.tar" {
-            umoci(&["tag", "--image", &format!("{layout}:busybox"), name])?;
-        }
-        umoci(&["raw", "add-layer", "--image", &image, &path.display().to_string()])?;
-        fs::remove_file(&path).map_err(fail)?;
-        if name == "busybox" {
-            umoci(&["config", "--image", &image, "--config.env", "PATH=/bin", "--config.cmd", "sh"])?;
-        }
-    }
-    umoci(&[
-        "config",
-        "--image",
-        &format!("{layout}:odd"),
-        "--config.user",
-        "nobody",
-        "--config.workingdir",
-        "/odd",
-        "--config.label",
-        "odd=yes",
-        "--config.volume",
-        "/odd/volume",
-        "--config.exposedports",
-        "8080/tcp",
-    ])
-}
-
-fn umoci(arguments: &[&str]) -> Result<()> {
-    quietly(Command::new(find("umoci").ok_or("no umoci")?).args(arguments))
-}
-
-/// A layer that is being written, all of it root's and of the year 1970.
-struct Layer(Builder<File>);
-
-impl Layer {
-    fn entry(
-        &mut self,
-        path: &str,
-        kind: EntryType,
-        mode: u32,
-        owner: u64,
-        content: &[u8],
-    ) -> std::io::Result<()> {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(mode);
-        header.set_uid(owner);
-        header.set_gid(owner);
-        header.set_mtime(0);
-        header.set_size(content.len() as u64);
-        self.0.append_data(&mut header, path, content)
-    }
-
-    fn folder(&mut self, path: &str, mode: u32) -> std::io::Result<()> {
-        self.entry(path, EntryType::Directory, mode, 0, b"")
-    }
-
-    fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> std::io::Result<()> {
-        self.entry(path, EntryType::Regular, mode, 0, content)
-    }
-
-    fn link(&mut self, path: &str, kind: EntryType, target: &str) -> std::io::Result<()> {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(kind);
-        // Engines give the file itself the mode of its further names.
-        header.set_mode(if kind == EntryType::Link { 0o644 } else { 0o777 });
-        header.set_mtime(0);
-        header.set_size(0);
-        self.0.append_link(&mut header, path, target)
-    }
-
-    fn attributes(&mut self, attributes: &[(&str, &[u8])]) -> std::io::Result<()> {
-        self.0.append_pax_extensions(attributes.iter().copied())
-    }
+    layout(cache, &format!("bases-{RECIPE}"), &images)
 }
 
 const LOADER: &[u8] = b"/ld-linux";
 
-fn busybox(layer: &mut Layer) -> std::io::Result<()> {
+pub(super) fn busybox(layer: &mut Layer) -> io::Result<()> {
     for folder in ["bin", "etc", "home", "root", "var"] {
         layer.folder(folder, 0o755)?;
     }
     layer.folder("tmp", 0o1777)?;
-    let program = find("busybox").ok_or_else(|| std::io::Error::other("no busybox"))?;
-    let content = fs::read(&program)?;
-    // A program that needs shared libraries names its loader, which the image has not.
-    if content.windows(LOADER.len()).any(|part| part == LOADER) {
-        return Err(std::io::Error::other("busybox needs shared libraries: install busybox-static"));
-    }
-    layer.file("bin/busybox", 0o755, &content)?;
-    let list = Command::new(&program).arg("--list").output()?;
-    for applet in String::from_utf8_lossy(&list.stdout).lines().filter(|&applet| applet != "busybox") {
-        layer.link(&format!("bin/{applet}"), EntryType::Symlink, "busybox")?;
-    }
+    applets(layer, "bin")?;
     layer.file(
         "etc/passwd",
         0o644,
@@ -144,7 +77,23 @@ fn busybox(layer: &mut Layer) -> std::io::Result<()> {
     layer.file("etc/group", 0o644, b"root:x:0:\nnobody:x:65534:\n")
 }
 
-fn odd(layer: &mut Layer) -> std::io::Result<()> {
+/// Puts busybox into a folder, by all its names.
+pub(super) fn applets(layer: &mut Layer, folder: &str) -> io::Result<()> {
+    let program = find("busybox").ok_or_else(|| io::Error::other("no busybox"))?;
+    let content = fs::read(&program)?;
+    // A program that needs shared libraries names its loader, which the image has not.
+    if content.windows(LOADER.len()).any(|part| part == LOADER) {
+        return Err(io::Error::other("busybox needs shared libraries: install busybox-static"));
+    }
+    layer.file(&format!("{folder}/busybox"), 0o755, &content)?;
+    let list = Command::new(&program).arg("--list").output()?;
+    for applet in String::from_utf8_lossy(&list.stdout).lines().filter(|&applet| applet != "busybox") {
+        layer.link(&format!("{folder}/{applet}"), EntryType::Symlink, "busybox")?;
+    }
+    Ok(())
+}
+
+fn odd(layer: &mut Layer) -> io::Result<()> {
     layer.folder("odd", 0o750)?;
     layer.file("odd/gone", 0o644, b"removed above\n")?;
     layer.folder("odd/opaque", 0o755)?;
@@ -168,7 +117,7 @@ fn odd(layer: &mut Layer) -> std::io::Result<()> {
 }
 
 /// What the last layer of `odd` hides and replaces.
-fn odd_above(layer: &mut Layer) -> std::io::Result<()> {
+fn odd_above(layer: &mut Layer) -> io::Result<()> {
     layer.folder("odd", 0o755)?;
     layer.file("odd/.wh.gone", 0o644, b"")?;
     layer.folder("odd/opaque", 0o700)?;

@@ -3,13 +3,13 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Bed, owner::Owner, part, parts::socket};
+use super::{Bed, kubernetes, owner::Owner, part, parts::socket};
 use crate::{Result, cache::Cache, tools::quietly};
 
 /// Which processes are meant.
@@ -36,7 +36,13 @@ impl Bed {
         if !self.exists() {
             return Ok(());
         }
-        // Containers first: the daemons would wait until each has ended by itself.
+        // Kubernetes first, which would start containers again; then containers: the daemons would wait until
+        // each has ended by itself.
+        for part in part::recorded(self)?.iter().filter(|part| kubernetes::NAMES.contains(&&*part.name)) {
+            if let Some(process) = part.process() {
+                signal("KILL", &process);
+            }
+        }
         for process in self.processes(Inside::Cgroups) {
             signal("KILL", &process);
         }
@@ -61,9 +67,7 @@ impl Bed {
             thread::sleep(Duration::from_millis(20));
         }
         self.unmount()?;
-        for cgroup in self.cgroups() {
-            remove_cgroup(&cgroup);
-        }
+        self.remove_cgroups();
         self.remove_network()?;
         let folder = self.folder();
         match fs::remove_dir_all(&folder) {
@@ -129,24 +133,6 @@ impl Bed {
         }
         Ok(())
     }
-
-    /// Returns the cgroups of the bed's name, in each hierarchy.
-    fn cgroups(&self) -> Vec<PathBuf> {
-        let root = Path::new("/sys/fs/cgroup");
-        let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-        let places = std::iter::once(root.to_owned()).chain(hierarchies.filter(|path| path.is_dir()));
-        places.map(|place| place.join(self.id())).filter(|path| path.is_dir()).collect()
-    }
-}
-
-/// Removes a cgroup and those below it, as far as nothing is in them.
-fn remove_cgroup(path: &Path) {
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_cgroup(&entry.path());
-        }
-    }
-    let _ = fs::remove_dir(path);
 }
 
 /// Whether a process has a terminal.
@@ -154,6 +140,19 @@ fn has_terminal(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
     fields.split(' ').nth(4).is_some_and(|terminal| terminal != "0")
+}
+
+/// Ends a process as a crash does, and waits until it has ended.
+pub(super) fn kill(process: &Owner) -> Result<()> {
+    signal("KILL", process);
+    let begin = Instant::now();
+    while process.lives() {
+        if begin.elapsed() > GRACE {
+            return Err(format!("process {process} does not end"));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// Sends a signal to a process that still is the one that was meant.

@@ -1,18 +1,27 @@
-//! The test bed: real daemons (Docker, containerd, BuildKit, registries, git over HTTP) in a network
-//! namespace of their own, brought up in seconds and taken down without a trace.
+//! The test bed: real daemons (Docker, containerd, BuildKit, registries, git over HTTP, Kubernetes) in a
+//! network namespace of their own, brought up in seconds and taken down without a trace.
 //!
 //! Several beds can be up at once, by name. All that a bed makes is in its folder, in its namespace, and in
 //! cgroups of its name.
 
 mod bases;
-mod buildkit;
+mod builders;
+mod certificates;
+mod cgroups;
 mod down;
+mod image;
+mod kubernetes;
+mod module;
+mod mounts;
 mod network;
 mod owner;
 pub(crate) mod packages;
 mod part;
 mod parts;
+mod seed;
 mod settings;
+mod single;
+mod steps;
 mod up;
 
 use std::{
@@ -20,7 +29,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use self::{settings::Settings, up::Lasting};
+pub(crate) use self::{
+    settings::Settings,
+    up::{Extent, Lasting},
+};
 use crate::{Result, cache::Cache};
 
 /// The login of the registry that wants one.
@@ -87,19 +99,21 @@ fn all() -> Vec<Bed> {
     folders.filter_map(|entry| Bed::named(entry.file_name().to_str()?).ok()).collect()
 }
 
-/// Does one of `up`, `down`, `status`, `env`.
-pub(crate) fn run(task: &str, cache: &Cache) -> Result<bool> {
+/// Does one of `up`, `down`, `status`, `env`, `kill` and `start`.
+pub(crate) fn run(task: &[&str], cache: &Cache) -> Result<bool> {
     let bed = Bed::chosen()?;
-    match task {
-        "up" => {
-            println!("{}", bed.up(cache, Lasting::ByItself)?.shown());
-        }
-        "down" => {
+    match *task {
+        ["up"] => println!("{}", bed.up(cache, Lasting::ByItself, Extent::Everything)?.shown()),
+        ["up", "engines"] => println!("{}", bed.up(cache, Lasting::ByItself, Extent::Engines)?.shown()),
+        ["down"] => {
             bed.down(cache)?;
             up::sweep(cache)?;
         }
-        "status" => return bed.status(),
-        _ => println!("{}", Settings::read(&bed)?.shown()),
+        ["status"] => return bed.status(),
+        ["env"] => println!("{}", Settings::read(&bed)?.shown()),
+        ["kill", part] => bed.kill(part)?,
+        ["start", part] => bed.start(cache, part)?,
+        _ => return Err(format!("do not know `bed {}`: see `cargo xtask --help`", task.join(" "))),
     }
     Ok(true)
 }

@@ -14,12 +14,13 @@ use crate::{
 };
 
 /// Programs with the Debian packages that hold them.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 18] = [
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
+    ("etcd", "etcd-server"),
     ("git", "git"),
     ("htpasswd", "apache2-utils"),
     ("ip", "iproute2"),
@@ -33,6 +34,9 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("umoci", "umoci"),
     ("busybox", "busybox-static"),
 ];
+
+/// Where packages put the plugins for the networks of containers, which are no programs to be found by `PATH`.
+pub(super) const PLUGINS: [&str; 3] = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
 
 /// Nothing that is installed gives way, such as another Docker.
 const INSTALL: [&str; 4] = ["install", "--yes", "--no-install-recommends", "--no-remove"];
@@ -71,6 +75,9 @@ pub(super) fn is_root() -> bool {
 fn missing() -> Vec<&'static str> {
     let mut packages: Vec<&str> =
         PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    if !PLUGINS.iter().any(|folder| Path::new(folder).join("bridge").is_file()) {
+        packages.push("containernetworking-plugins");
+    }
     packages.sort_unstable();
     packages.dedup();
     packages

@@ -13,16 +13,18 @@ use super::{Bed, owner::Owner};
 use crate::Result;
 
 /// The longest that a part may take until it answers.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(120);
 
 /// What a part is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) name: &'static str,
     /// The program and its arguments, run in the namespace.
     pub(super) command: Vec<String>,
     /// A command that succeeds once the part answers.
     pub(super) ready: Vec<String>,
+    /// What must have been done before it is started.
+    pub(super) after: &'static [&'static str],
 }
 
 /// A part that was started at some time.
@@ -92,6 +94,7 @@ impl Part {
     fn wait(&self, bed: &Bed, record: &PathBuf) -> Result<()> {
         let owner: Option<Owner> = fs::read_to_string(record).ok().and_then(|text| text.parse().ok());
         let begin = Instant::now();
+        let mut pause = Duration::from_millis(20);
         loop {
             if owner.is_none_or(|owner| !owner.lives()) {
                 return Err(self.ended(bed));
@@ -99,14 +102,16 @@ impl Part {
             let (program, arguments) = self.ready.split_first().ok_or("a part has no check")?;
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let mut check: Command = bed.inside(program, &arguments);
-            check.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            check.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(bed.folder());
             if check.status().is_ok_and(|status| status.success()) {
                 return Ok(());
             }
             if begin.elapsed() > READY {
                 return Err(format!("{} does not answer after {READY:?}\n{}", self.name, self.log_end(bed)));
             }
-            thread::sleep(Duration::from_millis(50));
+            // Asking takes from the machine what the parts need to start.
+            thread::sleep(pause);
+            pause = (pause * 3 / 2).min(Duration::from_millis(200));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{Bed, PASSWORD, USER, packages::find, part::Part};
+use super::{Bed, PASSWORD, USER, bases, kubernetes, mounts::in_own_mounts, packages::find, part::Part};
 use crate::Result;
 
 /// Inside of the namespace every port is free.
@@ -10,6 +10,14 @@ pub(super) const REGISTRY: &str = "127.0.0.1:5000";
 pub(super) const REGISTRY_AUTH: &str = "127.0.0.1:5001";
 pub(super) const REGISTRY_TLS: &str = "localhost:5002";
 pub(super) const GIT: &str = "127.0.0.1:5003";
+
+/// The same registries as pods reach them, and everything else as well.
+pub(super) const NODE_REGISTRY: &str = "10.240.0.1:5000";
+pub(super) const NODE_REGISTRY_AUTH: &str = "10.240.0.1:5001";
+pub(super) const NODE_REGISTRY_TLS: &str = "10.240.0.1:5002";
+
+pub(super) const WITHOUT_TLS: [&str; 4] = [REGISTRY, REGISTRY_AUTH, NODE_REGISTRY, NODE_REGISTRY_AUTH];
+pub(super) const WITH_TLS: [&str; 2] = [REGISTRY_TLS, NODE_REGISTRY_TLS];
 
 /// Returns every part, and writes the files that it reads.
 pub(super) fn parts(bed: &Bed, buildkitd: &Path) -> Result<Vec<Part>> {
@@ -23,11 +31,11 @@ pub(super) fn parts(bed: &Bed, buildkitd: &Path) -> Result<Vec<Part>> {
         dockerd(bed)?,
         containerd(bed)?,
         buildkit(bed, buildkitd)?,
-        registry(bed, "registry", REGISTRY, "", "", &["curl", "-fsS", &url(REGISTRY, "/v2/")])?,
+        registry(bed, "registry", 5000, "", "", &["curl", "-fsS", &url(REGISTRY, "/v2/")])?,
         registry(
             bed,
             "registry-auth",
-            REGISTRY_AUTH,
+            5001,
             "",
             &auth,
             &["curl", "-fsS", "--user", &format!("{USER}:{PASSWORD}"), &url(REGISTRY_AUTH, "/v2/")],
@@ -35,7 +43,7 @@ pub(super) fn parts(bed: &Bed, buildkitd: &Path) -> Result<Vec<Part>> {
         registry(
             bed,
             "registry-tls",
-            REGISTRY_TLS,
+            5002,
             &tls,
             "",
             &["curl", "-fsS", "--cacert", &ca, &format!("https://{REGISTRY_TLS}/v2/")],
@@ -54,7 +62,7 @@ fn dockerd(bed: &Bed) -> Result<Part> {
         "shutdown-timeout": 1,
         "cgroup-parent": format!("/{}", bed.id()),
         // What is pushed to a registry with a certificate of the bed's own is checked all the same.
-        "insecure-registries": [REGISTRY_AUTH],
+        "insecure-registries": WITHOUT_TLS,
     });
     let file = write(bed, "docker.json", &config.to_string())?;
     let socket = socket(bed, "docker");
@@ -62,59 +70,79 @@ fn dockerd(bed: &Bed) -> Result<Part> {
         name: "dockerd",
         command: in_own_mounts(bed, &[&program("dockerd")?, "--config-file", &file]),
         ready: words(&["curl", "-fsS", "--unix-socket", &socket, "http://docker/_ping"]),
+        after: &[],
     })
-}
-
-/// Gives a daemon mounts of its own, which go with it. What it leaves in fixed places (shims' sockets, Docker's
-/// key) is in them too, and Docker finds its certificates of registries in the one place where it looks.
-const OWN_MOUNTS: &str = r#"
-set -e
-mount --make-rshared /
-mount -t tmpfs bed /run
-mkdir /run/etc /run/work
-cp -R "$1" /run/etc/docker
-mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work bed /etc
-shift
-exec "$@"
-"#;
-
-/// Returns a command with mounts of its own: those of the host come in, none go out, and containers share
-/// them.
-fn in_own_mounts(bed: &Bed, command: &[&str]) -> Vec<String> {
-    let certificates = bed.path("etc-docker").display().to_string();
-    let before =
-        ["unshare", "--mount", "--propagation", "slave", "sh", "-c", OWN_MOUNTS, "sh", &certificates];
-    words(&[&before[..], command].concat())
 }
 
 fn containerd(bed: &Bed) -> Result<Part> {
     let (folder, socket) = (bed.folder(), socket(bed, "containerd"));
+    let (networks, plugins) = (kubernetes::pod_network(bed)?, kubernetes::network_plugins()?);
+    let registries = registry_hosts(bed)?;
+    // Not every machine lets a process be kept from being killed for memory, which each pod asks for.
     let config = format!(
         "version = 2\nroot = \"{0}/containerd\"\nstate = \"{0}/containerd-state\"\n\
-         disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\", \
-         \"io.containerd.snapshotter.v1.aufs\", \"io.containerd.snapshotter.v1.btrfs\", \
-         \"io.containerd.snapshotter.v1.devmapper\", \"io.containerd.snapshotter.v1.zfs\"]\n\
-         [grpc]\naddress = \"{socket}\"\n",
-        folder.display()
+         disabled_plugins = [\"io.containerd.internal.v1.opt\", \"io.containerd.snapshotter.v1.aufs\", \
+         \"io.containerd.snapshotter.v1.btrfs\", \"io.containerd.snapshotter.v1.devmapper\", \
+         \"io.containerd.snapshotter.v1.zfs\"]\n\
+         [grpc]\naddress = \"{socket}\"\n\
+         [plugins.\"io.containerd.grpc.v1.cri\"]\n\
+         sandbox_image = \"{NODE_REGISTRY}/bases/{1}:local\"\nrestrict_oom_score_adj = true\n\
+         [plugins.\"io.containerd.grpc.v1.cri\".cni]\nbin_dir = \"{plugins}\"\nconf_dir = \"{networks}\"\n\
+         [plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"{registries}\"\n",
+        folder.display(),
+        bases::PAUSE,
     );
     let file = write(bed, "containerd.toml", &config)?;
+    // It answers before its part for kubelet does, which only its log tells.
+    let ready = format!(
+        "{} --address {socket} version && grep -q 'Start streaming server' containerd.log",
+        program("ctr")?
+    );
     Ok(Part {
         name: "containerd",
         command: in_own_mounts(bed, &[&program("containerd")?, "--config", &file]),
-        ready: words(&[&program("ctr")?, "--address", &socket, "version"]),
+        ready: words(&["sh", "-c", &ready]),
+        after: &[],
     })
 }
 
+/// Tells containerd how pods' images are pulled from the registries; returns the folder that it reads.
+fn registry_hosts(bed: &Bed) -> Result<String> {
+    let folder = bed.path("registry-hosts");
+    let authority = bed.path("tls/ca.pem").display().to_string();
+    // By `server` too, or what is not found would be looked for again with TLS, and that would be the error.
+    let plain = WITHOUT_TLS.map(|registry| {
+        (registry, format!("server = \"http://{registry}\"\n[host.\"http://{registry}\"]\n"))
+    });
+    let secure = WITH_TLS.map(|registry| {
+        let ca = format!("ca = \"{authority}\"\n");
+        (registry, format!("server = \"https://{registry}\"\n{ca}[host.\"https://{registry}\"]\n{ca}"))
+    });
+    for (registry, hosts) in plain.iter().chain(&secure) {
+        let path = folder.join(registry);
+        fs::create_dir_all(&path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+        write(bed, &format!("registry-hosts/{registry}/hosts.toml"), hosts)?;
+    }
+    Ok(folder.display().to_string())
+}
+
+/// What buildkitd, also in a pod, is told of the registries without TLS.
+pub(super) const BUILDKIT_REGISTRIES: &str = "\
+[registry.\"127.0.0.1:5000\"]\nhttp = true\n[registry.\"127.0.0.1:5001\"]\nhttp = true\n\
+[registry.\"10.240.0.1:5000\"]\nhttp = true\n[registry.\"10.240.0.1:5001\"]\nhttp = true\n";
+
 fn buildkit(bed: &Bed, buildkitd: &Path) -> Result<Part> {
     let socket = socket(bed, "buildkitd");
+    let authority = bed.path("tls/ca.pem").display().to_string();
+    let secure = WITH_TLS.map(|registry| format!("[registry.\"{registry}\"]\nca = [\"{authority}\"]\n"));
     let config = format!(
         "root = \"{0}/buildkit\"\n[grpc]\naddress = [\"unix://{socket}\"]\n\
          [worker.oci]\nenabled = true\nsnapshotter = \"overlayfs\"\nnetworkMode = \"host\"\ndefaultCgroupParent = \"{1}\"\n\
          [worker.containerd]\nenabled = false\n\
-         [registry.\"{REGISTRY}\"]\nhttp = true\n[registry.\"{REGISTRY_AUTH}\"]\nhttp = true\n\
-         [registry.\"{REGISTRY_TLS}\"]\nhttp = false\nca = [\"{0}/tls/ca.pem\"]\n",
+         {BUILDKIT_REGISTRIES}{2}",
         bed.folder().display(),
         bed.id(),
+        secure.concat(),
     );
     let file = write(bed, "buildkitd.toml", &config)?;
     let buildctl = buildkitd.with_file_name("buildctl").display().to_string();
@@ -122,25 +150,24 @@ fn buildkit(bed: &Bed, buildkitd: &Path) -> Result<Part> {
         name: "buildkitd",
         command: in_own_mounts(bed, &[&buildkitd.display().to_string(), "--config", &file]),
         ready: words(&[&buildctl, "--addr", &format!("unix://{socket}"), "debug", "workers"]),
+        after: &[],
     })
 }
 
-fn registry(
-    bed: &Bed,
-    name: &'static str,
-    address: &str,
-    tls: &str,
-    auth: &str,
-    ready: &[&str],
-) -> Result<Part> {
+fn registry(bed: &Bed, name: &'static str, port: u16, tls: &str, auth: &str, ready: &[&str]) -> Result<Part> {
     let config = format!(
         "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\n\
          storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-         {auth}http:\n  addr: {address}\n{tls}",
+         {auth}http:\n  addr: :{port}\n{tls}",
         bed.path(&format!("{name}-data")).display()
     );
     let file = write(bed, &format!("{name}.yml"), &config)?;
-    Ok(Part { name, command: words(&[&program("docker-registry")?, "serve", &file]), ready: words(ready) })
+    Ok(Part {
+        name,
+        command: words(&[&program("docker-registry")?, "serve", &file]),
+        ready: words(ready),
+        after: &[],
+    })
 }
 
 /// Serves every bare repository below a folder, to read and to push, by git's own CGI program.
@@ -164,6 +191,7 @@ fn git(bed: &Bed) -> Result<Part> {
         command: words(&[&program("lighttpd")?, "-D", "-f", &file]),
         // There is no such repository, and the CGI program says so.
         ready: words(&["sh", "-c", &format!("curl -sS -o /dev/null {}", url(GIT, "/none/info/refs"))]),
+        after: &[],
     })
 }
 
@@ -182,16 +210,21 @@ pub(super) fn socket(bed: &Bed, name: &str) -> String {
     bed.path(&format!("{name}.sock")).display().to_string()
 }
 
-fn program(name: &str) -> Result<String> {
+pub(super) fn program(name: &str) -> Result<String> {
     find(name).map(|path| path.display().to_string()).ok_or_else(|| format!("no {name}"))
 }
 
-fn write(bed: &Bed, name: &str, text: &str) -> Result<String> {
+/// Writes a file of the bed, unless it is so already; returns its path.
+pub(super) fn write(bed: &Bed, name: &str, text: &str) -> Result<String> {
     let path = bed.path(name);
+    // kube-proxy ends when its file is written, even as it was.
+    if fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        return Ok(path.display().to_string());
+    }
     fs::write(&path, text).map_err(|error| format!("`{}`: {error}", path.display()))?;
     Ok(path.display().to_string())
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }

@@ -1,12 +1,31 @@
 //! What tests and people need to know of a bed that is up.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{
     Bed, PASSWORD, USER,
-    parts::{GIT, REGISTRY, REGISTRY_AUTH, REGISTRY_TLS, socket},
+    parts::{
+        GIT, NODE_REGISTRY, NODE_REGISTRY_AUTH, NODE_REGISTRY_TLS, REGISTRY, REGISTRY_AUTH, REGISTRY_TLS,
+        socket,
+    },
+    up::Made,
 };
 use crate::Result;
+
+/// The variables about Kubernetes, in the order of their values below.
+const KUBERNETES: [&str; 7] = [
+    "SHIPWAY_KUBECONFIG",
+    "SHIPWAY_KUBECTL",
+    "SHIPWAY_KUBE_REGISTRY",
+    "SHIPWAY_KUBE_REGISTRY_AUTH",
+    "SHIPWAY_KUBE_REGISTRY_TLS",
+    "SHIPWAY_KANIKO_IMAGE",
+    "SHIPWAY_BUILDKIT_IMAGE",
+];
 
 /// Variables, as `cargo xtask test` sets them for the tests.
 #[derive(Debug)]
@@ -17,25 +36,41 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Writes down what is only known when a bed is brought up.
-    pub(super) fn write(bed: &Bed, buildctl: &Path, bases: &Path) -> Result<Self> {
+    pub(super) fn write(bed: &Bed, made: &Made, program: &Path) -> Result<Self> {
         let shown = |path: &Path| path.display().to_string();
         let variables = [
             ("DOCKER", format!("unix://{}", socket(bed, "docker"))),
             ("CONTAINERD", socket(bed, "containerd")),
             ("BUILDKIT", format!("unix://{}", socket(bed, "buildkitd"))),
-            ("BUILDCTL", shown(buildctl)),
+            ("BUILDCTL", shown(&made.buildkitd.with_file_name("buildctl"))),
             ("REGISTRY", REGISTRY.to_owned()),
             ("REGISTRY_AUTH", REGISTRY_AUTH.to_owned()),
             ("REGISTRY_TLS", REGISTRY_TLS.to_owned()),
             ("CA", shown(&bed.path("tls/ca.pem"))),
             ("GIT", format!("http://{GIT}")),
             ("GIT_ROOT", shown(&bed.path("git"))),
-            ("BASES", shown(bases)),
+            ("BASES", shown(&made.bases)),
+            ("FOLDER", shown(&bed.folder())),
+            ("PROGRAM", shown(program)),
         ];
         let mut variables: Vec<(String, String)> =
             variables.map(|(name, value)| (format!("SHIPWAY_BED_{name}"), value)).into();
         // containerd's own variable. The cgroups of its containers are below one of this name.
         variables.push(("CONTAINERD_NAMESPACE".to_owned(), bed.id()));
+        // What `SHIPWAY_BED_PROGRAM` is told is about this bed.
+        variables.push(("SHIPWAY_BED".to_owned(), bed.name.clone()));
+        if let Some(kubernetes) = &made.kubernetes {
+            let values = [
+                shown(&bed.path("kubeconfig")),
+                kubernetes.programs.kubernetes("kubectl"),
+                NODE_REGISTRY.to_owned(),
+                NODE_REGISTRY_AUTH.to_owned(),
+                NODE_REGISTRY_TLS.to_owned(),
+                format!("{NODE_REGISTRY}/builders/kaniko:local"),
+                format!("{NODE_REGISTRY}/builders/buildkit:local"),
+            ];
+            variables.extend(KUBERNETES.map(str::to_owned).into_iter().zip(values));
+        }
         let text: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         let path = bed.path("settings");
         fs::write(&path, text).map_err(|error| format!("`{}`: {error}", path.display()))?;
@@ -85,13 +120,54 @@ impl Settings {
         inside
     }
 
-    /// Returns a command as it runs without a bed: also without the variables of another one.
+    /// Returns a command as it runs without a bed: also without the variables of another one, unless the cluster
+    /// is one that somebody named.
     pub(crate) fn outside(mut command: Command) -> Command {
-        for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"SHIPWAY_BED_") {
-                command.env_remove(name);
+        let named = Self::names_a_cluster();
+        for (name, _) in env::vars_os() {
+            let name = name.to_string_lossy();
+            if is_of_a_bed(&name, named) {
+                command.env_remove(&*name);
+            }
+        }
+        if named && env::var_os("SHIPWAY_KUBECONFIG").is_none() {
+            let listed = env::var_os("KUBECONFIG").and_then(|files| env::split_paths(&files).next());
+            let usual = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
+            if let Some(file) = listed.or_else(usual) {
+                command.env("SHIPWAY_KUBECONFIG", file);
             }
         }
         command
+    }
+
+    /// Returns whether the tests are to run against a cluster of somebody's own.
+    pub(crate) fn names_a_cluster() -> bool {
+        env::var_os("SHIPWAY_KUBE_CONTEXT").is_some_and(|context| !context.is_empty())
+    }
+}
+
+/// Returns whether a variable is one that beds set; those of the cluster are not where somebody named theirs.
+fn is_of_a_bed(variable: &str, names_a_cluster: bool) -> bool {
+    let of_cluster = KUBERNETES.contains(&variable) && !names_a_cluster;
+    of_cluster || variable == "SHIPWAY_BED" || variable.starts_with("SHIPWAY_BED_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_somebody_named_is_kept_where_there_is_no_bed() {
+        for (variable, without, with_a_name) in [
+            ("SHIPWAY_BED_DOCKER", true, true),
+            ("SHIPWAY_BED", true, true),
+            ("SHIPWAY_KUBECONFIG", true, false),
+            ("SHIPWAY_KUBE_REGISTRY", true, false),
+            ("SHIPWAY_KUBE_CONTEXT", false, false),
+            ("SHIPWAY_CORPUS", false, false),
+        ] {
+            let found = (is_of_a_bed(variable, false), is_of_a_bed(variable, true));
+            assert_eq!(found, (without, with_a_name), "{variable}");
+        }
     }
 }

@@ -1,15 +1,23 @@
-//! Bringing a bed up: what it needs is made or found, then all parts start at once.
+//! Bringing a bed up: what it needs is made or found, then all parts start, each as early as it can.
 
 use std::{
     fs,
     os::unix::{fs::DirBuilderExt, process::CommandExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread,
+    time::{Duration, Instant},
 };
 
 use super::{
-    Bed, PASSWORD, USER, all, bases, buildkit, owner::Owner, packages, part::Part, parts, settings::Settings,
+    Bed, PASSWORD, USER, all, bases, builders, certificates,
+    kubernetes::{self, Programs},
+    module::BUILDKIT,
+    owner::Owner,
+    packages,
+    part::Part,
+    parts, seed,
+    settings::Settings,
+    steps::{self, Step},
 };
 use crate::{Result, cache::Cache, tools::quietly};
 
@@ -22,30 +30,94 @@ pub(crate) enum Lasting {
     WithThisProcess,
 }
 
+/// How much of a bed is brought up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Docker, containerd, BuildKit, registries and git.
+    Engines,
+    /// Kubernetes as well.
+    Everything,
+}
+
+/// What a bed is made of: built once, and found again in the cache.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) buildkitd: PathBuf,
+    pub(super) bases: PathBuf,
+    pub(super) kubernetes: Option<Kubernetes>,
+}
+
+/// What a bed with Kubernetes is made of besides.
+#[derive(Debug)]
+pub(super) struct Kubernetes {
+    pub(super) programs: Programs,
+    /// The layout of the images of builders.
+    pub(super) builders: PathBuf,
+}
+
+impl Made {
+    pub(super) fn get(cache: &Cache, extent: Extent) -> Result<Self> {
+        packages::prepare(cache)?;
+        let (buildkitd, bases) = (BUILDKIT.program(cache)?, bases::bases(cache)?);
+        let kubernetes = || {
+            Ok::<_, String>(Kubernetes {
+                programs: Programs::get(cache)?,
+                builders: builders::builders(cache)?,
+            })
+        };
+        let kubernetes = if extent == Extent::Everything { Some(kubernetes()?) } else { None };
+        Ok(Self { buildkitd, bases, kubernetes })
+    }
+}
+
 impl Bed {
     /// Brings the bed up, or completes it.
-    pub(crate) fn up(&self, cache: &Cache, lasting: Lasting) -> Result<Settings> {
+    pub(crate) fn up(&self, cache: &Cache, lasting: Lasting, extent: Extent) -> Result<Settings> {
         if !packages::is_root() {
             return Err("root: namespaces and daemons are root's".to_owned());
         }
-        packages::prepare(cache)?;
-        let buildkitd = buildkit::buildkitd(cache)?;
-        let bases = bases::bases(cache)?;
+        // A build that runs at the same time may put another file in its place.
+        let program =
+            std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+        let made = Made::get(cache, extent)?;
         sweep(cache)?;
         let _lock = self.lock(cache)?;
 
+        let begin = Instant::now();
         let folder = self.path("run");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
         if lasting == Lasting::WithThisProcess {
-            self.guard()?;
+            self.guard(&program)?;
         }
         self.make_network()?;
-        certificates(self)?;
+        certificates::make(self)?;
         htpasswd(self)?;
-        let parts = parts::parts(self, &buildkitd)?;
-        together(&parts, |part: &Part| part.start(self))?;
-        seed(self, &bases)?;
-        Settings::write(self, &buildkitd.with_file_name("buildctl"), &bases)
+        let parts = self.parts(&made)?;
+        let mut steps = vec![Step::new("cgroups", &[], || self.make_cgroups())];
+        steps.extend(parts.iter().map(|part| Step::new(part.name, part.after, || part.start(self))));
+        steps.extend(seed::steps(self, &made));
+        let done = steps::run(&steps)?;
+        self.tell(&done, begin.elapsed())?;
+        Settings::write(self, &made, &program)
+    }
+
+    /// Returns every part, and writes the files that it reads.
+    pub(super) fn parts(&self, made: &Made) -> Result<Vec<Part>> {
+        let mut parts = parts::parts(self, &made.buildkitd)?;
+        if let Some(kubernetes) = &made.kubernetes {
+            certificates::kubeconfig(self)?;
+            parts.extend(kubernetes::parts(self, &kubernetes.programs)?);
+        }
+        Ok(parts)
+    }
+
+    /// Says how long it took, and leaves what took how long.
+    fn tell(&self, done: &[(&str, Duration)], all: Duration) -> Result<()> {
+        let path = self.path("up.log");
+        let lines = done.iter().map(|(name, at)| format!("{:6.2} s {name}\n", at.as_secs_f64()));
+        fs::write(&path, lines.collect::<String>()).map_err(at(&path))?;
+        eprintln!("bed `{}` is up after {:.1} s (`{}`)", self.name, all.as_secs_f64(), path.display());
+        Ok(())
     }
 }
 
@@ -71,11 +143,9 @@ impl Bed {
     }
 
     /// Leaves a process behind that takes the bed down when this one has ended, however it ends.
-    fn guard(&self) -> Result<()> {
+    fn guard(&self, program: &Path) -> Result<()> {
         let owner = Owner::here().ok_or("no `/proc`")?.to_string();
         fs::write(self.path("owner"), &owner).map_err(at(&self.path("owner")))?;
-        let program =
-            std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
         let mut guard = Command::new(program);
         guard.args(["bed", "guard", &self.name, &owner]).current_dir("/").process_group(0);
         guard.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -83,70 +153,10 @@ impl Bed {
     }
 }
 
-/// Makes an authority, and the certificate of the registry that has TLS.
-fn certificates(bed: &Bed) -> Result<()> {
-    let folder = bed.path("tls");
-    if folder.join("server.pem").exists() {
-        return Ok(());
-    }
-    let docker = bed.path("etc-docker/certs.d").join(parts::REGISTRY_TLS);
-    for folder in [&folder, &docker] {
-        fs::create_dir_all(folder).map_err(at(folder))?;
-    }
-    let openssl = |line: &str| {
-        let mut command = Command::new("openssl");
-        quietly(command.args(line.split(' ')).current_dir(&folder))
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 30 -subj /CN=shipway-bed"))?;
-    let name = "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1";
-    openssl(&format!("req {key} -keyout server.key -out server.csr {name}"))?;
-    openssl(
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 30 -copy_extensions copy",
-    )?;
-    // dockerd's own folder for certificates of registries.
-    let target = docker.join("ca.crt");
-    fs::copy(folder.join("ca.pem"), &target).map(drop).map_err(at(&target))
-}
-
 fn htpasswd(bed: &Bed) -> Result<()> {
     let path = bed.path("htpasswd");
     let mut command = Command::new("htpasswd");
     quietly(command.args(["-Bbc"]).arg(path).args([USER, PASSWORD]))
-}
-
-/// Puts the base images where builders find them.
-fn seed(bed: &Bed, bases: &Path) -> Result<()> {
-    together(&bases::NAMES, |name| {
-        let reference = format!("{}/bases/{name}:local", parts::REGISTRY);
-        let from = format!("oci:{}:{name}", bases.display());
-        let to = format!("docker://{reference}");
-        quietly(&mut bed.inside(
-            "skopeo",
-            &["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", &from, &to],
-        ))?;
-        let docker = parts::socket(bed, "docker");
-        let pull =
-            format!("http://docker/images/create?fromImage={}/bases/{name}&tag=local", parts::REGISTRY);
-        quietly(&mut bed.inside("curl", &["-fsS", "-X", "POST", "--unix-socket", &docker, &pull]))?;
-        let containerd = parts::socket(bed, "containerd");
-        let id = bed.id();
-        let pull =
-            ["--address", &containerd, "--namespace", &id, "images", "pull", "--plain-http", &reference];
-        quietly(&mut bed.inside("ctr", &pull))
-    })
-}
-
-/// Does something for each at the same time; the first error counts.
-fn together<T: Sync>(all: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
-    thread::scope(|scope| {
-        let running: Vec<_> = all.iter().map(|one| scope.spawn(|| work(one))).collect();
-        let ended: Vec<Result<()>> = running
-            .into_iter()
-            .map(|one| one.join().unwrap_or_else(|_| Err("it panicked".to_owned())))
-            .collect();
-        ended.into_iter().collect()
-    })
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> String {

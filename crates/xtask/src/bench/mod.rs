@@ -22,7 +22,7 @@ use self::{
 };
 use crate::{
     Result,
-    bed::{Bed, Lasting, Settings},
+    bed::{Bed, Extent, Lasting, Settings},
     cache::Cache,
     tools,
     workspace::Workspace,
@@ -38,7 +38,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
     let crane = tools::prepare(cache).into_iter().find(|tool| tool.name == "crane");
     let crane = crane.ok_or("there is no crane")?.path?;
     let bed = Bed::named("bench")?;
-    let settings = bed.up(cache, Lasting::WithThisProcess)?;
+    let settings = bed.up(cache, Lasting::WithThisProcess, Extent::Engines)?;
     let folder = fast_folder().join(format!("shipway-bench-{}", std::process::id()));
     let measured = measure(&settings, &Programs { targets, serve, crane }, &folder);
     // The first error is the one to tell.

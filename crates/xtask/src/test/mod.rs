@@ -13,7 +13,7 @@ use std::{
 use self::tally::Tally;
 use crate::{
     Result,
-    bed::{Bed, Lasting, Settings},
+    bed::{Bed, Extent, Lasting, Settings},
     cache::Cache,
     tools::{self, Tool},
     workspace::Workspace,
@@ -24,7 +24,13 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, filter: Option<&str>) ->
     let bed = Bed::named(&format!("test-{}", process::id()))?;
     let (built, tools, settings) = thread::scope(|scope| {
         let tools = scope.spawn(|| tools::prepare(cache));
-        let settings = scope.spawn(|| bed.up(cache, Lasting::WithThisProcess));
+        let settings = scope.spawn(|| {
+            if Settings::names_a_cluster() {
+                // What a bed holds reaches nothing outside, and nothing outside reaches it.
+                return Err("SHIPWAY_KUBE_CONTEXT names a cluster on the machine's own network".to_owned());
+            }
+            bed.up(cache, Lasting::WithThisProcess, Extent::Everything)
+        });
         let built = workspace.cargo(&["test", "--no-run"]).args(SELECTION).status();
         (built, tools.join(), settings.join())
     });

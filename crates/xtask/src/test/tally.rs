@@ -4,7 +4,7 @@ use std::mem;
 
 /// What a machine that runs CI must have: a test that is skipped for want of it would hide that the
 /// real part was not tried.
-const REQUIRED: [&str; 6] = ["crane", "skopeo", "docker", "containerd", "buildkit", "bed"];
+const REQUIRED: [&str; 7] = ["crane", "skopeo", "docker", "containerd", "buildkit", "kubernetes", "bed"];
 
 /// The results so far.
 #[derive(Debug, Default)]

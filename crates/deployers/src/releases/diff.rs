@@ -2,81 +2,88 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
-use shipway_cluster::MemoryCluster;
-use shipway_core::{Change, ChangeSet, Deployment, Desired, Error, Manifests, ObjectId, Result, Verb};
-
-use super::{
-    change, lines,
-    plan::{Action, Aim, Plan, Step},
-    record::{self, Record, Status},
-    render,
+use shipway_core::{
+    Change, ChangeSet, Context, Deployment, Desired, Error, Manifests, ObjectId, Result, Verb,
 };
 
-pub(super) fn diff(cluster: &MemoryCluster, desired: &Desired, namespace: &str) -> Result<ChangeSet> {
+use super::{
+    Releases,
+    apply_set::Extent,
+    at_once::at_once,
+    change, lines,
+    live::Live,
+    objects::Key,
+    plan::{Action, Aim, Plan, Step},
+    record::{self, Record, Status},
+};
+
+pub(super) async fn diff(releases: &Releases, cx: &Context, desired: &Desired) -> Result<ChangeSet> {
     let release = desired.release();
-    let records = record::read(cluster, release)?;
+    let records = releases.records(cx, release).await?;
+    let extent = releases.apply_set(release).extent(releases, cx).await?;
     let mut draft =
-        Draft { cluster, release, namespace, records: &records, steps: Vec::new(), changes: Vec::new() };
-    let (aim, inventory) = match desired {
-        Desired::Released { manifests, share: 100 } => draft.revision(manifests, false)?,
+        Draft { releases, cx, release, records: &records, extent, steps: Vec::new(), changes: Vec::new() };
+    let aim = match desired {
+        Desired::Released { manifests, share: 100 } => draft.revision(manifests, false).await?,
         Desired::Released { share, .. } => {
             return Err(Error::unsupported(format!("a share of {share} percent of the traffic"))
-                .hint("the deployer `memory` releases to all of the traffic"));
+                .hint("this deployer releases to all of the traffic"));
         }
-        Desired::Restored(deployment) => draft.revision(&deployment.manifests, true)?,
-        Desired::Settled(deployment) => draft.settle(deployment)?,
-        Desired::Absent(deployment) => draft.remove(deployment)?,
-        _ => return Err(Error::unsupported("the deployer `memory` does not know what is desired")),
+        Desired::Restored(deployment) => draft.revision(&deployment.manifests, true).await?,
+        Desired::Settled(deployment) => draft.settle(deployment).await?,
+        Desired::Absent(_) => draft.remove().await?,
+        _ => return Err(Error::unsupported("this deployer does not know what is desired")),
     };
     let live = record::live(&records).map(|record| record.revision);
-    let plan = Plan { live, aim, steps: draft.steps, inventory };
+    let plan = Plan { live, aim, steps: draft.steps };
     Ok(ChangeSet::new(desired.clone()).changes(draft.changes).state(plan.to_state()?))
 }
 
 struct Draft<'a> {
-    cluster: &'a MemoryCluster,
+    releases: &'a Releases,
+    cx: &'a Context,
     release: &'a str,
-    namespace: &'a str,
     records: &'a [Record],
+    extent: Extent,
     steps: Vec<Step>,
     changes: Vec<Change>,
 }
 
-type Outcome = (Aim, BTreeSet<ObjectId>);
-
 impl Draft<'_> {
     /// Makes these manifests live. What the release has besides stays until it is settled, so that there
     /// is a way back; on the way back itself, it goes at once.
-    fn revision(&mut self, manifests: &Manifests, prune: bool) -> Result<Outcome> {
-        let objects = render::parse(manifests, self.namespace)?;
-        let recorded = record::inventory(self.records);
+    async fn revision(&mut self, manifests: &Manifests, prune: bool) -> Result<Aim> {
+        let (releases, cx) = (self.releases, self.cx);
+        let objects = releases.objects(cx, manifests).await?;
+        let ids: Vec<&ObjectId> = objects.iter().map(|(id, _)| id).collect();
+        let live = Live::read(releases, cx, self.release, &self.extent, &ids).await?;
+        let mut steps = Vec::with_capacity(objects.len());
         for (id, object) in &objects {
-            let step = change::step(self.cluster, id, object, recorded.contains(id), self.release)?;
+            steps.push(change::step(releases, cx, id, object, live.get(id)).boxed());
+        }
+        for step in at_once(steps).await?.into_iter().flatten() {
             self.add(step);
         }
-        let mut inventory: BTreeSet<ObjectId> = objects.into_iter().map(|(id, _)| id).collect();
         if prune {
-            self.prune(&recorded, &inventory)?;
-        } else {
-            inventory.extend(recorded);
+            self.prune(&live, ids)?;
         }
         let live = record::live(self.records);
         let newest = self.records.last().map_or(0, |record| record.revision);
         // A newer record than the live one was cut: the objects may be in between, or its own.
         let is_live = live.is_some_and(|live| live.is(manifests) && live.revision == newest);
         if self.steps.is_empty() && is_live {
-            return Ok((Aim::Nothing, inventory));
+            return Ok(Aim::Nothing);
         }
         let revision = newest + 1;
-        let namespace = manifests.release.namespace.as_deref().unwrap_or(self.namespace);
         let images: Vec<String> = manifests.release.images.iter().map(|image| image.reference()).collect();
         let shown = json!({"revision": revision, "images": images});
-        self.record(record::id(self.release, revision, namespace), Verb::Create, None, Some(&shown));
-        Ok((Aim::Revision(revision), inventory))
+        self.record(record::id(self.release, revision, releases), Verb::Create, None, Some(&shown));
+        Ok(Aim::Revision(revision))
     }
 
-    fn settle(&mut self, deployment: &Deployment) -> Result<Outcome> {
+    async fn settle(&mut self, deployment: &Deployment) -> Result<Aim> {
         let live = record::live(self.records);
         let Some(live) = live.filter(|live| live.deployment.revision == deployment.revision) else {
             return Err(Error::conflict(format!(
@@ -93,48 +100,43 @@ impl Draft<'_> {
             ))
             .hint("release or restore a revision first"));
         }
-        let own: BTreeSet<ObjectId> =
-            render::ids(&live.deployment.manifests, self.namespace)?.into_iter().collect();
-        self.prune(&record::inventory(self.records), &own)?;
+        let objects = self.releases.objects(self.cx, &live.deployment.manifests).await?;
+        let there = Live::read(self.releases, self.cx, self.release, &self.extent, &[]).await?;
+        self.prune(&there, objects.iter().map(|(id, _)| id))?;
         if self.steps.is_empty() && live.status == Status::Settled {
-            return Ok((Aim::Nothing, own));
+            return Ok(Aim::Nothing);
         }
         let (old, new) = (json!({"status": live.status}), json!({"status": Status::Settled}));
-        self.record(live.id(self.namespace), Verb::Update, Some(&old), Some(&new));
-        Ok((Aim::Settle(live.revision), own))
+        self.record(live.id(self.releases), Verb::Update, Some(&old), Some(&new));
+        Ok(Aim::Settle(live.revision))
     }
 
-    fn remove(&mut self, deployment: &Deployment) -> Result<Outcome> {
-        let mut own = render::ids(&deployment.manifests, self.namespace)?;
-        own.reverse();
-        let mut recorded = record::inventory(self.records);
-        recorded.retain(|id| !own.contains(id));
-        for id in recorded.into_iter().chain(own) {
-            let step = change::removal(self.cluster, &id, self.release)?;
-            self.add(step);
-        }
+    async fn remove(&mut self) -> Result<Aim> {
+        let there = Live::read(self.releases, self.cx, self.release, &self.extent, &[]).await?;
+        self.prune(&there, [])?;
         for record in self.records {
             let shown = json!({"revision": record.revision, "status": record.status});
-            self.record(record.id(self.namespace), Verb::Delete, Some(&shown), None);
+            self.record(record.id(self.releases), Verb::Delete, Some(&shown), None);
         }
         let newest = self.records.last().map(|record| record.revision);
-        Ok((newest.map_or(Aim::Nothing, Aim::Remove), BTreeSet::new()))
+        Ok(newest.map_or(Aim::Nothing, Aim::Remove))
     }
 
     /// Removes what the release has and should not have.
-    fn prune(&mut self, recorded: &BTreeSet<ObjectId>, kept: &BTreeSet<ObjectId>) -> Result<()> {
-        for id in recorded.difference(kept) {
-            let step = change::removal(self.cluster, id, self.release)?;
-            self.add(step);
+    fn prune<'i>(&mut self, there: &Live, kept: impl IntoIterator<Item = &'i ObjectId>) -> Result<()> {
+        let kept: BTreeSet<Key> = kept.into_iter().map(Key::of).collect();
+        for (id, now) in there.members()? {
+            if !kept.contains(&Key::of(&id)) {
+                self.add(change::removal(&id, now)?);
+            }
         }
         Ok(())
     }
 
-    fn add(&mut self, step: Option<(Step, String)>) {
-        let Some((step, text)) = step else { return };
+    fn add(&mut self, (step, text): (Step, String)) {
         let verb = match step.action {
             Action::Create => Verb::Create,
-            Action::Update(_) => Verb::Update,
+            Action::Update { .. } => Verb::Update,
             Action::Delete { .. } => Verb::Delete,
         };
         self.changes.push(Change::new(step.object.clone(), verb).diff(text));

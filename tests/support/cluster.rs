@@ -1,4 +1,5 @@
-//! The cluster of these tests.
+//! A real cluster for tests: that of `SHIPWAY_KUBECONFIG`, whose context is `SHIPWAY_KUBE_CONTEXT` or `shipway-bed`. Whoever takes
+//! this file by its path takes `skip.rs` too.
 
 use std::{
     env, fs,
@@ -45,7 +46,7 @@ impl Bed {
         let cx = context(&name, &text);
         let cluster = Cluster::open_with(&cx, &name, options).await.expect("opened");
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let namespace = format!("cluster-{}-{number}", std::process::id());
+        let namespace = format!("test-{}-{number}", std::process::id());
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         cluster.create(&cx, "test", &object).await.expect("a namespace");
         Some(Self { cx, cluster, namespace })

@@ -17,8 +17,6 @@ pub(super) struct Plan {
     pub(super) aim: Aim,
     /// What happens to objects, in order.
     pub(super) steps: Vec<Step>,
-    /// All objects of the release that may be in the cluster afterwards.
-    pub(super) inventory: BTreeSet<ObjectId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +43,13 @@ pub(super) struct Step {
 pub(super) enum Action {
     /// The object was not there.
     Create,
-    /// These fields change.
-    Update(BTreeMap<String, Was>),
+    /// These fields change, and what others applied from a client is ours.
+    Update {
+        /// The fields.
+        was: BTreeMap<String, Was>,
+        /// The version of the object then: while it is this one, nothing moved.
+        version: String,
+    },
     /// All of the object goes.
     Delete {
         /// Which of the objects that may have had its name.

@@ -1,0 +1,198 @@
+//! The deployer `kubectl`: manifests as people keep them, to a Kubernetes cluster.
+//!
+//! It is not the program of that name but its part in Skaffold, done through the API: server-side apply as one field
+//! manager and never by force, a diff of fields, a history in the cluster itself, and pruning once a release has
+//! proved itself.
+
+mod config;
+mod health;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use shipway_cluster::{Cluster, Options};
+use shipway_core::{
+    Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, Feature, Health, Inputs, Level,
+    Manifests, Release, Result, StoreKind,
+};
+
+pub use self::config::KubectlConfig;
+use crate::{
+    manifests::{Change, FieldRules, ResourceSelector, Sources, changed, unused},
+    releases::{MANAGED_BY, MANAGER, Releases},
+};
+
+/// "Recommended Labels".
+const INSTANCE: &str = "app.kubernetes.io/instance";
+
+/// Deploys manifests to the cluster of one context of a kubeconfig, which is named: nothing goes to whatever cluster
+/// happens to be the current one.
+///
+/// Images of the release are bound where Kubernetes' kinds have images, and where the
+/// [rules](Kubectl::resource_selector) say so. What is applied is in the cluster itself, in Secrets of the deployer's
+/// namespace, so that another process goes on; a release is an ApplySet, which other tools understand as well.
+///
+/// ```no_run
+/// use shipway_deployers::Kubectl;
+///
+/// let deployer = Kubectl::new("staging").namespace("shop").manifests(["k8s/*.yaml"]);
+/// # let _ = deployer;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Kubectl {
+    context: String,
+    namespace: Option<String>,
+    folder: PathBuf,
+    manifests: Vec<String>,
+    plain_http: bool,
+    labels: BTreeMap<String, String>,
+    selector: ResourceSelector,
+    tolerate_failures: bool,
+    credential_programs: bool,
+}
+
+impl Kubectl {
+    /// Returns the deployer to the cluster of this context, with the manifests `k8s/*.yaml`.
+    pub fn new(context: impl Into<String>) -> Self {
+        Self {
+            context: context.into(),
+            namespace: None,
+            folder: PathBuf::new(),
+            manifests: Vec::new(),
+            plain_http: false,
+            labels: BTreeMap::new(),
+            selector: ResourceSelector::default(),
+            tolerate_failures: false,
+            credential_programs: false,
+        }
+    }
+
+    /// Sets the namespace of what has none, and of the records; the context's own by default.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Sets the folder that manifests are below; the context's root by default.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = folder.into();
+        self
+    }
+
+    /// Sets the manifests: files, folders, patterns (`k8s/**/*.yaml`) and URLs (`https`).
+    #[must_use]
+    pub fn manifests<M: Into<String>>(mut self, manifests: impl IntoIterator<Item = M>) -> Self {
+        self.manifests = manifests.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether a URL may be `http`; no by default.
+    #[must_use]
+    pub fn allow_http(mut self, may: bool) -> Self {
+        self.plain_http = may;
+        self
+    }
+
+    /// Sets labels that every object and the pods that it makes get, beside those of the release.
+    #[must_use]
+    pub fn labels(mut self, labels: BTreeMap<String, String>) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// Sets which fields of which kinds are images and labels, beside those of Kubernetes' own kinds.
+    #[must_use]
+    pub fn resource_selector(mut self, selector: ResourceSelector) -> Self {
+        self.selector = selector;
+        self
+    }
+
+    /// Sets whether what hardly passes, such as an image that is refused, is waited for until the deadline
+    /// (Skaffold's `tolerateFailuresUntilDeadline`); no by default.
+    #[must_use]
+    pub fn tolerate_failures(mut self, tolerate: bool) -> Self {
+        self.tolerate_failures = tolerate;
+        self
+    }
+
+    /// Sets whether a program that the kubeconfig names may be run for credentials; no by default, since then the
+    /// kubeconfig is code.
+    #[must_use]
+    pub fn credential_programs(mut self, may: bool) -> Self {
+        self.credential_programs = may;
+        self
+    }
+
+    /// Opens the cluster, once a run.
+    async fn cluster(&self, cx: &Context) -> Result<Cluster> {
+        let options = Options::new().credential_programs(self.credential_programs);
+        let key = format!("{} {}", self.context, self.credential_programs);
+        let opened = cx.once::<Cluster>(&key, Cluster::open_with(cx, &self.context, options)).await?;
+        Ok(opened.as_ref().clone())
+    }
+
+    fn releases(&self, cluster: &Cluster) -> Releases {
+        let namespace = self.namespace.as_deref().unwrap_or(cluster.namespace());
+        Releases::new(Arc::new(cluster.clone()), namespace)
+    }
+
+    fn sources(&self) -> Result<Sources> {
+        Sources::new(self.folder.clone(), &self.manifests, self.plain_http)
+    }
+}
+
+#[async_trait]
+impl Deployer for Kubectl {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new().reads([StoreKind::Registry, StoreKind::Daemon]).features([
+            Feature::OfflineRender,
+            Feature::Settle,
+            Feature::Restore,
+        ])
+    }
+
+    async fn inputs(&self, cx: &Context) -> Result<Inputs> {
+        let mut inputs = self.sources()?.inputs(cx).await?;
+        inputs.facts.insert("labels".to_owned(), format!("{:?}", self.labels));
+        inputs.facts.insert("resource selector".to_owned(), format!("{:?}", self.selector));
+        Ok(inputs)
+    }
+
+    async fn render(&self, cx: &Context, release: &Release) -> Result<Manifests> {
+        let mut labels = self.labels.clone();
+        labels.extend(release.labels.clone());
+        labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
+        labels.insert(INSTANCE.to_owned(), release.name.clone());
+        let rules = FieldRules::new(&self.selector);
+        let change = Change { images: &release.images, labels: &labels, rules: &rules };
+        let (mut objects, mut used) = (Vec::new(), std::collections::BTreeSet::new());
+        for source in self.sources()?.read(cx).await? {
+            let bound = changed(&source.name, &source.text, &change)?;
+            objects.extend(bound.manifests);
+            used.extend(bound.images);
+        }
+        for unused in unused(&objects, &release.images, &used)? {
+            cx.message(Level::Warning, unused.to_string());
+        }
+        Ok(Manifests::new(release.clone()).objects(objects))
+    }
+
+    async fn history(&self, cx: &Context, release: &str) -> Result<Vec<Deployment>> {
+        self.releases(&self.cluster(cx).await?).history(cx, release).await
+    }
+
+    async fn diff(&self, cx: &Context, desired: &Desired) -> Result<ChangeSet> {
+        self.releases(&self.cluster(cx).await?).diff(cx, desired).await
+    }
+
+    async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
+        self.releases(&self.cluster(cx).await?).apply(cx, changes).await
+    }
+
+    async fn health(&self, cx: &Context, deployment: &Deployment) -> Result<Health> {
+        let cluster = self.cluster(cx).await?;
+        health::look(&cluster, &self.releases(&cluster), cx, deployment, self.tolerate_failures).await
+    }
+}

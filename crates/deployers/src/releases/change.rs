@@ -1,0 +1,301 @@
+//! One object on its way from what it is to what is desired: which fields change, and whether the world
+//! has moved in exactly those since somebody looked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use shipway_cluster::{Apply, FieldPath, FieldSet, Method, adopt, fields, is_applied, managers, preview};
+use shipway_core::{Context, Error, ErrorKind, ObjectId, Result};
+
+use super::{
+    MANAGER, Releases,
+    apply_set::PART_OF,
+    lines,
+    plan::{Action, Step, Was},
+};
+
+/// How often a step is tried again when somebody else wrote the object between the look and the write.
+const TRIES: usize = 5;
+
+const DRY_RUN: Apply = Apply { force: false, dry_run: true };
+
+/// Who applied from a client, before servers could: what they own becomes ours. Skaffold applies by kubectl.
+const CLIENTS: [&str; 1] = ["kubectl-client-side-apply"];
+
+/// Returns whether the object is the release's: it was applied by us, as a member of its set. Labels alone are
+/// copied too easily.
+pub(super) fn is_ours(object: &Value, part_of: &str) -> Result<bool> {
+    let applied = |managed: &shipway_cluster::Managed| {
+        managed.manager == MANAGER && managed.method == Method::Apply && !managed.status
+    };
+    Ok(object["metadata"]["labels"][PART_OF] == part_of && managers(object)?.iter().any(applied))
+}
+
+/// Returns the fields that are other ones in the next object, as they are now.
+fn changing(now: &Value, next: &Value) -> Result<BTreeMap<String, Was>> {
+    let (old, new) = (known(now)?, known(next)?);
+    let owners = managers(now)?;
+    let mut found = BTreeMap::new();
+    for path in old.keys().chain(new.keys()) {
+        if old.get(path) == new.get(path) {
+            continue;
+        }
+        let theirs = |name: &str| name != MANAGER && !CLIENTS.contains(&name);
+        let others = owners.iter().filter(|owner| theirs(&owner.manager) && owner.fields.contains(path));
+        let owners: BTreeSet<String> = others.map(|owner| owner.manager.clone()).collect();
+        found.insert(path.to_string(), Was { value: old.get(path).cloned(), owners });
+    }
+    Ok(found)
+}
+
+/// Returns the digest of all that may be lost with the object.
+fn digest(object: &Value) -> Result<String> {
+    let known: BTreeMap<String, Value> =
+        known(object)?.into_iter().map(|(path, value)| (path.to_string(), value)).collect();
+    let text = serde_json::to_vec(&known).map_err(|error| Error::internal("not JSON").source(error))?;
+    Ok(shipway_oci::digest_of(&text).to_string())
+}
+
+/// Returns the fields of the object but for its status; what a secret holds is known by its digest.
+fn known(object: &Value) -> Result<BTreeMap<FieldPath, Value>> {
+    let secret = object["kind"] == "Secret" && object["apiVersion"] == "v1";
+    let known = |(path, value): (FieldPath, &Value)| {
+        let value = match secret && !path.is_below(&["metadata", "labels"]) {
+            true => shipway_oci::digest_of(value.to_string().as_bytes()).to_string().into(),
+            false => value.clone(),
+        };
+        (path, value)
+    };
+    let fields = fields(object)?.into_iter().filter(|(path, _)| !path.is_below(&["status"]));
+    Ok(fields.map(known).collect())
+}
+
+fn version(object: &Value) -> String {
+    object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What applying would do to an object that is there.
+enum Next {
+    /// Nothing: all is so, and ours.
+    Same,
+    /// It would become this.
+    Applied(Value),
+    /// It would become ours, from whom, and then this.
+    Adopted(String, Value),
+}
+
+/// Returns what applying would do; asks the cluster only where something is not as it should be.
+///
+/// # Errors
+/// `Conflict` when the object is somebody else's, or somebody else owns a field that would change.
+async fn next(
+    releases: &Releases,
+    cx: &Context,
+    id: &ObjectId,
+    desired: &Value,
+    now: &Value,
+) -> Result<Next> {
+    let mut adopted = now.clone();
+    if let Some(owner) = adopt(&mut adopted, &CLIENTS, MANAGER)? {
+        return Ok(Next::Adopted(owner, preview(MANAGER, desired, &adopted)?));
+    }
+    if !is_ours(now, part_of(desired))? {
+        return Err(foreign(id, now));
+    }
+    if is_applied(MANAGER, desired, now)? {
+        return Ok(Next::Same);
+    }
+    let next = releases.api.apply(cx, MANAGER, desired, DRY_RUN).await?;
+    let same = changing(now, &next)?.is_empty() && own(now)? == own(&next)?;
+    Ok(if same { Next::Same } else { Next::Applied(next) })
+}
+
+/// Returns the fields that we own by applying them.
+fn own(object: &Value) -> Result<FieldSet> {
+    let ours = |owner: &shipway_cluster::Managed| {
+        owner.manager == MANAGER && owner.method == Method::Apply && !owner.status
+    };
+    Ok(managers(object)?.into_iter().find(ours).map(|owner| owner.fields).unwrap_or_default())
+}
+
+fn part_of(desired: &Value) -> &str {
+    desired["metadata"]["labels"][PART_OF].as_str().unwrap_or_default()
+}
+
+/// Returns what is to be done for an object to be as desired, and how that reads; `None` when it is.
+///
+/// # Errors
+/// `Conflict` when the object is somebody else's, or somebody else owns a field that would change.
+pub(super) async fn step(
+    releases: &Releases,
+    cx: &Context,
+    id: &ObjectId,
+    desired: &Value,
+    now: Option<&Value>,
+) -> Result<Option<(Step, String)>> {
+    let Some(now) = now else {
+        let step = Step { object: id.clone(), action: Action::Create };
+        return Ok(Some((step, lines::difference(None, Some(desired)))));
+    };
+    let (text, next) = match next(releases, cx, id, desired, now).await? {
+        Next::Same => return Ok(None),
+        Next::Applied(next) => (lines::difference(Some(now), Some(&next)), next),
+        Next::Adopted(owner, next) => {
+            let taken = format!("# what `{owner}` owns of it becomes `{MANAGER}`'s\n");
+            (taken + &lines::difference(Some(now), Some(&next)), next)
+        }
+    };
+    let action = Action::Update { was: changing(now, &next)?, version: version(now) };
+    Ok(Some((Step { object: id.clone(), action }, text)))
+}
+
+/// Returns what is to be done for an object of the release to go, and how that reads.
+pub(super) fn removal(id: &ObjectId, now: &Value) -> Result<(Step, String)> {
+    let uid = now["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let action = Action::Delete { uid, digest: digest(now)? };
+    Ok((Step { object: id.clone(), action }, lines::difference(Some(now), None)))
+}
+
+/// Checks that the step can still be made as it was shown. One that was made already is fine.
+///
+/// # Errors
+/// `Conflict` when what it changes is not as it was.
+pub(super) async fn look(
+    releases: &Releases,
+    cx: &Context,
+    step: &Step,
+    desired: Option<&Value>,
+    now: Option<&Value>,
+) -> Result<()> {
+    check(releases, cx, step, desired, now).await.map(drop)
+}
+
+/// Makes the step, unless it was made already.
+///
+/// # Errors
+/// `Conflict` when what it changes is not as it was.
+pub(super) async fn make(
+    releases: &Releases,
+    cx: &Context,
+    step: &Step,
+    desired: Option<&Value>,
+    seen: Option<&Value>,
+) -> Result<()> {
+    let mut now = seen.cloned();
+    for tried in 1.. {
+        let Some(write) = check(releases, cx, step, desired, now.as_ref()).await? else { break };
+        match write_once(releases, cx, &step.object, write).await {
+            // Somebody wrote the object since the look, perhaps only its status: look again.
+            Err(error) if error.kind() == ErrorKind::Conflict && tried < TRIES => {
+                now = releases.api.get(cx, &step.object).await?;
+            }
+            written => return written,
+        }
+    }
+    Ok(())
+}
+
+enum Write {
+    Apply(Value),
+    /// The object with its new owners, and what is applied then.
+    Adopt(Value, Value),
+    Delete(String),
+}
+
+async fn write_once(releases: &Releases, cx: &Context, id: &ObjectId, write: Write) -> Result<()> {
+    match write {
+        Write::Apply(config) => releases.api.apply(cx, MANAGER, &config, Apply::default()).await.map(drop),
+        Write::Adopt(object, mut config) => {
+            let object = releases.api.update(cx, MANAGER, &object).await?;
+            config["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
+            releases.api.apply(cx, MANAGER, &config, Apply::default()).await.map(drop)
+        }
+        Write::Delete(uid) => releases.api.delete(cx, id, Some(&uid)).await,
+    }
+}
+
+/// Returns what is still to be written.
+async fn check(
+    releases: &Releases,
+    cx: &Context,
+    step: &Step,
+    desired: Option<&Value>,
+    now: Option<&Value>,
+) -> Result<Option<Write>> {
+    let id = &step.object;
+    let wanted =
+        || desired.ok_or_else(|| Error::bad_output(format!("the change set has no manifest for {id}")));
+    match (&step.action, now) {
+        (Action::Delete { .. }, None) => Ok(None),
+        (Action::Delete { uid, digest: was }, Some(now)) => {
+            if now["metadata"]["uid"] != *uid {
+                return Err(moved(format!("{id} is another object of the same name")));
+            }
+            if digest(now)? != *was {
+                return Err(moved(format!("{id} was changed, and would be removed")));
+            }
+            // What is being removed needs no second request.
+            let going = !now["metadata"]["deletionTimestamp"].is_null();
+            Ok((!going).then(|| Write::Delete(uid.clone())))
+        }
+        (Action::Create, None) => Ok(Some(Write::Apply(wanted()?.clone()))),
+        (Action::Update { .. }, None) => Err(moved(format!("{id} was removed, and would be changed"))),
+        (Action::Create, Some(now)) => match next(releases, cx, id, wanted()?, now).await? {
+            Next::Same => Ok(None),
+            _ => Err(foreign(id, now)),
+        },
+        (Action::Update { was, version: seen }, Some(now)) => {
+            let desired = wanted()?;
+            if version(now) != *seen {
+                match next(releases, cx, id, desired, now).await? {
+                    Next::Same => return Ok(None),
+                    Next::Applied(next) | Next::Adopted(_, next) => stands(id, was, &changing(now, &next)?)?,
+                }
+            }
+            // Only this version: what was looked at is what is written over.
+            let mut config = desired.clone();
+            config["metadata"]["resourceVersion"] = now["metadata"]["resourceVersion"].clone();
+            let mut adopted = now.clone();
+            if adopt(&mut adopted, &CLIENTS, MANAGER)?.is_none() {
+                return Ok(Some(Write::Apply(config)));
+            }
+            // Ours from the first write on, also for who goes on after it.
+            adopted["metadata"]["labels"][PART_OF] = part_of(desired).into();
+            Ok(Some(Write::Adopt(adopted, config)))
+        }
+    }
+}
+
+/// Checks that what changes is what was shown.
+fn stands(id: &ObjectId, shown: &BTreeMap<String, Was>, now: &BTreeMap<String, Was>) -> Result<()> {
+    for (path, is) in now {
+        match shown.get(path) {
+            None => return Err(moved(format!("`{path}` of {id} would change too"))),
+            Some(was) if was.value != is.value => {
+                return Err(moved(format!("`{path}` of {id} has another value")));
+            }
+            Some(was) if was.owners != is.owners => {
+                return Err(moved(format!("`{path}` of {id} has other owners")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Returns the error for a world that moved.
+pub(super) fn moved(what: String) -> Error {
+    Error::conflict(format!("{what} since the changes were shown")).hint("look at the changes again")
+}
+
+fn foreign(id: &ObjectId, object: &Value) -> Error {
+    let owners: BTreeSet<String> = managers(object)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|owner| format!("`{}`", owner.manager))
+        .collect();
+    let error = Error::conflict(format!("{id} is there already and is not this release's"));
+    let owners: Vec<String> = owners.into_iter().collect();
+    let error = if owners.is_empty() { error } else { error.note(format!("it is {}'s", owners.join(", "))) };
+    error.hint("remove it, or give the release another name or namespace")
+}

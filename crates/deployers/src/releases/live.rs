@@ -1,0 +1,107 @@
+//! What a cluster has of a release: one list a kind and namespace, instead of one request an object.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use shipway_cluster::{Selector, group, object_id};
+use shipway_core::{Context, ObjectId, Result};
+
+use super::{
+    Releases,
+    apply_set::Extent,
+    at_once::at_once,
+    change::is_ours,
+    objects::{Key, rank},
+};
+
+/// The objects of the kinds that a release has, its own and others.
+#[derive(Debug)]
+pub(crate) struct Live {
+    part_of: String,
+    objects: BTreeMap<Key, Value>,
+}
+
+/// One list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Query {
+    api_version: String,
+    kind: String,
+    namespace: Option<String>,
+}
+
+impl Live {
+    /// Lists what is there of the kinds of the release's set and of these objects.
+    pub(super) async fn read(
+        releases: &Releases,
+        cx: &Context,
+        release: &str,
+        extent: &Extent,
+        desired: &[&ObjectId],
+    ) -> Result<Self> {
+        let mut queries = BTreeSet::new();
+        let mut asked = BTreeSet::new();
+        for id in desired {
+            asked.insert((id.api_version.as_str(), id.kind.as_str()));
+            queries.insert(Query {
+                api_version: id.api_version.clone(),
+                kind: id.kind.clone(),
+                namespace: id.namespace.clone(),
+            });
+        }
+        // What is not defined yet has no objects.
+        let mut missing = BTreeSet::new();
+        for (api_version, kind) in asked {
+            let version = api_version.rsplit('/').next();
+            if releases.api.served(cx, group(api_version), version, kind).await?.is_none() {
+                missing.insert((api_version.to_owned(), kind.to_owned()));
+            }
+        }
+        queries.retain(|query| !missing.contains(&(query.api_version.clone(), query.kind.clone())));
+        let namespaces: Vec<&String> = extent.namespaces.iter().chain([&releases.namespace]).collect();
+        for (of, kind) in &extent.kinds {
+            let written =
+                queries.iter().find(|query| query.kind == *kind && group(&query.api_version) == *of);
+            let version =
+                written.map(|query| query.api_version.rsplit('/').next().unwrap_or_default().to_owned());
+            let Some(served) = releases.api.served(cx, of, version.as_deref(), kind).await? else { continue };
+            let query =
+                |namespace| Query { api_version: served.api_version.clone(), kind: kind.clone(), namespace };
+            match served.namespaced {
+                true => queries.extend(namespaces.iter().map(|&namespace| query(Some(namespace.clone())))),
+                false => _ = queries.insert(query(None)),
+            }
+        }
+        let mut lists = Vec::with_capacity(queries.len());
+        for query in queries {
+            let mut selector = Selector::new().kind(query.api_version, query.kind);
+            if let Some(namespace) = query.namespace {
+                selector = selector.namespace(namespace);
+            }
+            lists.push(async move { releases.api.list(cx, &selector).await }.boxed());
+        }
+        let lists = at_once(lists).await?;
+        let mut objects = BTreeMap::new();
+        for object in lists.into_iter().flat_map(|list| list.items) {
+            objects.insert(Key::of(&object_id(&object)?), object);
+        }
+        Ok(Self { part_of: releases.apply_set(release).id(), objects })
+    }
+
+    /// Returns the object, if it is there.
+    pub(crate) fn get(&self, id: &ObjectId) -> Option<&Value> {
+        self.objects.get(&Key::of(id))
+    }
+
+    /// Returns the release's own, in the order in which they can be removed.
+    pub(super) fn members(&self) -> Result<Vec<(ObjectId, &Value)>> {
+        let mut members = Vec::new();
+        for object in self.objects.values() {
+            if is_ours(object, &self.part_of)? {
+                members.push((object_id(object)?, object));
+            }
+        }
+        members.sort_by_key(|(id, _)| std::cmp::Reverse(rank(id)));
+        Ok(members)
+    }
+}
