@@ -4,6 +4,7 @@
 
 mod kubeconfig;
 mod server;
+mod tail;
 mod tls;
 mod watch;
 
