@@ -160,7 +160,7 @@ impl Api for Cluster {
         });
         let asked = Asked::new("ask", format!("whether one may {verb} {}", resource.plural));
         let target = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let call = Call::new(Method::POST, target.to_owned(), asked).json(&review);
+        let call = Call::new(Method::POST, target.to_owned(), asked).json(&review).asks();
         let answer = self.call(cx, &call).await?.good(&call.asked)?;
         Ok(answer["status"]["allowed"] == true)
     }

@@ -68,6 +68,12 @@ impl Call {
         self
     }
 
+    /// Makes it one that is sent again though it is a POST, because it only asks.
+    pub(super) fn asks(mut self) -> Self {
+        self.again = true;
+        self
+    }
+
     /// Makes it one that is not sent again after an answer that was lost.
     pub(super) fn once(mut self) -> Self {
         self.again = false;

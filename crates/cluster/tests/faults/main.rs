@@ -4,6 +4,8 @@
 
 mod kubeconfig;
 mod server;
+mod tail;
+mod tls;
 mod watch;
 
 use std::time::{Duration, Instant};
@@ -130,12 +132,7 @@ async fn a_server_that_restarts_is_waited_for() {
     // Nobody listens there for a while.
     let again = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("the same port");
-        let (mut connection, _) = listener.accept().await.expect("a connection");
-        let body = settings().to_string();
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        tokio::io::AsyncWriteExt::write_all(&mut connection, answer.as_bytes()).await.expect("written");
-        connection
+        Server::start_at(port, |_, _| good(&settings())).await
     });
     // Nothing was done where nobody listened, so that this too is sent again.
     let made = cluster.create(&cx, "one", &settings()).await;

@@ -72,7 +72,15 @@ impl Server {
     /// Starts a server; the script hears the request and how many came before it, those of discovery apart,
     /// which are answered.
     pub(crate) async fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::start_at(0, script).await
+    }
+
+    /// Starts a server at a port, or at a free one.
+    pub(crate) async fn start_at(
+        port: u16,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (script, kept): (Script, _) = (Arc::new(script), Arc::clone(&seen));

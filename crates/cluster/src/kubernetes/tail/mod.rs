@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use shipway_core::{Context, ErrorKind, Level, Result};
+use shipway_core::{Context, Level, Result};
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{cursor::Cursor, reader::Reader};
@@ -106,7 +106,7 @@ impl Cluster {
                 event = watch.next() => match event {
                     Ok(event) if event.happened == Happened::Deleted => readers.gone(&event.object),
                     Ok(event) => readers.pod(self, cx, event.object, &all, &sink),
-                    Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    Err(error) if error.may_retry() => {
                         cx.message(Level::Warning, format!("logs are behind: {error}"));
                     }
                     Err(_) if cx.cancel().state().is_some() => return Ok(()),
