@@ -43,7 +43,7 @@ const KINDS: [Kind; 6] =
     [Kind::Panics, Kind::Hangs, Kind::HangsForGood, Kind::PrintsForEver, Kind::Blocks, Kind::AnswersWrongly];
 
 /// Where it does.
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 9] = [
     "build:web",
     "tag:web",
     "test:web/shape",
@@ -51,6 +51,7 @@ const PLACES: [&str; 8] = [
     "diff:shop",
     "apply:shop",
     "health:shop",
+    "verify:shop/smoke",
     "run:unit",
 ];
 
@@ -143,8 +144,10 @@ impl Tester for Bad {
         Ok(Inputs::default())
     }
 
-    async fn test(&self, cx: &Context, _subject: &Subject) -> Result<TestReport> {
-        let wrong = self.misbehave(cx, "test:web/shape").await?;
+    async fn test(&self, cx: &Context, subject: &Subject) -> Result<TestReport> {
+        let place =
+            if matches!(subject, Subject::Deployment(_)) { "verify:shop/smoke" } else { "test:web/shape" };
+        let wrong = self.misbehave(cx, place).await?;
         // A report has no form that is wrong but that something failed.
         let outcome = if wrong { CaseOutcome::Failed("\u{1b}[2J".to_owned()) } else { CaseOutcome::Passed };
         Ok(TestReport::default().cases([Case::new("shell", outcome)]))
@@ -232,6 +235,7 @@ fn pipeline(bench: &Bench, bad: &Bad) -> Pipeline {
         .policy(late());
     let release = Deploy::new(Release::new("shop"), Arc::<Bad>::clone(&plug_in))
         .artifacts(["web"])
+        .tester("smoke", Arc::<Bad>::clone(&plug_in))
         .policy(late())
         .watch(Watch::new(Duration::from_millis(5), TIMEOUT));
     let step = |name: &str| {
@@ -270,7 +274,7 @@ async fn judged(kind: Kind, place: &'static str) -> std::result::Result<(), Stri
     }
     let expected: &[ErrorKind] = match (kind, place) {
         (Kind::Panics, _) => &[ErrorKind::Internal],
-        (Kind::AnswersWrongly, "test:web/shape") => &[ErrorKind::Unhealthy],
+        (Kind::AnswersWrongly, "test:web/shape" | "verify:shop/smoke") => &[ErrorKind::Unhealthy],
         (Kind::AnswersWrongly, "run:unit") => &[ErrorKind::ToolFailed],
         (Kind::AnswersWrongly, "health:shop") => &[ErrorKind::Timeout],
         (Kind::AnswersWrongly, "tag:web") => &[ErrorKind::Config, ErrorKind::BadOutput],
@@ -318,7 +322,7 @@ async fn a_plug_in_that_misbehaves_fails_its_own_task_only() {
     }
     let all = KINDS.len() * PLACES.len();
     println!(
-        "F12: {} of {all} plug-ins (6 kinds x 8 places of 5 roles) failed their own task only",
+        "F12: {} of {all} plug-ins (6 kinds x 9 places of 5 roles) failed their own task only",
         all - wrong.len()
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
