@@ -4,6 +4,10 @@
 //! ```text
 //! cargo run --example quickstart            # three releases: a first, a changed and a broken one
 //! cargo run --example quickstart -- --keep  # the same, and what was made stays for a look
+//!
+//! # The same to a namespace of a cluster, where the site answers. Its nodes must reach the registry: one of
+//! # this process on loopback, or another one.
+//! cargo run --example quickstart -- --kube-context kind-kind --registry localhost:5001
 //! ```
 
 #![expect(
@@ -13,6 +17,7 @@
 )]
 
 mod project;
+mod target;
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
@@ -22,10 +27,28 @@ use shipway::{
     git::Repository,
     oci::Registry,
 };
+use target::Target;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let keep = std::env::args().any(|argument| argument == "--keep");
+    let cluster = match argument("--kube-context") {
+        Some(context) => Some(Target::make(&context).await?),
+        None => None,
+    };
+    let released = release(keep, cluster.as_ref()).await;
+    if let Some(cluster) = cluster.filter(|_| !keep) {
+        cluster.remove().await?;
+    }
+    released
+}
+
+/// Returns what stands after a word of the command line.
+fn argument(name: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1)
+}
+
+async fn release(keep: bool, cluster: Option<&Target>) -> Result<()> {
     let folder = tempfile::Builder::new()
         .prefix("shipway-quickstart-")
         .disable_cleanup(keep)
@@ -33,24 +56,31 @@ async fn main() -> Result<()> {
         .map_err(|error| Error::io("make", &std::env::temp_dir(), error))?;
     let sources = folder.path().join("project");
     std::fs::create_dir(&sources).and_then(|()| project::write(&sources)).map_err(failed(&sources))?;
+    if let Some(cluster) = cluster {
+        project::for_cluster(&sources, &cluster.context, &cluster.namespace).map_err(failed(&sources))?;
+    }
 
     let cx = RunContext::new(World::host(&sources), "quickstart").context(None, None, Cancel::new());
     let environment = Repository::open_or_create(&cx, Path::new("../environment.git"))?;
     let registry = Registry::start(folder.path().join("registry"), Arc::new(HostDisk)).await?;
-    let pipeline = pipeline(&sources, &registry.host())?;
+    let pipeline = pipeline(&sources, &argument("--registry").unwrap_or_else(|| registry.host()))?;
     // A command sees the environment that is handed over here, and nothing else.
-    let driver = Driver::new(shipway::host(&sources).env(std::env::vars()));
+    let world = shipway::host(&sources).env(std::env::vars()).credentials(target::kubeconfig());
+    let driver = Driver::new(world);
 
     println!("1. The first release: two services and a base image, built, pushed by digest and deployed.\n");
     let first = run(&driver, &pipeline).await?.into_result()?;
+    answers(cluster, "<h1>Hello</h1>").await?;
 
     println!("2. One file of the site changes: one artifact is built again, and the reason is said.\n");
     project::edit(&sources).map_err(failed(&sources))?;
     let second = run(&driver, &pipeline).await?.into_result()?;
+    answers(cluster, "<h1>Hello, harbour</h1>").await?;
 
     println!("3. A broken site: its health fails, and the earlier deployment is restored.\n");
     project::break_it(&sources).map_err(failed(&sources))?;
     let third = run(&driver, &pipeline).await?;
+    answers(cluster, "<h1>Hello, harbour</h1>").await?;
 
     let candidate = history(&environment, "candidate")?;
     let production = history(&environment, "production")?;
@@ -93,6 +123,17 @@ fn pipeline(sources: &Path, registry: &str) -> Result<Pipeline> {
         deploy.watch = Watch::new(Duration::from_millis(100), Duration::from_secs(30));
     }
     Ok(pipeline)
+}
+
+/// Asks the site of a cluster, if there is one.
+async fn answers(cluster: Option<&Target>, expected: &str) -> Result<()> {
+    let Some(cluster) = cluster else { return Ok(()) };
+    let answer = cluster.answer().await?;
+    println!("The site answers: {answer}\n");
+    if answer == expected {
+        return Ok(());
+    }
+    Err(Error::internal(format!("the site answers `{answer}`")))
 }
 
 async fn run(driver: &Driver, pipeline: &Pipeline) -> Result<Report> {

@@ -19,6 +19,9 @@ use tokio::{
 use super::{Cluster, failure::Asked, request::part_of};
 use crate::{api::Api, selector::Selector};
 
+/// How long what was written before the end of a connection may take to come.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// For how long a connection waits until a pod takes it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -143,10 +146,16 @@ impl Forward {
                 Err(_) => return,
             }
         };
+        let mut copying = std::pin::pin!(copy_bidirectional(&mut local, &mut remote));
         tokio::select! {
-            _ = copy_bidirectional(&mut local, &mut remote) => {}
-            // The port is not there, or the pod went away.
-            Some(_) = refused => {}
+            _ = &mut copying => {}
+            // The port is not there, or the pod closed the connection or went away: what it wrote before still comes.
+            Some(_) = refused => {
+                tokio::select! {
+                    _ = &mut copying => {}
+                    _ = cx.sleep(FAREWELL) => {}
+                }
+            }
         }
     }
 

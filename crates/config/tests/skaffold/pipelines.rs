@@ -194,7 +194,7 @@ deploy:
     deploy shop-kubectl by kubectl {"defaultNamespace":"shop","flags":{"apply":["--server-side"]},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]}}
       watched for 90s
       in namespace shop
-    deploy shop-gitops by gitops {"deployer":{"kind":"kubectl"},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]},"repository":"../env"}
+    deploy shop-gitops by gitops {"deployer":{"kind":"kubectl","options":{"defaultNamespace":"shop"}},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]},"repository":"../env"}
       watched for 90s
       after release `shop-kubectl`
       in namespace shop
@@ -206,6 +206,30 @@ deploy:
       named by gitCommit {}
     deploy skaffold by gitops {"repository":"../env"}
     "#);
+}
+
+#[test]
+fn who_runs_it_says_to_which_cluster_also_behind_another_deployer() {
+    let options = Options::default().kube_context("staging");
+    let deploys = |body: &str| -> Vec<String> {
+        let shown =
+            newest_with(&format!("build: {{artifacts: [{{image: web}}]}}\n{body}"), &options).unwrap();
+        shown.lines().filter(|line| line.contains("deploy ")).map(|line| line.trim().to_owned()).collect()
+    };
+    assert_eq!(
+        deploys("deploy: {kubeContext: prod, kubectl: {}}"),
+        [r#"deploy skaffold by kubectl {"kubeContext":"staging","manifests":{"rawYaml":["k8s/*.yaml"]}}"#]
+    );
+    assert_eq!(
+        deploys("deploy: {gitops: {repository: ../env, deployer: {kind: kubectl}}}"),
+        [
+            r#"deploy skaffold by gitops {"deployer":{"kind":"kubectl","options":{"kubeContext":"staging"}},"repository":"../env"}"#
+        ]
+    );
+    assert_eq!(
+        deploys("deploy: {gitops: {repository: ../env, deployer: {kind: memory}}}"),
+        [r#"deploy skaffold by gitops {"deployer":{"kind":"memory"},"repository":"../env"}"#]
+    );
 }
 
 #[test]

@@ -56,19 +56,20 @@ impl Lower<'_> {
             // What the file says for all deployers goes to each under its own name.
             let shared = [
                 ("manifests", manifests.clone().or_else(|| default_manifests(&part).filter(|_| !several))),
-                // Who runs it has the last word, as in Skaffold.
-                (
-                    "kubeContext",
-                    self.options.kube_context.clone().or(known.kube_context.clone()).map(Value::from),
-                ),
+                ("kubeContext", known.kube_context.clone().map(Value::from)),
             ];
             for (name, value) in shared {
                 if let (Some(value), false) = (value, part.options.contains_key(name)) {
                     part.options.insert(name.to_owned(), value);
                 }
             }
-            if let ("kubectl", Some(namespace)) = (part.kind.as_str(), &self.options.namespace) {
-                part.options.insert("defaultNamespace".to_owned(), namespace.as_str().into());
+            // Who runs it has the last word, as in Skaffold.
+            let said =
+                [("kubeContext", &self.options.kube_context), ("defaultNamespace", &self.options.namespace)];
+            for (name, value) in said {
+                if let Some(value) = value {
+                    set_for_kubectl(&mut part, name, value);
+                }
             }
             let made = self.catalog.deployer(&part);
             let deployer = made.map_err(|error| located(error, location))?;
@@ -101,6 +102,18 @@ impl Lower<'_> {
                 Err(choice.unknown(document, known.chain(self.kinds("deployer"))))
             }
         }
+    }
+}
+
+/// Sets an option of the deployer `kubectl`, be it the part itself or the one that it stands in front of.
+fn set_for_kubectl(part: &mut Part, name: &str, value: &str) {
+    if part.kind == "kubectl" {
+        part.options.insert(name.to_owned(), value.into());
+    } else if let Some(inner) = part.options.get_mut("deployer").and_then(Value::as_object_mut)
+        && inner.get("kind").is_some_and(|kind| kind == "kubectl")
+        && let Some(options) = inner.entry("options").or_insert_with(|| json!({})).as_object_mut()
+    {
+        options.insert(name.to_owned(), value.into());
     }
 }
 

@@ -1,0 +1,30 @@
+//! Whole programs against a real cluster: that of `SHIPWAY_KUBECONFIG`, whose nodes share this machine's network.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
+
+#[path = "../support/skip.rs"]
+mod skip;
+
+use std::{env, process::Command};
+
+#[test]
+fn the_quickstart_releases_to_a_cluster_where_its_site_answers() {
+    let test = "the_quickstart_releases_to_a_cluster_where_its_site_answers";
+    let Some(kubeconfig) = env::var_os("SHIPWAY_KUBECONFIG") else {
+        return skip::skip(test, "a cluster: SHIPWAY_KUBECONFIG");
+    };
+    let context = env::var("SHIPWAY_KUBE_CONTEXT").unwrap_or_else(|_| "shipway-bed".to_owned());
+    // Beside this test, where cargo puts them both.
+    let here = env::current_exe().unwrap();
+    let example = here.parent().unwrap().parent().unwrap().join("examples/quickstart");
+    let output = Command::new(example)
+        .args(["--kube-context", &context])
+        .env("KUBECONFIG", kubeconfig)
+        .output()
+        .expect("the example is built: `cargo build --examples`");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    let answers: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("The site answers: ")).collect();
+    assert_eq!(answers, ["<h1>Hello</h1>", "<h1>Hello, harbour</h1>", "<h1>Hello, harbour</h1>"], "{out}");
+    assert!(out.contains("container `site` cannot start") && out.contains("/usr/bin/httpd"), "{out}");
+}
