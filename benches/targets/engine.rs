@@ -48,6 +48,14 @@ fn driver(root: &Path, kept: &Path, verify: Verify) -> Driver {
     Driver::new(world).verify(verify).journal(Arc::new(journal))
 }
 
+/// What a program does that embeds the library and has nothing to do.
+pub(crate) fn start() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let driver = Driver::new(shipway::host("/"));
+    let report = runtime.block_on(driver.run(&Pipeline::new("nothing"), &Cancel::new())).expect("a report");
+    assert!(report.into_result().is_ok() && !shipway::catalog().kinds().is_empty());
+}
+
 /// Nothing to do, for one artifact of so many files, of which a `.dockerignore` file drops half.
 pub(crate) fn nothing(folder: &Path, count: usize, size: usize, runs: usize) -> Times {
     let sources = folder.join("sources");

@@ -10,6 +10,8 @@
 //! targets consumer                                   # a run that nobody listens to, and one with a reader that never reads
 //! targets plans                                      # plans of 1,000 artifacts, schedules of 10,000 tasks
 //! targets layer HOST REPOSITORY - MEGABYTES          # one big layer, made as it is read
+//! targets start                                      # a world, every kind of plug-in and a driver; nothing to do
+//! targets cluster KUBECONFIG CONTEXT COUNT OUTPUT    # COUNT objects applied to a cluster: bare requests, and the deployer
 //! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
 //! targets tags FOLDER COUNT                          # gitCommit tags of COUNT numbered folders of a repository
 //! targets manifests TEMPLATE OUTPUT                  # manifests read, their images replaced, and written
@@ -26,6 +28,7 @@
     reason = "a bench for people, which makes and times what it measures"
 )]
 
+mod cluster;
 mod engine;
 mod floor;
 mod incremental;
@@ -69,10 +72,14 @@ fn main() {
         ["many", host, repository, folder] => {
             print(&engine::nothing_for_many(host, repository, Path::new(folder), 5));
         }
+        ["start"] => engine::start(),
         ["consumer", ..] => print(&engine::consumer(3000, 9)),
         ["plans", ..] => print(&engine::plans(5)),
         ["layer", host, repository, _, megabytes] => {
             print(&engine::layer(host, repository, number(megabytes)));
+        }
+        ["cluster", kubeconfig, context, count, output] => {
+            print(&cluster::run(Path::new(kubeconfig), context, number(count), Path::new(output)));
         }
         ["raw", host, repository, count] => raw::small(host, repository, number(count)),
         ["tags", folder, count] => text::tags(Path::new(folder), number(count)),

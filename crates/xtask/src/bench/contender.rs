@@ -93,15 +93,37 @@ impl<'a> Bench<'a> {
         sources: &Path,
         rest: &[&OsStr],
     ) -> Result<Vec<(String, f64)>> {
+        let first = [work, &self.host, repository].map(OsStr::new);
+        let all: Vec<&OsStr> =
+            first.into_iter().chain([sources.as_os_str()]).chain(rest.iter().copied()).collect();
+        self.times_of(&all)
+    }
+
+    /// Returns the same with these arguments alone.
+    pub(super) fn times_of(&self, arguments: &[&OsStr]) -> Result<Vec<(String, f64)>> {
+        let work = arguments.first().unwrap_or(&OsStr::new("")).to_string_lossy().into_owned();
         let mut command = Command::new(self.targets);
-        command.args([work, &self.host, repository]).arg(sources).args(rest);
+        command.args(arguments);
         let output = self.settings.inside(&command).output();
         let output = output.map_err(|error| format!("targets {work}: {error}"))?;
         let times = times(&String::from_utf8_lossy(&output.stdout));
         if !output.status.success() || times.is_empty() {
-            return Err(format!("targets {work}: {}", output.status));
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(format!("targets {work}: {}\n{said}", output.status));
         }
         Ok(times)
+    }
+
+    /// Somebody whose work is one command, the same each time.
+    pub(super) fn command(&self, name: &str, command: Command) -> Contender {
+        let (program, arguments) =
+            (command.get_program().to_owned(), command.get_args().map(OsStr::to_owned));
+        let arguments: Vec<_> = arguments.collect();
+        Contender::new(name, move |_| {
+            let mut command = Command::new(&program);
+            command.args(&arguments);
+            vec![command]
+        })
     }
 
     pub(super) fn raw(&self, count: &str) -> Contender {

@@ -3,8 +3,10 @@
 use std::{ffi::OsStr, fs, path::Path};
 
 use super::{
+    ROUNDS,
     contender::Bench,
     table::{Outcome, Peer, Row},
+    text::within,
 };
 use crate::Result;
 
@@ -27,6 +29,8 @@ pub(super) fn rows(bench: &Bench<'_>, folder: &Path) -> Result<Vec<Row>> {
         }
     };
     let mut rows = Vec::new();
+    let started = bench.race(&[bench.text(&["start"])], ROUNDS)?[0];
+    rows.extend(within("a program that embeds it starts, with nothing to do", started, 0.01, 20.0));
     let times = run("nothing", "nothing", &["20000", "25000"])?;
     let (walk, took) = (of(&times, "lstat walk"), of(&times, "nothing to do"));
     let others = vec![

@@ -1,6 +1,7 @@
 //! The benchmark: what Shipway must reach, against the least that the work takes and against others on the
 //! same work, in one run on one bed. Prints a table and writes it to docs/benchmarks.md.
 
+mod cluster;
 mod contender;
 mod engine;
 mod incremental;
@@ -37,16 +38,22 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
     let serve = built(workspace, &["build", "--release", "--example", "serve_registry"])?;
     let crane = tools::prepare(cache).into_iter().find(|tool| tool.name == "crane");
     let crane = crane.ok_or("there is no crane")?.path?;
-    let bed = Bed::named("bench")?;
-    let settings = bed.up(cache, Lasting::WithThisProcess, Extent::Engines)?;
+    let programs = Programs { targets, serve, crane };
     let folder = fast_folder().join(format!("shipway-bench-{}", std::process::id()));
-    let measured = measure(&settings, &Programs { targets, serve, crane }, &folder);
+    let measured = in_bed(cache, Extent::Engines, |settings| measure(settings, &programs, &folder)).and_then(
+        |(mut rows, notes)| {
+            // A bed of its own: a cluster at rest takes a part of a processor too.
+            rows.extend(in_bed(cache, Extent::Everything, |settings| {
+                let bench = Bench::new(settings, &programs.targets, &programs.crane, String::new());
+                cluster::rows(&bench, settings, &folder.join("cluster"))
+            })?);
+            Ok((rows, notes))
+        },
+    );
     // The first error is the one to tell.
     let removed = fs::remove_dir_all(&folder).map_err(|error| format!("`{}`: {error}", folder.display()));
-    let down = bed.down(cache);
     let (rows, notes) = measured?;
     removed?;
-    down?;
     let page = render(&rows, &notes, ROUNDS)?;
     println!("\n{page}");
     let docs = workspace.root().join("docs");
@@ -55,6 +62,16 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
         .and_then(|()| fs::write(docs.join("benchmarks.svg"), picture::draw(&rows)))
         .map_err(|error| format!("`{}`: {error}", docs.display()))?;
     Ok(rows.iter().all(Row::reached))
+}
+
+/// Does something in a bed that is taken down again.
+fn in_bed<T>(cache: &Cache, extent: Extent, work: impl FnOnce(&Settings) -> Result<T>) -> Result<T> {
+    let bed = Bed::named("bench")?;
+    let settings = bed.up(cache, Lasting::WithThisProcess, extent)?;
+    let done = work(&settings);
+    let down = bed.down(cache);
+    let done = done?;
+    down.map(|()| done)
 }
 
 /// Returns the folder for sources and the registry's data: in memory where Linux has that, for a disk that is

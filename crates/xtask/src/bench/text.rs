@@ -47,7 +47,7 @@ pub(super) fn rows(bench: &Bench<'_>, folder: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn within(work: &str, taken: Median, seconds: f64, megabytes: f64) -> [Row; 2] {
+pub(super) fn within(work: &str, taken: Median, seconds: f64, megabytes: f64) -> [Row; 2] {
     let time = Outcome::AtMost { what: "s", value: taken.seconds, limit: seconds };
     let memory = Outcome::AtMost { what: "MB", value: taken.peak as f64 / 1024.0, limit: megabytes };
     [
