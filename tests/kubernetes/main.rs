@@ -14,14 +14,14 @@ fn the_quickstart_releases_to_a_cluster_where_its_site_answers() {
         return skip::skip(test, "a cluster: SHIPWAY_KUBECONFIG");
     };
     let context = env::var("SHIPWAY_KUBE_CONTEXT").unwrap_or_else(|_| "shipway-bed".to_owned());
-    // Beside this test, where cargo puts them both.
-    let here = env::current_exe().unwrap();
-    let example = here.parent().unwrap().parent().unwrap().join("examples/quickstart");
-    let output = Command::new(example)
+    // Tests have no program of an example's beside them; features as those of the tests, so that it is built once.
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["run", "--quiet", "--all-features", "--package", "shipway", "--example", "quickstart", "--"])
         .args(["--kube-context", &context])
         .env("KUBECONFIG", kubeconfig)
         .output()
-        .expect("the example is built: `cargo build --examples`");
+        .unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     let answers: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("The site answers: ")).collect();
