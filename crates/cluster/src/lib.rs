@@ -27,6 +27,8 @@ mod fault;
 mod field_set;
 pub mod health;
 #[cfg(feature = "kubernetes")]
+mod job;
+#[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod lease;
 mod leaves;
@@ -39,6 +41,8 @@ mod selector;
 mod store;
 mod watch;
 
+#[cfg(feature = "kubernetes")]
+pub use self::job::{Ended, PodJob};
 #[cfg(feature = "kubernetes")]
 pub use self::kubernetes::{
     Cluster, ClusterWatch, ExecRequest, ForwardTarget, Kubeconfig, LogOptions, Logs, Options, PortForward,

@@ -3,7 +3,10 @@
 use std::pin::pin;
 
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
-use kube::{Api, api::AttachParams};
+use kube::{
+    Api,
+    api::{AttachParams, AttachedProcess},
+};
 use shipway_core::{Context, Error, ErrorKind, Result, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -92,38 +95,48 @@ impl Cluster {
         };
         self.upgrade_ready(cx).await?;
         let connecting = pods.exec(&request.pod, request.argv.iter().map(String::as_str), &params);
-        let mut process = self.upgraded(cx, &asked, connecting).await?;
-        let (stdin, stdout, stderr) = (process.stdin(), process.stdout(), process.stderr());
-        let status = process.take_status();
-        let work = async {
-            let mut ending = pin!(async { status?.await });
-            let mut reading = pin!(pipe(stdout, stderr, &mut output));
-            let mut writing = pin!(feed(stdin, request.stdin.as_deref()));
-            let (mut read, mut written) = (false, false);
-            let status = loop {
-                tokio::select! {
-                    status = &mut ending => break status,
-                    () = &mut reading, if !read => read = true,
-                    () = &mut writing, if !written => written = true,
-                }
-            };
-            // The streams end only when the command has: not where the connection broke off.
-            if status.is_some() && !read {
-                reading.await;
-            }
-            status
-        };
-        let status = tokio::select! {
-            biased;
-            status = work => status,
-            stopped = cx.stopped() => return Err(stopped),
-        };
+        let process = self.upgraded(cx, &asked, connecting).await?;
+        let status = converse(cx, process, request.stdin.as_deref(), &mut output).await?;
         let lost = || {
             Error::new(ErrorKind::Unavailable, format!("{}: the connection broke off", asked.cannot()))
                 .note("it is not known how the command ends")
                 .retry(false)
         };
         exit_code(&asked, &status.ok_or_else(lost)?)
+    }
+
+    /// Is the input and the output of a container's own process, from now until it ends; the request has no
+    /// program. The container must have been made with `stdin`, and with `stdinOnce` where it shall see the
+    /// input's end.
+    ///
+    /// # Errors
+    /// As [`Cluster::exec`]; where the connection breaks off, what was printed meanwhile is in the log alone.
+    pub async fn attach(
+        &self,
+        cx: &Context,
+        request: &ExecRequest,
+        mut output: impl FnMut(Stream, &[u8]) + Send,
+    ) -> Result<()> {
+        let asked = Asked::new("attach to", format!("Pod {}/{}", request.namespace, request.pod));
+        let pods: Api<Pod> = Api::namespaced(self.client()?.clone(), &request.namespace);
+        let params = AttachParams {
+            container: request.container.clone(),
+            stdin: request.stdin.is_some(),
+            max_stdin_buf_size: Some(PIECE),
+            max_stdout_buf_size: Some(PIECE),
+            max_stderr_buf_size: Some(PIECE),
+            ..AttachParams::default()
+        };
+        self.upgrade_ready(cx).await?;
+        let process = self.upgraded(cx, &asked, pods.attach(&request.pod, &params)).await?;
+        match converse(cx, process, request.stdin.as_deref(), &mut output).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("{}: the connection broke off", asked.cannot()),
+            )
+            .retry(false)),
+        }
     }
 
     /// Makes sure that a request that `kube` makes carries our login.
@@ -150,6 +163,41 @@ impl Cluster {
                 Error::new(ErrorKind::Unavailable, format!("{}: no connection", asked.cannot())).source(error)
             }
         })
+    }
+}
+
+/// Feeds a process and hands over what it prints, until it ends; there is no status where the connection broke
+/// off.
+async fn converse(
+    cx: &Context,
+    mut process: AttachedProcess,
+    input: Option<&[u8]>,
+    output: &mut (impl FnMut(Stream, &[u8]) + Send),
+) -> Result<Option<Status>> {
+    let (stdin, stdout, stderr) = (process.stdin(), process.stdout(), process.stderr());
+    let status = process.take_status();
+    let work = async {
+        let mut ending = pin!(async { status?.await });
+        let mut reading = pin!(pipe(stdout, stderr, output));
+        let mut writing = pin!(feed(stdin, input));
+        let (mut read, mut written) = (false, false);
+        let status = loop {
+            tokio::select! {
+                status = &mut ending => break status,
+                () = &mut reading, if !read => read = true,
+                () = &mut writing, if !written => written = true,
+            }
+        };
+        // The streams end only when the command has: not where the connection broke off.
+        if status.is_some() && !read {
+            reading.await;
+        }
+        status
+    };
+    tokio::select! {
+        biased;
+        status = work => Ok(status),
+        stopped = cx.stopped() => Err(stopped),
     }
 }
 
