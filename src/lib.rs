@@ -33,6 +33,7 @@ pub fn catalog() -> Catalog {
         .with_builder::<builders::NativeConfig>()
         .with_builder::<builders::DockerConfig>()
         .with_builder::<builders::CustomConfig>()
+        .with_builder::<builders::KanikoConfig>()
         .merge(taggers::catalog())
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()
@@ -41,6 +42,7 @@ pub fn catalog() -> Catalog {
         .with_deployer::<deployers::MemoryConfig>()
         .with_runner::<runners::HostConfig>()
         .with_runner::<runners::DockerConfig>()
+        .with_runner::<runners::KubernetesJobConfig>()
 }
 
 /// Returns this machine's world around a folder of sources, with the door to images in registries,

@@ -1,10 +1,14 @@
-//! Runners for Shipway: commands on the host and in containers.
+//! Runners for Shipway: commands on the host, in containers and in pods of a cluster.
 
 mod docker;
 mod folder;
 mod host;
+#[cfg(feature = "kubernetes")]
+mod kubernetes_job;
 mod output;
 
+#[cfg(feature = "kubernetes")]
+pub use self::kubernetes_job::{KubernetesJob, KubernetesJobConfig};
 pub use self::{
     docker::{Docker, DockerConfig},
     host::{Host, HostConfig},

@@ -11,7 +11,7 @@ use super::plan::Plan;
 const OWNER: (u64, u64) = (0, 0);
 
 /// Begins to send the context; files are read when their turn comes.
-pub(super) async fn context(
+pub(crate) async fn context(
     cx: &Context,
     artifact: &Artifact,
     plan: Arc<Plan>,

@@ -81,7 +81,7 @@ impl Docker {
 
 impl Plan {
     /// Returns the files that the Dockerfile reaches, with itself.
-    fn inputs(&self, cx: &Context, context: &Path) -> Inputs {
+    pub(crate) fn inputs(&self, cx: &Context, context: &Path) -> Inputs {
         let mut inputs = Inputs::default();
         inputs.files.extend(self.files.iter().map(|file| context.join(file)));
         match &self.reach.sources {

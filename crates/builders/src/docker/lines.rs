@@ -4,25 +4,25 @@
 
 /// One instruction: its name in capitals, its flags, and the rest of its line as it is written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) name: String,
-    pub(super) flags: Vec<String>,
-    pub(super) rest: String,
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) flags: Vec<String>,
+    pub(crate) rest: String,
     /// The content of its here-documents.
-    pub(super) documents: String,
+    pub(crate) documents: String,
 }
 
 /// A Dockerfile.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     /// The frontends that anything in the text may be taken to ask for.
-    pub(super) frontends: Vec<String>,
-    pub(super) escape: char,
-    pub(super) lines: Vec<Line>,
+    pub(crate) frontends: Vec<String>,
+    pub(crate) escape: char,
+    pub(crate) lines: Vec<Line>,
 }
 
 impl Lines {
-    pub(super) fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut escape = '\\';
         // Directives come first, before any other line, also before other comments, of which one that is
@@ -90,12 +90,12 @@ impl Line {
     }
 
     /// Returns the value of a flag, the first one of its name.
-    pub(super) fn flag(&self, name: &str) -> Option<&str> {
+    pub(crate) fn flag(&self, name: &str) -> Option<&str> {
         self.flags.iter().find_map(|flag| flag.strip_prefix(name)?.strip_prefix('='))
     }
 
     /// Returns the words of the rest: of a JSON list, or divided by blanks.
-    pub(super) fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         serde_json::from_str(&self.rest)
             .unwrap_or_else(|_| self.rest.split_whitespace().map(str::to_owned).collect())
     }

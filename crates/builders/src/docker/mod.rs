@@ -22,6 +22,8 @@ use shipway_docker::Daemon;
 
 pub use self::config::{BuildSecret, DockerConfig, Push};
 pub(crate) use self::inputs::reached;
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::{context::context, plan::Plan};
 
 /// Has a Docker engine build an image from a Dockerfile, with the classic builder or with BuildKit.
 ///

@@ -18,25 +18,25 @@ const LIMIT: usize = 1024 * 1024;
 
 /// What is to be built, as far as files and options say it.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The path of the Dockerfile below the context.
-    pub(super) dockerfile: String,
-    pub(super) text: String,
-    pub(super) lines: Lines,
+    pub(crate) dockerfile: String,
+    pub(crate) text: String,
+    pub(crate) lines: Lines,
     /// What the context leaves out.
-    pub(super) ignore: Vec<String>,
+    pub(crate) ignore: Vec<String>,
     /// The files below the context that were read or looked for.
-    pub(super) files: Vec<String>,
-    pub(super) reach: Reach,
+    pub(crate) files: Vec<String>,
+    pub(crate) reach: Reach,
     /// The names of the `ARG`s that are required artifacts.
-    pub(super) required: Vec<String>,
+    pub(crate) required: Vec<String>,
     /// The values of `ARG`s, but for those of required artifacts.
-    pub(super) args: BTreeMap<String, String>,
+    pub(crate) args: BTreeMap<String, String>,
 }
 
 impl Plan {
     /// Reads the files; blocking.
-    pub(super) fn read(cx: &Context, artifact: &Artifact, options: &DockerConfig) -> Result<Self> {
+    pub(crate) fn read(cx: &Context, artifact: &Artifact, options: &DockerConfig) -> Result<Self> {
         let context: &Path = &artifact.context;
         let dockerfile = clean_path(&options.dockerfile);
         let shown = context.join(&dockerfile);
@@ -105,7 +105,7 @@ impl Plan {
     }
 
     /// Returns the part of the context that counts.
-    pub(super) fn tree(&self, context: &Path) -> Tree {
+    pub(crate) fn tree(&self, context: &Path) -> Tree {
         let Some(sources) = &self.reach.sources else {
             return Tree::new(context).ignore(self.ignore.clone());
         };

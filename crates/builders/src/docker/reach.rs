@@ -10,11 +10,11 @@ use crate::dockerfile::{Expanded, Variables};
 
 /// What a build reaches.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     /// Paths and patterns below the context; `None` for all of it.
-    pub(super) sources: Option<BTreeSet<String>>,
+    pub(crate) sources: Option<BTreeSet<String>>,
     /// Images that are not stages, as they are named, with variables replaced.
-    pub(super) images: BTreeSet<String>,
+    pub(crate) images: BTreeSet<String>,
 }
 
 impl Reach {
@@ -22,7 +22,7 @@ impl Reach {
     /// that come before it.
     ///
     /// `required` are the arguments whose values are known only when the build begins.
-    pub(super) fn of(
+    pub(crate) fn of(
         lines: &Lines,
         args: &BTreeMap<String, String>,
         required: &BTreeSet<&str>,

@@ -1,0 +1,214 @@
+//! The build itself: its objects, the context's way, the log, and the image's digest.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use shipway_cluster::{Cluster, Ended, PodJob};
+use shipway_core::{
+    BuildRequest, Context, Digest, Error, ErrorKind, Image, Login, Platform, Result, Snapshot, Store, Stream,
+    Target,
+};
+use shipway_oci::Reference;
+
+use super::{
+    Kaniko,
+    args::{Build, args},
+    login::docker_config,
+    objects::{EXECUTOR, Names, RECEIVER, job, secret},
+    upload::Receiver,
+};
+use crate::docker::{Plan, context};
+
+/// Who writes our objects.
+const MANAGER: &str = "shipway";
+
+/// How much later than a container's end its node says so.
+const LATER: Duration = Duration::from_secs(5);
+
+/// The most bytes of the log's end that an error shows.
+const END: usize = 4096;
+
+impl Kaniko {
+    pub(super) async fn make(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
+        cx.check_stopped()?;
+        let (artifact, target) = (&request.artifact, &request.target);
+        if target.store != Store::Registry {
+            return Err(Error::config(format!("the image cannot go to {:?}", target.store))
+                .note("it is built in a cluster")
+                .hint("build into a registry that the cluster's pods reach"));
+        }
+        let platform = wanted_platform(&artifact.platforms)?;
+        let (this, owned) = (self.clone(), artifact.clone());
+        let plan = Arc::new(cx.blocking(move |cx| this.plan(cx, &owned)).await?);
+        let cx = &cx.within(Some(Duration::from_secs(self.options.cluster.timeout_seconds)));
+        let cluster = Cluster::open(cx, &self.options.cluster.context).await?;
+        let namespace = self.options.cluster.namespace.as_deref().unwrap_or(cluster.namespace()).to_owned();
+        let logins = match self.options.cluster.docker_config_secret {
+            Some(_) => BTreeMap::new(),
+            None => self.logins(cx, &plan, request).await?,
+        };
+        let name = name(request);
+        let names = Names {
+            name: &name,
+            namespace: &namespace,
+            artifact: artifact.name.as_str(),
+            platform,
+            has_logins: !logins.is_empty(),
+        };
+        let mut values = plan.args.clone();
+        values.extend(request.requires.iter().map(|(alias, image)| (alias.clone(), image.reference())));
+        let destination = target.reference();
+        let build =
+            Build { dockerfile: &plan.dockerfile, args: &values, destination: &destination, platform };
+        let job = job(&self.options, &names, &args(&self.options, &build)?);
+        let secret = names.has_logins.then(|| secret(&names, &docker_config(&logins)));
+        let opened = PodJob::open(cx, &cluster, MANAGER, job, secret).await?;
+        let result = self.run(cx, &opened, request, plan, &namespace).await;
+        let removed = opened.remove().await;
+        match result {
+            Ok(image) => removed.map(|()| image),
+            // It may have been pushed before it was stopped, or by another process, which removed the pod.
+            Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Unavailable) => {
+                match self.pushed(&cx.for_cleanup(), &artifact.name, target).await {
+                    Ok(Some(image)) => Ok(image),
+                    _ => Err(error),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Timeout => Err(error
+                .note(format!("a build may take {} s", self.options.cluster.timeout_seconds))
+                .hint("give it more time with `cluster.timeoutSeconds`, or look at why it waits")),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn run(
+        &self,
+        cx: &Context,
+        job: &PodJob,
+        request: &BuildRequest,
+        plan: Arc<Plan>,
+        namespace: &str,
+    ) -> Result<Image> {
+        let pod = job.begun(cx, RECEIVER).await?;
+        if !job.has_ended(cx, RECEIVER).await? {
+            let receiver = Receiver { cx, cluster: job.cluster(), namespace, pod: &pod };
+            let sent = receiver.send(context(cx, &request.artifact, plan, true).await?).await;
+            // Another process that builds the same may have been faster, which a node says a little later.
+            if let Err(error) = sent
+                && (cx.check_stopped().is_err()
+                    || job.ended(&cx.within(Some(LATER)), RECEIVER).await.is_err())
+            {
+                return Err(error);
+            }
+        }
+        let mut end = String::new();
+        let ended = job
+            .follow(cx, EXECUTOR, |line| {
+                cx.output(Stream::Stdout, line);
+                end.push_str(line);
+                end.push('\n');
+                if end.len() > 2 * END {
+                    end.drain(..end.ceil_char_boundary(end.len() - END));
+                }
+            })
+            .await?;
+        let digest = digest(&ended, &cx.masked(&end))?;
+        let target = &request.target;
+        let reference = format!("{}@{digest}", target.repository);
+        let found = cx.images().find(cx, &Store::Registry, &reference).await?.ok_or_else(|| {
+            Error::bad_output(format!(
+                "kaniko says that it pushed `{reference}`, and the registry has no such image"
+            ))
+            .hint("see whether the pods' registry is the one that this program reaches by the same name")
+        })?;
+        Ok(image(&request.artifact.name, target, found))
+    }
+
+    /// Returns the image that has the target's tag, if there is one.
+    async fn pushed(&self, cx: &Context, name: &str, target: &Target) -> Result<Option<Image>> {
+        let found = cx.images().find(cx, &Store::Registry, &target.reference()).await?;
+        Ok(found.map(|found| image(name, target, found)))
+    }
+
+    /// Returns the logins for exactly the registries that the build names.
+    async fn logins(
+        &self,
+        cx: &Context,
+        plan: &Plan,
+        request: &BuildRequest,
+    ) -> Result<BTreeMap<String, Login>> {
+        let cache = self.options.cache.iter().filter_map(|cache| cache.repo.clone());
+        let names = plan.reach.images.iter().chain(&self.options.destination).cloned();
+        let names = names.chain(cache).chain(request.requires.values().map(Image::reference));
+        let hosts: BTreeSet<String> = names
+            .chain([request.target.reference()])
+            .filter_map(|name| Some(name.parse::<Reference>().ok()?.host))
+            .collect();
+        let mut logins = BTreeMap::new();
+        for host in hosts {
+            if let Some(login) = cx.login(&host).await? {
+                logins.insert(host, login);
+            }
+        }
+        Ok(logins)
+    }
+}
+
+fn image(name: &str, target: &Target, found: Image) -> Image {
+    Image::new(name, Store::Registry, target.repository.as_str(), found.digest)
+        .tag(target.tag.clone())
+        .platforms(found.platforms)
+}
+
+/// Returns the name of a build's objects: the same for whoever builds the same, so that a run that goes on
+/// finds its pod again, and short enough for the pod's.
+pub(super) fn name(request: &BuildRequest) -> String {
+    let mut parts = Snapshot::default();
+    parts.set("fingerprint", request.fingerprint.as_str());
+    parts.set("target", &request.target.reference());
+    parts.set("artifact", request.artifact.name.as_str());
+    let platforms: Vec<String> = request.artifact.platforms.iter().map(ToString::to_string).collect();
+    parts.set("platforms", &platforms.join(","));
+    format!("kaniko-{}", &parts.fingerprint().as_str()[..32])
+}
+
+/// Returns the digest that the executor left, or why there is none.
+pub(super) fn digest(ended: &Ended, log: &str) -> Result<Digest> {
+    if ended.code != 0 {
+        let why = match ended.reason.as_str() {
+            "" | "Error" => String::new(),
+            reason => format!(" ({reason})"),
+        };
+        let error =
+            Error::new(ErrorKind::ToolFailed, format!("`kaniko` failed with exit code {}{why}", ended.code));
+        let end = log.trim_end();
+        let end = &end[end.ceil_char_boundary(end.len().saturating_sub(END))..];
+        let said = if end.is_empty() { ended.message.trim() } else { end };
+        let error = if said.is_empty() { error } else { error.note(said) };
+        return Err(match ended.reason.as_str() {
+            "OOMKilled" => error.hint("give it more memory with `cluster.resources`"),
+            _ => error,
+        });
+    }
+    Digest::parse(ended.message.trim()).map_err(|error| {
+        Error::bad_output("`kaniko` ended well and left no digest")
+            .hint("see whether `image` is kaniko's executor")
+            .source(error)
+    })
+}
+
+/// Returns the platform that is asked for, if one is.
+fn wanted_platform(platforms: &[Platform]) -> Result<Option<&Platform>> {
+    match platforms {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        several => Err(Error::unsupported(format!(
+            "builder `kaniko` builds one platform at a time, not {}",
+            several.iter().map(|platform| format!("`{platform}`")).collect::<Vec<_>>().join(", ")
+        ))
+        .hint("ask for each alone and join the images, as core does")),
+    }
+}

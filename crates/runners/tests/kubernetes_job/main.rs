@@ -1,0 +1,9 @@
+//! The runner `kubernetes_job` in a real cluster: that of `SHIPWAY_KUBECONFIG`, with busybox in the registry
+//! `SHIPWAY_KUBE_REGISTRY` that its nodes pull from. Each test has a namespace of its own, which it removes.
+#![cfg(feature = "kubernetes")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
+
+mod bed;
+mod commands;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
