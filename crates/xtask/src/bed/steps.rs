@@ -75,8 +75,10 @@ pub(super) fn run<'a>(steps: &[Step<'a>]) -> Result<Vec<(&'a str, Duration)>> {
         // A panic must not leave the others waiting.
         let work = std::panic::AssertUnwindSafe(&step.work);
         let ended = std::panic::catch_unwind(work).unwrap_or_else(|_| Err("it panicked".to_owned()));
+        // Read before others are told: one that waited for this one ends later.
+        let at = begin.elapsed();
         progress.tell(step.name, ended.is_ok());
-        ended.map(|()| Some((step.name, begin.elapsed())))
+        ended.map(|()| Some((step.name, at)))
     };
     let ended: Vec<Result<Option<_>>> = thread::scope(|scope| {
         let running: Vec<_> = steps.iter().map(|step| scope.spawn(|| one(step))).collect();
