@@ -32,6 +32,8 @@ pub struct KubectlConfig {
     pub tolerate_failures_until_deadline: bool,
     /// See [`Kubectl::credential_programs`].
     pub credential_programs: bool,
+    /// See [`Kubectl::image_loader`].
+    pub image_loader: Option<Vec<String>>,
     /// What else Skaffold has, and this deployer has not yet.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -77,6 +79,7 @@ impl PluginConfig for KubectlConfig {
             selector: self.resource_selector,
             tolerate_failures: self.tolerate_failures_until_deadline,
             credential_programs: self.credential_programs,
+            image_loader: self.image_loader,
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod config;
 mod health;
+mod nodes;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -50,6 +51,8 @@ pub struct Kubectl {
     selector: ResourceSelector,
     tolerate_failures: bool,
     credential_programs: bool,
+    /// Absent where the context's name says it.
+    image_loader: Option<Vec<String>>,
 }
 
 impl Kubectl {
@@ -65,6 +68,7 @@ impl Kubectl {
             selector: ResourceSelector::default(),
             tolerate_failures: false,
             credential_programs: false,
+            image_loader: None,
         }
     }
 
@@ -123,6 +127,17 @@ impl Kubectl {
     #[must_use]
     pub fn credential_programs(mut self, may: bool) -> Self {
         self.credential_programs = may;
+        self
+    }
+
+    /// Sets the command that brings images of a Docker engine to the cluster's nodes: the path of an archive, as of
+    /// `docker save`, is added as its last word. Without words, nothing is brought.
+    ///
+    /// By default it is that of the context's maker: `kind load image-archive` for `kind-…`, `k3d image import` for
+    /// `k3d-…`, `minikube image load` for `minikube`, and none for others.
+    #[must_use]
+    pub fn image_loader<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.image_loader = Some(words.into_iter().map(Into::into).collect());
         self
     }
 
@@ -203,6 +218,10 @@ impl Deployer for Kubectl {
 
     async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
         let cluster = self.cluster(cx).await?;
+        let loader = self.image_loader.clone().or_else(|| nodes::loader(self.context.as_deref()?));
+        if let Some(loader) = loader.filter(|words| !words.is_empty()) {
+            nodes::load(cx, &cluster, &loader, &changes.desired).await?;
+        }
         let (releases, release) = (self.releases(&cluster), changes.desired.release());
         let name = format!("shipway.{release}");
         let task = cx.task().map_or(String::new(), |task| format!("/{task}"));
