@@ -1,7 +1,7 @@
 //! The deployer `kubectl`: manifests as people keep them, to a Kubernetes cluster.
 //!
 //! It is not the program of that name but its part in Skaffold, done through the API: server-side apply as one field
-//! manager and never by force, a diff of fields, a history in the cluster itself, and pruning once a release has
+//! manager and by force only where that is said, a diff of fields, a history in the cluster itself, and pruning once a release has
 //! proved itself.
 
 mod config;
@@ -17,7 +17,7 @@ use shipway_core::{
     Inputs, Level, Manifests, ObjectId, Release, Result, StoreKind,
 };
 
-pub use self::config::{KubectlConfig, KubectlManifests};
+pub use self::config::{KubectlConfig, KubectlFlags, KubectlManifests};
 use crate::{
     manifests::{Change, FieldRules, ResourceSelector, Sources, changed, unused},
     releases::{MANAGED_BY, MANAGER, Releases},
@@ -53,6 +53,7 @@ pub struct Kubectl {
     credential_programs: bool,
     /// Absent where the context's name says it.
     image_loader: Option<Vec<String>>,
+    force_conflicts: bool,
 }
 
 impl Kubectl {
@@ -69,6 +70,7 @@ impl Kubectl {
             tolerate_failures: false,
             credential_programs: false,
             image_loader: None,
+            force_conflicts: false,
         }
     }
 
@@ -141,6 +143,14 @@ impl Kubectl {
         self
     }
 
+    /// Sets whether fields that somebody else owns, and objects that are not this release's, are taken; no by default.
+    /// The plan says from whom.
+    #[must_use]
+    pub fn force_conflicts(mut self, force: bool) -> Self {
+        self.force_conflicts = force;
+        self
+    }
+
     fn context(&self) -> Result<&str> {
         self.context.as_deref().ok_or_else(|| {
             Error::config("no cluster is named to deploy to")
@@ -163,6 +173,8 @@ impl Kubectl {
 
     fn releases(&self, cluster: &Cluster) -> Releases {
         Releases::new(Arc::new(cluster.clone()), self.namespace_in(cluster))
+            .force_conflicts(self.force_conflicts)
+            .eyes(Arc::new(health::Watcher { cluster: cluster.clone(), tolerate: self.tolerate_failures }))
     }
 
     fn sources(&self) -> Result<Sources> {

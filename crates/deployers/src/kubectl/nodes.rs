@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn only_what_is_named_is_loaded() {
         let image = |name: &str, store: Store| {
-            let digest = Digest::parse(&format!("sha256:{}", name.repeat(64))).expect("a digest");
+            let digest = Digest::parse(format!("sha256:{}", name.repeat(64))).expect("a digest");
             Image::new(name, store, name, digest)
         };
         let daemon = || Store::Daemon("unix:///run/docker.sock".to_owned());
