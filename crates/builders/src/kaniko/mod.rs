@@ -7,7 +7,6 @@ mod inputs;
 mod login;
 mod objects;
 mod place;
-mod upload;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
