@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use shipway_cluster::{Api, Apply};
 use shipway_core::{Desired, ErrorKind, Verb};
 
-use crate::stage::{Stage, settings, told};
+use crate::{
+    skip::skip,
+    stage::{Stage, settings, told},
+};
 
 const WAVE: &str = "argocd.argoproj.io/sync-wave";
 
@@ -27,18 +30,14 @@ fn pod(name: &str, image: &str, script: &str, wave: &str) -> String {
     in_wave(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}), wave)
 }
 
-fn busybox() -> Option<String> {
-    let registry = std::env::var("SHIPWAY_KUBE_REGISTRY").ok()?;
-    Some(format!("{registry}/bases/busybox:local"))
-}
-
 #[tokio::test]
 async fn a_wave_begins_when_the_one_before_works_and_not_when_it_failed() {
-    let Some(stage) = Stage::up("a_wave_begins_when_the_one_before_works_and_not_when_it_failed").await
-    else {
-        return;
+    let test = "a_wave_begins_when_the_one_before_works_and_not_when_it_failed";
+    let Ok(registry) = std::env::var("SHIPWAY_KUBE_REGISTRY") else {
+        return skip(test, "a registry of the cluster: SHIPWAY_KUBE_REGISTRY");
     };
-    let image = busybox().expect("the bed has a registry");
+    let Some(stage) = Stage::up(test).await else { return };
+    let image = format!("{registry}/bases/busybox:local");
     stage.write(&[
         ("a.json", config_map("last", "2")),
         ("b.json", pod("works", &image, "sleep 1; touch /ready; sleep 600", "-1")),
@@ -50,21 +49,17 @@ async fn a_wave_begins_when_the_one_before_works_and_not_when_it_failed() {
         // Of an object that nobody writes again it is when it was made.
         object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap()
     };
-    let pod = stage.bed.id("v1", "Pod", "works");
-    assert_eq!(stage.get(&pod).await.unwrap()["status"]["phase"], "Running");
+    let works = stage.bed.id("v1", "Pod", "works");
+    assert_eq!(stage.get(&works).await.unwrap()["status"]["phase"], "Running");
     // The pod was written for the last time when it became ready.
-    assert!(version(pod.clone()).await < version(stage.id("next")).await);
+    assert!(version(works).await < version(stage.id("next")).await);
     assert!(version(stage.id("next")).await < version(stage.id("last")).await);
 
-    stage.write(&[("a.json", config_map("never", "2")), ("b.json", pod_of("fails", &image))]);
+    stage.write(&[("a.json", config_map("never", "2")), ("b.json", pod("fails", &image, "exit 3", "1"))]);
     let error = stage.release().await.unwrap_err();
     assert!(error.kind() == ErrorKind::Unhealthy && told(&error).contains("fails"), "{}", told(&error));
     assert_eq!(stage.get(&stage.id("never")).await, None);
     stage.down().await;
-}
-
-fn pod_of(name: &str, image: &str) -> String {
-    pod(name, image, "exit 3", "1")
 }
 
 #[tokio::test]
