@@ -179,3 +179,173 @@ fn config(options: &BuildkitConfig, names: &Names<'_>) -> Option<Value> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use shipway_core::Platform;
+
+    use super::*;
+
+    const NAMES: Names<'static> =
+        Names { name: "buildkit-1", namespace: "builds", artifact: "shop/web", platform: None };
+
+    fn pretty(value: &Value) -> String {
+        serde_json::to_string_pretty(value).expect("JSON")
+    }
+
+    #[test]
+    fn the_usual_pod_is_privileged_and_listens_to_itself_alone() {
+        let place = BuildCluster::new("staging");
+        let options = BuildkitConfig::in_cluster(place.clone());
+        assert_eq!(config(&options, &NAMES), None);
+        insta::assert_snapshot!(pretty(&job(&options, &place, &NAMES)["spec"]), @r#"
+        {
+          "activeDeadlineSeconds": 1200,
+          "backoffLimit": 0,
+          "template": {
+            "metadata": {
+              "annotations": {
+                "dev.shipway/artifact": "shop/web"
+              },
+              "labels": {
+                "app.kubernetes.io/managed-by": "shipway"
+              }
+            },
+            "spec": {
+              "automountServiceAccountToken": false,
+              "containers": [
+                {
+                  "args": [
+                    "--addr=tcp://127.0.0.1:1234"
+                  ],
+                  "image": "moby/buildkit:v0.34.2",
+                  "name": "buildkitd",
+                  "securityContext": {
+                    "privileged": true
+                  },
+                  "terminationMessagePolicy": "FallbackToLogsOnError",
+                  "volumeMounts": [
+                    {
+                      "mountPath": "/var/lib/buildkit",
+                      "name": "layers"
+                    }
+                  ]
+                }
+              ],
+              "enableServiceLinks": false,
+              "restartPolicy": "Never",
+              "terminationGracePeriodSeconds": 1,
+              "volumes": [
+                {
+                  "emptyDir": {},
+                  "name": "layers"
+                }
+              ]
+            }
+          },
+          "ttlSecondsAfterFinished": 600
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_pod_without_privileges_has_what_its_place_says() {
+        let place: BuildCluster = serde_json::from_value(json!({
+            "context": "staging", "imagePullSecret": "pull", "resources": {"limits": {"cpu": "2"}},
+            "tolerations": [{"operator": "Exists"}], "nodeSelector": {"pool": "builds"}, "timeoutSeconds": 60,
+        }))
+        .expect("a place");
+        let mut options = BuildkitConfig::in_cluster(place.clone()).insecure_registry("r.example:5000");
+        options.rootless = true;
+        let platform = Platform::new("linux", "arm64");
+        let names = Names { platform: Some(&platform), ..NAMES };
+        insta::assert_snapshot!(pretty(&job(&options, &place, &names)["spec"]["template"]["spec"]), @r#"
+        {
+          "automountServiceAccountToken": false,
+          "containers": [
+            {
+              "args": [
+                "--addr=tcp://127.0.0.1:1234",
+                "--config=/etc/shipway-buildkit/buildkitd.toml",
+                "--oci-worker-no-process-sandbox"
+              ],
+              "image": "moby/buildkit:v0.34.2-rootless",
+              "name": "buildkitd",
+              "resources": {
+                "limits": {
+                  "cpu": "2"
+                }
+              },
+              "securityContext": {
+                "appArmorProfile": {
+                  "type": "Unconfined"
+                },
+                "runAsGroup": 1000,
+                "runAsUser": 1000,
+                "seccompProfile": {
+                  "type": "Unconfined"
+                }
+              },
+              "terminationMessagePolicy": "FallbackToLogsOnError",
+              "volumeMounts": [
+                {
+                  "mountPath": "/home/user/.local/share/buildkit",
+                  "name": "layers"
+                },
+                {
+                  "mountPath": "/etc/shipway-buildkit",
+                  "name": "config",
+                  "readOnly": true
+                }
+              ]
+            }
+          ],
+          "enableServiceLinks": false,
+          "imagePullSecrets": [
+            {
+              "name": "pull"
+            }
+          ],
+          "nodeSelector": {
+            "kubernetes.io/arch": "arm64",
+            "kubernetes.io/os": "linux",
+            "pool": "builds"
+          },
+          "restartPolicy": "Never",
+          "terminationGracePeriodSeconds": 1,
+          "tolerations": [
+            {
+              "operator": "Exists"
+            }
+          ],
+          "volumes": [
+            {
+              "emptyDir": {},
+              "name": "layers"
+            },
+            {
+              "name": "config",
+              "secret": {
+                "secretName": "buildkit-1"
+              }
+            }
+          ]
+        }
+        "#);
+        insta::assert_snapshot!(pretty(&config(&options, &names).expect("a configuration")), @r#"
+        {
+          "apiVersion": "v1",
+          "immutable": true,
+          "kind": "Secret",
+          "metadata": {
+            "name": "buildkit-1",
+            "namespace": "builds"
+          },
+          "stringData": {
+            "buildkitd.toml": "[registry.\"r.example:5000\"]\nhttp = true\n"
+          },
+          "type": "Opaque"
+        }
+        "#);
+    }
+}

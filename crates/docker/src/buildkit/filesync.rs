@@ -458,6 +458,9 @@ mod tests {
         assert_eq!(of(1, 2, 3), of(1, 2, 3));
         assert!(times.iter().all(|time| (0..1_000_000_000).contains(time)));
         assert_ne!(of(0, 0, 0), of(0, 0, 0), "nothing is known of it");
+        let cx = RunContext::new(World::host("/"), "files").context(None, None, Cancel::new());
+        let now = i128::from(cx.clock().now().0) * 1_000_000;
+        assert_ne!(of(now, now, 3), of(now, now, 3), "it may change again and look the same");
     }
 
     proptest! {

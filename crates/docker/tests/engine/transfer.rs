@@ -7,9 +7,11 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     fs,
+    path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -21,7 +23,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
-use shipway_core::{Cancel, Context, RunContext, Tree, World};
+use shipway_core::{Cancel, Context, Entry, Files, HostFiles, OpenFile, RunContext, Tree, World};
 use shipway_docker::{BuildSpec, Daemon, SessionOffer, SharedFolder, tar_stream};
 use tempfile::TempDir;
 use tokio::{
@@ -151,7 +153,9 @@ impl Transfer {
                     return Some(Packet::decode(self.buffer.split_to(length).freeze()).unwrap());
                 }
             }
-            match self.body.frame().await?.unwrap().into_data() {
+            // What should have ended, and goes on, waits for more requests.
+            let frame = tokio::time::timeout(Duration::from_secs(20), self.body.frame());
+            match frame.await.expect("more, or the end")?.unwrap().into_data() {
                 Ok(data) => self.buffer.extend_from_slice(&data),
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap();
@@ -199,8 +203,37 @@ fn sources(files: &[(&str, &[u8])]) -> (TempDir, Context) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    let cx = RunContext::new(World::host(folder.path()), "transfer").context(None, None, Cancel::new());
-    (folder, cx)
+    let world = World::host(folder.path()).files(Rewritten(HostFiles));
+    (folder, RunContext::new(world, "transfer").context(None, None, Cancel::new()))
+}
+
+/// The machine's files, of which `rewritten` is written over while it is read.
+#[derive(Debug)]
+struct Rewritten(HostFiles);
+
+impl Files for Rewritten {
+    fn walk_each(
+        &self,
+        cx: &Context,
+        root: &Path,
+        ignore: &[Vec<String>],
+    ) -> shipway_core::Result<Vec<Vec<Entry>>> {
+        self.0.walk_each(cx, root, ignore)
+    }
+
+    fn entry(&self, cx: &Context, root: &Path, path: &str) -> shipway_core::Result<Option<Entry>> {
+        self.0.entry(cx, root, path)
+    }
+
+    fn open(&self, cx: &Context, root: &Path, path: &str) -> shipway_core::Result<OpenFile> {
+        let opened = self.0.open(cx, root, path)?;
+        if path == "rewritten" {
+            let place = cx.path(root).join(path);
+            let times = fs::FileTimes::new().set_modified(UNIX_EPOCH);
+            fs::File::options().write(true).open(place).unwrap().set_times(times).unwrap();
+        }
+        Ok(opened)
+    }
 }
 
 fn shared(cx: &Context) -> SharedFolder {
@@ -254,17 +287,18 @@ async fn a_receiver_gets_nothing_that_is_not_offered() {
 
 #[tokio::test]
 async fn a_file_that_is_another_by_now_is_not_sent_as_what_it_was() {
-    let (files, cx) = sources(&[("a", b"as it was"), ("b", b"b"), ("c", b"c")]);
+    let (files, cx) = sources(&[("a", b"as it was"), ("b", b"b"), ("c", b"c"), ("rewritten", b"d")]);
     let (mut sender, _sockets) = session(shared(&cx)).await;
     fs::write(files.path().join("a"), b"as it is!").unwrap();
     fs::remove_file(files.path().join("b")).unwrap();
     fs::remove_file(files.path().join("c")).unwrap();
     std::os::unix::fs::symlink("/etc/hostname", files.path().join("c")).unwrap();
-    for id in 0..3 {
+    for id in 0..4 {
         let mut transfer = Transfer::begin(&mut sender, "context", &[]).await;
         transfer.stats().await;
         transfer.ask.send(packet(REQUEST, id)).unwrap();
-        assert_eq!(transfer.end().await, (Some("2".to_owned()), vec![ERROR]), "{id}");
+        let (code, kinds) = transfer.end().await;
+        assert_eq!((code.as_deref(), kinds.last()), (Some("2"), Some(&ERROR)), "{id}");
     }
 }
 
