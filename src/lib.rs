@@ -19,13 +19,13 @@ pub use shipway_testers as testers;
 ///
 /// ```
 /// let kinds = shipway::catalog().kinds();
-/// assert_eq!(kinds["builder"], ["custom", "docker", "native"]);
+/// assert_eq!(kinds["builder"], ["buildkit", "custom", "docker", "kaniko", "native"]);
 /// assert_eq!(kinds["tagger"], [
 ///     "customTemplate", "dateTime", "envTemplate", "fixed", "gitCommit", "inputDigest", "sha256"
 /// ]);
 /// assert_eq!(kinds["tester"], ["command", "structure"]);
 /// assert_eq!(kinds["deployer"], ["gitops", "kubectl", "memory"]);
-/// assert_eq!(kinds["runner"], ["docker", "host"]);
+/// assert_eq!(kinds["runner"], ["docker", "host", "kubernetes_job"]);
 /// ```
 #[must_use]
 pub fn catalog() -> Catalog {
@@ -34,6 +34,7 @@ pub fn catalog() -> Catalog {
         .with_builder::<builders::DockerConfig>()
         .with_builder::<builders::CustomConfig>()
         .with_builder::<builders::KanikoConfig>()
+        .with_builder::<builders::BuildkitConfig>()
         .merge(taggers::catalog())
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()

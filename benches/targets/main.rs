@@ -12,6 +12,7 @@
 //! targets layer HOST REPOSITORY - MEGABYTES          # one big layer, made as it is read
 //! targets start                                      # a world, every kind of plug-in and a driver; nothing to do
 //! targets cluster KUBECONFIG CONTEXT COUNT OUTPUT    # COUNT objects applied to a cluster: bare requests, and the deployer
+//! targets release KUBECONFIG CONTEXT KUBECTL BASE ROUNDS   # a changed file until its pod is ready, and `kubectl set image`
 //! targets raw HOST REPOSITORY COUNT                  # the requests of COUNT small pushes, and nothing else
 //! targets tags FOLDER COUNT                          # gitCommit tags of COUNT numbered folders of a repository
 //! targets manifests TEMPLATE OUTPUT                  # manifests read, their images replaced, and written
@@ -33,6 +34,7 @@ mod engine;
 mod floor;
 mod incremental;
 mod raw;
+mod release;
 mod text;
 
 use std::{path::Path, sync::Arc};
@@ -80,6 +82,11 @@ fn main() {
         }
         ["cluster", kubeconfig, context, count, output] => {
             print(&cluster::run(Path::new(kubeconfig), context, number(count), Path::new(output)));
+        }
+        ["release", kubeconfig, context, kubectl, base, rounds] => {
+            for (name, took) in release::run(Path::new(kubeconfig), context, kubectl, base, number(rounds)) {
+                println!("{took:.9} {name}");
+            }
         }
         ["raw", host, repository, count] => raw::small(host, repository, number(count)),
         ["tags", folder, count] => text::tags(Path::new(folder), number(count)),

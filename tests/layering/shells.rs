@@ -1,10 +1,11 @@
 //! Where a shell may be named: commands are lists of words, so that nothing in them is ever read as a script.
 
 /// The sources that name a shell, and why they may.
-const MAY: [(&str, &str); 6] = [
+const MAY: [(&str, &str); 7] = [
     ("crates/core/src/command.rs", "`Command::shell`, for what a user wrote for a shell"),
     ("crates/builders/src/kaniko/objects.rs", "our own scripts, which receive a context in the pod"),
     ("crates/builders/src/native/evaluate.rs", "the shell form of a Dockerfile is data of the image"),
+    ("crates/cluster/src/job/transfer.rs", "our own scripts, by which files go to a pod and back"),
     ("crates/runners/src/kubernetes_job/objects.rs", "our own script, which becomes the command in the pod"),
     ("crates/testers/src/structure/command.rs", "the `setup` of a test runs in a container of the image"),
     ("crates/testkit/src/runner/stage.rs", "the kit's own scripts, for runners under test"),

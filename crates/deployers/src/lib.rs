@@ -14,6 +14,6 @@ pub use self::{
 };
 #[cfg(feature = "kubernetes")]
 pub use self::{
-    kubectl::{Kubectl, KubectlConfig, KubectlManifests},
+    kubectl::{Kubectl, KubectlConfig, KubectlFlags, KubectlManifests},
     manifests::{ResourceFilter, ResourceSelector},
 };

@@ -233,6 +233,17 @@ impl Daemon {
         there.map(|image| image.id).ok_or_else(|| Error::bad_output("docker did not load the empty image"))
     }
 
+    /// Returns images as one archive, in which they have these names; layers that they share are in it once.
+    ///
+    /// # Errors
+    /// `NotFound` when the engine does not have one of them.
+    pub async fn save_images(&self, cx: &Context, references: &[String]) -> Result<BlobReader> {
+        let query = references.iter().fold(Query::new(), |query, name| query.set("names", name.as_str()));
+        let what = format!("save {}", references.join(", "));
+        let answer = self.slow(cx, Ask::new(Method::GET, "/images/get", &query), &what).await?;
+        Ok(Box::pin(answer.reader(self.endpoint())))
+    }
+
     /// Returns an image as an archive.
     pub(crate) async fn save_archive(&self, cx: &Context, id: &Digest) -> Result<BlobReader> {
         let ask = Ask::new(Method::GET, &format!("/images/{id}/get"), &Query::new());

@@ -6,6 +6,7 @@ mod host;
 #[cfg(feature = "kubernetes")]
 mod kubernetes_job;
 mod output;
+mod unpack;
 
 #[cfg(feature = "kubernetes")]
 pub use self::kubernetes_job::{KubernetesJob, KubernetesJobConfig};

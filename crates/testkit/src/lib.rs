@@ -60,7 +60,7 @@ pub use self::{
         DiskCrash, DiskFault, FailingDisk, FakeClock, RecordingDisk, Reply, ScriptedProcesses, shut_world,
     },
     runner::{Runners, runner},
-    suite::{Role, Suite, Trial},
+    suite::{Role, Suite, Trial, at_once},
     tagger::{Taggers, tagger},
     tester::{Testers, tester},
 };

@@ -176,6 +176,24 @@ fn completion(verdict: Verdict) -> Result<Completion, libtest_mimic::Failed> {
     }
 }
 
+/// Runs groups of checks at once, each group's one after the other, and returns what came of each, in the order of the
+/// clauses' numbers: for parts that take long to answer. Checks of one group may share what others must not touch.
+#[must_use]
+pub fn at_once(groups: impl IntoIterator<Item = Vec<Trial>>) -> Vec<Outcome> {
+    let work = |group: Vec<Trial>| group.into_iter().map(Trial::run).collect::<Vec<_>>();
+    let mut outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+        let running: Vec<_> = groups.into_iter().map(|group| scope.spawn(move || work(group))).collect();
+        // A check that panics panics here.
+        let joined = |one: std::thread::ScopedJoinHandle<'_, Vec<Outcome>>| {
+            one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        running.into_iter().flat_map(joined).collect()
+    });
+    // `D10` comes after `D9`.
+    outcomes.sort_by_key(|outcome| (outcome.clause.len(), outcome.clause));
+    outcomes
+}
+
 /// One check, ready to run.
 pub struct Trial {
     /// The clause's number.
@@ -232,6 +250,26 @@ impl<R> Bench<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_run_at_once_and_what_came_of_them_is_in_order() {
+        let both = Arc::new(std::sync::Barrier::new(2));
+        let trial = |clause: &'static str, both: Option<Arc<std::sync::Barrier>>| Trial {
+            clause,
+            sentence: "",
+            run: Box::new(move || {
+                both.map(|both| both.wait());
+                Outcome { clause, sentence: "", result: Verdict::Holds }
+            }),
+        };
+        let groups = [
+            vec![trial("A10", Some(Arc::clone(&both)))],
+            vec![trial("A2", Some(Arc::clone(&both))), trial("A1", None)],
+        ];
+        let clauses: Vec<_> = at_once(groups).into_iter().map(|outcome| outcome.clause).collect();
+        assert_eq!(clauses, ["A1", "A2", "A10"]);
+    }
+
     use crate::clause::{broken, unchecked};
 
     /// A role whose clauses are every way in which a check can end.

@@ -2,17 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use shipway_cluster::{Cluster, Ended, PodJob};
+use shipway_cluster::{Cluster, Ended, PodFiles, PodJob};
 use shipway_core::{
     BuildRequest, Context, Digest, Error, ErrorKind, Image, Login, Result, Store, Stream, Target,
 };
 
 use super::{
     Kaniko,
-    args::{Build, args},
+    args::{Build, CONTEXT, args},
     login::docker_config,
     objects::{EXECUTOR, RECEIVER, job, secret},
-    upload::Receiver,
 };
 use crate::{
     docker::{Plan, context, wanted_platform},
@@ -83,8 +82,10 @@ impl Kaniko {
     ) -> Result<Image> {
         let pod = job.begun(cx, RECEIVER).await?;
         if !job.has_ended(cx, RECEIVER).await? {
-            let receiver = Receiver { cx, cluster: job.cluster(), namespace, pod: &pod };
-            let sent = receiver.send(context(cx, &request.artifact, plan, true).await?).await;
+            let files = PodFiles::new(job.cluster(), namespace, &pod, RECEIVER, CONTEXT);
+            let context = context(cx, &request.artifact, plan, true).await?;
+            let sent =
+                files.put(cx, context, &format!("{CONTEXT}/context"), &format!("{CONTEXT}/ready")).await;
             // Another process that builds the same may have been faster, which a node says a little later.
             if let Err(error) = sent
                 && (cx.check_stopped().is_err()

@@ -6,7 +6,6 @@ mod config;
 mod inputs;
 mod login;
 mod objects;
-mod upload;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -5,6 +5,7 @@
 //! owned by it.
 
 mod pod;
+mod transfer;
 mod wait;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -12,7 +13,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use shipway_core::{Context, Error, ErrorKind, ObjectId, Result};
 
-pub use self::pod::Ended;
+pub use self::{pod::Ended, transfer::PodFiles};
 use crate::{api::Api, kubernetes::Cluster, selector::Selector};
 
 /// The label by which the job's controller marks its pods.

@@ -1,22 +1,14 @@
 //! Running a command in a container of a pod, over a WebSocket.
 
-use std::pin::pin;
-
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
-use kube::{
-    Api,
-    api::{AttachParams, AttachedProcess},
-};
+use kube::{Resource, api::AttachParams, client::Connection, core::Request};
 use shipway_core::{Context, Error, ErrorKind, Result, Stream};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{
     Cluster,
+    channels::converse,
     failure::{Asked, failed},
 };
-
-/// How much is read, and held, at once.
-const PIECE: usize = 64 * 1024;
 
 /// A command to run in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,19 +76,10 @@ impl Cluster {
         if request.argv.is_empty() {
             return Err(Error::config(format!("{}: it has no program", asked.cannot())));
         }
-        let pods: Api<Pod> = Api::namespaced(self.client()?.clone(), &request.namespace);
-        let params = AttachParams {
-            container: request.container.clone(),
-            stdin: request.stdin.is_some(),
-            max_stdin_buf_size: Some(PIECE),
-            max_stdout_buf_size: Some(PIECE),
-            max_stderr_buf_size: Some(PIECE),
-            ..AttachParams::default()
-        };
-        self.upgrade_ready(cx).await?;
-        let connecting = pods.exec(&request.pod, request.argv.iter().map(String::as_str), &params);
-        let process = self.upgraded(cx, &asked, connecting).await?;
-        let status = converse(cx, process, request.stdin.as_deref(), &mut output).await?;
+        let of_pod = of_pod(request);
+        let asking = of_pod.exec(&request.pod, request.argv.iter().map(String::as_str), &streams(request));
+        let connection = self.connected(cx, &asked, asking).await?;
+        let status = converse(cx, connection, request.stdin.as_deref(), &mut output).await?;
         let lost = || {
             Error::new(ErrorKind::Unavailable, format!("{}: the connection broke off", asked.cannot()))
                 .note("it is not known how the command ends")
@@ -118,18 +101,9 @@ impl Cluster {
         mut output: impl FnMut(Stream, &[u8]) + Send,
     ) -> Result<()> {
         let asked = Asked::new("attach to", format!("Pod {}/{}", request.namespace, request.pod));
-        let pods: Api<Pod> = Api::namespaced(self.client()?.clone(), &request.namespace);
-        let params = AttachParams {
-            container: request.container.clone(),
-            stdin: request.stdin.is_some(),
-            max_stdin_buf_size: Some(PIECE),
-            max_stdout_buf_size: Some(PIECE),
-            max_stderr_buf_size: Some(PIECE),
-            ..AttachParams::default()
-        };
-        self.upgrade_ready(cx).await?;
-        let process = self.upgraded(cx, &asked, pods.attach(&request.pod, &params)).await?;
-        match converse(cx, process, request.stdin.as_deref(), &mut output).await? {
+        let asking = of_pod(request).attach(&request.pod, &streams(request));
+        let connection = self.connected(cx, &asked, asking).await?;
+        match converse(cx, connection, request.stdin.as_deref(), &mut output).await? {
             Some(_) => Ok(()),
             None => Err(Error::new(
                 ErrorKind::Unavailable,
@@ -137,6 +111,18 @@ impl Cluster {
             )
             .retry(false)),
         }
+    }
+
+    /// Opens a connection on which a process is fed and heard.
+    async fn connected(
+        &self,
+        cx: &Context,
+        asked: &Asked,
+        request: std::result::Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Connection> {
+        let wrong = |error| Error::internal(format!("{}: a wrong request", asked.cannot())).source(error);
+        self.upgrade_ready(cx).await?;
+        self.upgraded(cx, asked, self.client()?.connect(request.map_err(wrong)?)).await
     }
 
     /// Makes sure that a request that `kube` makes carries our login.
@@ -166,70 +152,17 @@ impl Cluster {
     }
 }
 
-/// Feeds a process and hands over what it prints, until it ends; there is no status where the connection broke
-/// off.
-async fn converse(
-    cx: &Context,
-    mut process: AttachedProcess,
-    input: Option<&[u8]>,
-    output: &mut (impl FnMut(Stream, &[u8]) + Send),
-) -> Result<Option<Status>> {
-    let (stdin, stdout, stderr) = (process.stdin(), process.stdout(), process.stderr());
-    let status = process.take_status();
-    let work = async {
-        let mut ending = pin!(async { status?.await });
-        let mut reading = pin!(pipe(stdout, stderr, output));
-        let mut writing = pin!(feed(stdin, input));
-        let (mut read, mut written) = (false, false);
-        let status = loop {
-            tokio::select! {
-                status = &mut ending => break status,
-                () = &mut reading, if !read => read = true,
-                () = &mut writing, if !written => written = true,
-            }
-        };
-        // The streams end only when the command has: not where the connection broke off.
-        if status.is_some() && !read {
-            reading.await;
-        }
-        status
-    };
-    tokio::select! {
-        biased;
-        status = work => Ok(status),
-        stopped = cx.stopped() => Err(stopped),
-    }
+/// Returns the start of requests about a pod.
+fn of_pod(request: &ExecRequest) -> Request {
+    Request::new(Pod::url_path(&(), Some(&request.namespace)))
 }
 
-/// Writes all of the input; a command may end before it has read it.
-async fn feed(stdin: Option<impl AsyncWrite + Unpin>, bytes: Option<&[u8]>) {
-    if let (Some(mut stdin), Some(bytes)) = (stdin, bytes)
-        && stdin.write_all(bytes).await.is_ok()
-    {
-        let _ = stdin.shutdown().await;
-    }
-}
-
-/// Hands over what both streams bring, until both end.
-async fn pipe(
-    stdout: Option<impl AsyncRead + Unpin>,
-    stderr: Option<impl AsyncRead + Unpin>,
-    output: &mut (impl FnMut(Stream, &[u8]) + Send),
-) {
-    let (Some(mut stdout), Some(mut stderr)) = (stdout, stderr) else { return };
-    let (mut out, mut err) = (vec![0; PIECE], vec![0; PIECE]);
-    let (mut more_out, mut more_err) = (true, true);
-    while more_out || more_err {
-        tokio::select! {
-            count = stdout.read(&mut out), if more_out => match count {
-                Ok(count) if count > 0 => output(Stream::Stdout, &out[..count]),
-                _ => more_out = false,
-            },
-            count = stderr.read(&mut err), if more_err => match count {
-                Ok(count) if count > 0 => output(Stream::Stderr, &err[..count]),
-                _ => more_err = false,
-            },
-        }
+/// Says which streams there are.
+fn streams(request: &ExecRequest) -> AttachParams {
+    AttachParams {
+        container: request.container.clone(),
+        stdin: request.stdin.is_some(),
+        ..AttachParams::default()
     }
 }
 

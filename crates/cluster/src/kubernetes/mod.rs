@@ -1,5 +1,6 @@
 //! A real cluster, by the requests of its API server.
 
+mod channels;
 mod config;
 mod credential;
 mod discovery;

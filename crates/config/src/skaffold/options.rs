@@ -49,6 +49,9 @@ pub struct Options {
     pub dockerfiles: Dockerfiles,
     /// Where the container engine listens; the builder's own default when absent.
     pub docker_endpoint: Option<String>,
+    /// What brings images of the container engine to the nodes of the deployer `kubectl`'s cluster (its option
+    /// `imageLoader`); where absent, the context's name says it.
+    pub image_loader: Option<Vec<String>>,
 }
 
 /// Who builds artifacts of a Dockerfile.
@@ -78,6 +81,7 @@ impl Default for Options {
             push: None,
             dockerfiles: Dockerfiles::default(),
             docker_endpoint: None,
+            image_loader: None,
         }
     }
 }
@@ -171,6 +175,13 @@ impl Options {
     #[must_use]
     pub fn docker_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.docker_endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Sets what brings images of the container engine to the cluster's nodes.
+    #[must_use]
+    pub fn image_loader<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.image_loader = Some(words.into_iter().map(Into::into).collect());
         self
     }
 }

@@ -32,6 +32,12 @@ pub struct KubectlConfig {
     pub tolerate_failures_until_deadline: bool,
     /// See [`Kubectl::credential_programs`].
     pub credential_programs: bool,
+    /// See [`Kubectl::image_loader`].
+    pub image_loader: Option<Vec<String>>,
+    /// See [`Kubectl::force_conflicts`].
+    pub force_conflicts: bool,
+    /// Flags of the program `kubectl`, as far as they have a meaning without it.
+    pub flags: KubectlFlags,
     /// What else Skaffold has, and this deployer has not yet.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -49,6 +55,58 @@ pub struct KubectlManifests {
     pub other: Map<String, Value>,
 }
 
+/// Flags of the program `kubectl`, as Skaffold's `flags` has them. The program is not run: a flag that says what is
+/// done anyway, or what has an option here, is read, and any other is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KubectlFlags {
+    /// Those of every command.
+    pub global: Vec<String>,
+    /// Those of `kubectl apply`.
+    pub apply: Vec<String>,
+    /// Those of `kubectl delete`.
+    pub delete: Vec<String>,
+    /// Whether the program's own check is left out, which there is none of; the API server checks all that is applied.
+    pub disable_validation: bool,
+}
+
+impl KubectlFlags {
+    /// Returns whether they force conflicts.
+    fn force_conflicts(&self) -> Result<bool> {
+        let mut force = false;
+        let flags = [("global", &self.global), ("apply", &self.apply), ("delete", &self.delete)];
+        for (list, flag) in
+            flags.into_iter().flat_map(|(list, flags)| flags.iter().map(move |flag| (list, flag)))
+        {
+            let (name, value) = flag.split_once('=').unwrap_or((flag, "true"));
+            match (list, name, value) {
+                ("apply", "--server-side", "true")
+                | ("apply", "--validate", _)
+                | ("delete", "--ignore-not-found" | "--wait", "true") => {}
+                ("apply", "--force-conflicts", "true" | "false") => force = value == "true",
+                _ => {
+                    let error = Error::unsupported(format!(
+                        "the deployer `kubectl` has nothing for `{flag}` in `flags.{list}`"
+                    ));
+                    return Err(error.note("it does through the API what the program does").hint(
+                        match name {
+                            "--context" | "--cluster" | "--kubeconfig" => "name a context with `kubeContext`",
+                            "--namespace" | "-n" => "use `defaultNamespace`",
+                            "--prune" | "--applyset" => {
+                                "leave it out: what a release has lost goes when it is settled"
+                            }
+                            "--force" => "leave it out, and remove what cannot be changed by hand",
+                            _ => "leave it out",
+                        },
+                    ));
+                }
+            }
+        }
+        Ok(force)
+    }
+}
+
 impl PluginConfig for KubectlConfig {
     const KIND: &'static str = "kubectl";
     type Plugin = Kubectl;
@@ -64,6 +122,7 @@ impl PluginConfig for KubectlConfig {
                 ));
             }
         }
+        let force = self.flags.force_conflicts()?;
         if let Some(namespace) = &self.default_namespace {
             check_name("namespace", namespace)?;
         }
@@ -77,6 +136,37 @@ impl PluginConfig for KubectlConfig {
             selector: self.resource_selector,
             tolerate_failures: self.tolerate_failures_until_deadline,
             credential_programs: self.credential_programs,
+            image_loader: self.image_loader,
+            force_conflicts: self.force_conflicts || force,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn force(flags: Value) -> Result<bool> {
+        serde_json::from_value::<KubectlFlags>(flags).expect("flags").force_conflicts()
+    }
+
+    #[test]
+    fn a_flag_is_read_where_it_means_something_and_refused_where_not() {
+        assert!(!force(json!({"disableValidation": true})).expect("known"));
+        let flags = json!({"apply": ["--server-side", "--force-conflicts", "--validate=false"],
+            "delete": ["--ignore-not-found=true"]});
+        assert!(force(flags).expect("known"));
+        for (list, flag, hint) in [
+            ("global", "--context=prod", "kubeContext"),
+            ("apply", "-n", "defaultNamespace"),
+            ("apply", "--prune", "settled"),
+            ("apply", "--force", "by hand"),
+            ("delete", "--grace-period=0", "leave it out"),
+        ] {
+            let error = force(json!({ list: [flag] })).expect_err(flag).report().to_string();
+            assert!(error.contains(flag) && error.contains(hint) && error.contains(list), "{error}");
+        }
     }
 }

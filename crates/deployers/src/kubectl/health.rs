@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use async_trait::async_trait;
 use serde_json::Value;
 use shipway_cluster::{
     Api, Cluster, LogOptions, Selector,
@@ -9,7 +10,10 @@ use shipway_cluster::{
 };
 use shipway_core::{Context, Deployment, ErrorKind, Health, ObjectId, Phase, Result};
 
-use crate::{releases::Releases, workload::other_image};
+use crate::{
+    releases::{Eyes, Look, Releases},
+    workload::other_image,
+};
 
 /// How long it may take until it is looked again: longer, the longer it takes already.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -17,11 +21,18 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// How many lines of a container's log are shown.
 const LAST_LINES: u64 = 10;
 
-/// How one object fares.
-enum Look {
-    Healthy,
-    Progressing(Vec<String>),
-    Failed(Vec<String>),
+/// Looks at objects of a cluster.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    pub(super) cluster: Cluster,
+    pub(super) tolerate: bool,
+}
+
+#[async_trait]
+impl Eyes for Watcher {
+    async fn look(&self, cx: &Context, id: &ObjectId, desired: &Value, now: Option<&Value>) -> Result<Look> {
+        look_at(&self.cluster, cx, id, desired, now, self.tolerate).await
+    }
 }
 
 /// Looks at every object of a deployment, and at the pods and events of those that are not there yet.

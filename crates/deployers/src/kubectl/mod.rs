@@ -1,11 +1,12 @@
 //! The deployer `kubectl`: manifests as people keep them, to a Kubernetes cluster.
 //!
 //! It is not the program of that name but its part in Skaffold, done through the API: server-side apply as one field
-//! manager and never by force, a diff of fields, a history in the cluster itself, and pruning once a release has
+//! manager and by force only where that is said, a diff of fields, a history in the cluster itself, and pruning once a release has
 //! proved itself.
 
 mod config;
 mod health;
+mod nodes;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -16,7 +17,7 @@ use shipway_core::{
     Inputs, Level, Manifests, ObjectId, Release, Result, StoreKind,
 };
 
-pub use self::config::{KubectlConfig, KubectlManifests};
+pub use self::config::{KubectlConfig, KubectlFlags, KubectlManifests};
 use crate::{
     manifests::{Change, FieldRules, ResourceSelector, Sources, changed, unused},
     releases::{MANAGED_BY, MANAGER, Releases},
@@ -50,6 +51,9 @@ pub struct Kubectl {
     selector: ResourceSelector,
     tolerate_failures: bool,
     credential_programs: bool,
+    /// Absent where the context's name says it.
+    image_loader: Option<Vec<String>>,
+    force_conflicts: bool,
 }
 
 impl Kubectl {
@@ -65,6 +69,8 @@ impl Kubectl {
             selector: ResourceSelector::default(),
             tolerate_failures: false,
             credential_programs: false,
+            image_loader: None,
+            force_conflicts: false,
         }
     }
 
@@ -126,6 +132,25 @@ impl Kubectl {
         self
     }
 
+    /// Sets the command that brings images of a Docker engine to the cluster's nodes: the path of an archive, as of
+    /// `docker save`, is added as its last word. Without words, nothing is brought.
+    ///
+    /// By default it is that of the context's maker: `kind load image-archive` for `kind-…`, `k3d image import` for
+    /// `k3d-…`, `minikube image load` for `minikube`, and none for others.
+    #[must_use]
+    pub fn image_loader<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.image_loader = Some(words.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets whether fields that somebody else owns, and objects that are not this release's, are taken; no by default.
+    /// The plan says from whom.
+    #[must_use]
+    pub fn force_conflicts(mut self, force: bool) -> Self {
+        self.force_conflicts = force;
+        self
+    }
+
     fn context(&self) -> Result<&str> {
         self.context.as_deref().ok_or_else(|| {
             Error::config("no cluster is named to deploy to")
@@ -148,6 +173,8 @@ impl Kubectl {
 
     fn releases(&self, cluster: &Cluster) -> Releases {
         Releases::new(Arc::new(cluster.clone()), self.namespace_in(cluster))
+            .force_conflicts(self.force_conflicts)
+            .eyes(Arc::new(health::Watcher { cluster: cluster.clone(), tolerate: self.tolerate_failures }))
     }
 
     fn sources(&self) -> Result<Sources> {
@@ -203,6 +230,10 @@ impl Deployer for Kubectl {
 
     async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
         let cluster = self.cluster(cx).await?;
+        let loader = self.image_loader.clone().or_else(|| nodes::loader(self.context.as_deref()?));
+        if let Some(loader) = loader.filter(|words| !words.is_empty()) {
+            nodes::load(cx, &cluster, &loader, &changes.desired).await?;
+        }
         let (releases, release) = (self.releases(&cluster), changes.desired.release());
         let name = format!("shipway.{release}");
         let task = cx.task().map_or(String::new(), |task| format!("/{task}"));

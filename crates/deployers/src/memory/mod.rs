@@ -35,6 +35,7 @@ pub struct Memory {
     platform: Platform,
     namespace: String,
     client: Client,
+    force_conflicts: bool,
 }
 
 impl Memory {
@@ -46,6 +47,7 @@ impl Memory {
             platform: Platform::linux_here(),
             namespace: "default".to_owned(),
             client: Client::new(),
+            force_conflicts: false,
         }
     }
 
@@ -53,6 +55,13 @@ impl Memory {
     #[must_use]
     pub fn platform(mut self, platform: Platform) -> Self {
         self.platform = platform;
+        self
+    }
+
+    /// Sets whether fields that somebody else owns, and objects that are not this release's, are taken; no by default.
+    #[must_use]
+    pub fn force_conflicts(mut self, force: bool) -> Self {
+        self.force_conflicts = force;
         self
     }
 
@@ -65,6 +74,7 @@ impl Memory {
 
     fn releases(&self) -> Releases {
         Releases::new(Arc::new(self.cluster.clone()), self.namespace.as_str())
+            .force_conflicts(self.force_conflicts)
     }
 }
 

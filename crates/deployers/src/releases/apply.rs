@@ -4,7 +4,10 @@
 //! is told of all kinds that it may have, and the new revision is recorded as pending; then the objects; then the
 //! record is marked live. Whoever comes after a cut finds either the old revision live, or the new one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use serde_json::Value;
@@ -22,6 +25,7 @@ use super::{
     objects::{Key, rank},
     plan::{Action, Aim, Plan, Step},
     record::{self, Record, Status},
+    waves,
 };
 
 /// How often it is looked whether the cluster serves what was defined a moment ago.
@@ -111,7 +115,7 @@ impl Work<'_> {
         };
         self.make(&made, |step| rank(&step.object) == 1 && !is_removal(step)).await?;
         self.served(&ids).await?;
-        self.make(&made, |step| rank(&step.object) == 2 && !is_removal(step)).await?;
+        self.make_in_waves(&made, &ids).await?;
         self.remove_in_order(&made).await?;
         let deployment = record.deployment.clone();
         if record.status == Status::Pending {
@@ -131,7 +135,11 @@ impl Work<'_> {
         let deployment = live.deployment.clone();
         let objects = self.releases.objects(self.cx, &deployment.manifests).await?;
         let set = self.releases.apply_set(self.release);
-        let extent = self.extent.only(objects.iter().map(|(id, _)| id), &set);
+        // What stays though the release does not have it any more is still the set's.
+        let members = made.there.members()?;
+        let stays = |id: &ObjectId| !self.plan.steps.iter().any(|step| Key::of(&step.object) == Key::of(id));
+        let stays = members.iter().map(|(id, _)| id).filter(|id| stays(id));
+        let extent = self.extent.only(objects.iter().map(|(id, _)| id).chain(stays), &set);
         set.write(self.releases, self.cx, &self.extent, &extent).await?;
         if live.status != Status::Settled {
             self.written(live.mark(self.releases, self.cx, Status::Settled).await)?;
@@ -148,6 +156,11 @@ impl Work<'_> {
         self.newest_is(newest)?;
         let made = self.look(Vec::new()).await?;
         self.remove_in_order(&made).await?;
+        for step in &self.plan.steps {
+            if let Action::Delete { uid, .. } = &step.action {
+                change::gone(self.releases, self.cx, &step.object, Some(uid)).await?;
+            }
+        }
         for record in &self.records {
             self.go_on()?;
             self.releases.api.delete(self.cx, &record.id(self.releases), None).await?;
@@ -208,10 +221,39 @@ impl Work<'_> {
         at_once(making).await.map(drop)
     }
 
-    /// Removes what is to be removed: what is in namespaces and what is defined before what holds and defines it.
+    /// Makes what is neither a namespace nor a definition, wave after wave.
+    async fn make_in_waves(&self, made: &Made, ids: &[ObjectId]) -> Result<()> {
+        let desired = |id: &ObjectId| made.desired.get(&Key::of(id)).unwrap_or(&Value::Null);
+        let mut objects = BTreeMap::<i64, Vec<(&ObjectId, &Value)>>::new();
+        for id in ids.iter().filter(|id| rank(id) == 2) {
+            objects.entry(waves::wave(id, desired(id))?).or_default().push((id, desired(id)));
+        }
+        let mut steps = BTreeMap::<i64, BTreeSet<Key>>::new();
+        for step in self.plan.steps.iter().filter(|step| rank(&step.object) == 2 && !is_removal(step)) {
+            let wave = waves::wave(&step.object, desired(&step.object))?;
+            steps.entry(wave).or_default().insert(Key::of(&step.object));
+        }
+        for (wave, keys) in &steps {
+            let before: Vec<_> = objects.range(..wave).flat_map(|(_, objects)| objects).copied().collect();
+            if let Some(eyes) = self.releases.eyes.as_deref().filter(|_| !before.is_empty()) {
+                waves::work(self.releases, self.cx, eyes, self.release, &before).await?;
+            }
+            self.make(made, |step| !is_removal(step) && keys.contains(&Key::of(&step.object))).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is to be removed: later waves before earlier ones, and what is in namespaces and what is defined before what holds and defines it.
     async fn remove_in_order(&self, made: &Made) -> Result<()> {
-        for at in (0..=2).rev() {
-            self.make(made, |step| is_removal(step) && rank(&step.object) == at).await?;
+        let mut order = BTreeMap::<_, BTreeSet<Key>>::new();
+        for step in self.plan.steps.iter().filter(|step| is_removal(step)) {
+            // What is there may say anything by now.
+            let wave = made.there.get(&step.object).and_then(|now| waves::wave(&step.object, now).ok());
+            let place = (rank(&step.object), wave.unwrap_or_default());
+            order.entry(place).or_default().insert(Key::of(&step.object));
+        }
+        for keys in order.values().rev() {
+            self.make(made, |step| is_removal(step) && keys.contains(&Key::of(&step.object))).await?;
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! One object on its way from what it is to what is desired: which fields change, and whether the world
 //! has moved in exactly those since somebody looked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 use shipway_cluster::{Apply, FieldPath, FieldSet, Method, adopt, fields, is_applied, managers, preview};
@@ -14,10 +17,14 @@ use super::{
     plan::{Action, Step, Was},
 };
 
+/// How often it is looked whether what is being removed is gone.
+const GOING: Duration = Duration::from_millis(200);
+
+/// The longest that it may take to be gone.
+const GONE: Duration = Duration::from_secs(300);
+
 /// How often a step is tried again when somebody else wrote the object between the look and the write.
 const TRIES: usize = 5;
-
-const DRY_RUN: Apply = Apply { force: false, dry_run: true };
 
 /// Who applied from a client, before servers could: what they own becomes ours. Skaffold applies by kubectl.
 const CLIENTS: [&str; 1] = ["kubectl-client-side-apply"];
@@ -99,13 +106,15 @@ async fn next(
     if let Some(owner) = adopt(&mut adopted, &CLIENTS, MANAGER)? {
         return Ok(Next::Adopted(owner, preview(MANAGER, desired, &adopted)?));
     }
-    if !is_ours(now, part_of(desired))? {
+    let ours = is_ours(now, part_of(desired))?;
+    if !ours && !releases.force_conflicts {
         return Err(foreign(id, now));
     }
-    if is_applied(MANAGER, desired, now)? {
+    if ours && is_applied(MANAGER, desired, now)? {
         return Ok(Next::Same);
     }
-    let next = releases.api.apply(cx, MANAGER, desired, DRY_RUN).await?;
+    let dry_run = Apply { force: releases.force_conflicts, dry_run: true };
+    let next = releases.api.apply(cx, MANAGER, desired, dry_run).await?;
     let same = changing(now, &next)?.is_empty() && own(now)? == own(&next)?;
     Ok(if same { Next::Same } else { Next::Applied(next) })
 }
@@ -133,13 +142,19 @@ pub(super) async fn step(
     desired: &Value,
     now: Option<&Value>,
 ) -> Result<Option<(Step, String)>> {
-    let Some(now) = now else {
+    let Some(now) = now.filter(|now| !is_going(now)) else {
         let step = Step { object: id.clone(), action: Action::Create };
-        return Ok(Some((step, lines::difference(None, Some(desired)))));
+        let text = lines::difference(None, Some(desired));
+        return Ok(Some(match now {
+            None => (step, text),
+            Some(_) => {
+                (step, format!("# it is made anew when the one that is being removed is gone\n{text}"))
+            }
+        }));
     };
     let (text, next) = match next(releases, cx, id, desired, now).await? {
         Next::Same => return Ok(None),
-        Next::Applied(next) => (lines::difference(Some(now), Some(&next)), next),
+        Next::Applied(next) => (taken(now, &next)? + &lines::difference(Some(now), Some(&next)), next),
         Next::Adopted(owner, next) => {
             let taken = format!("# what `{owner}` owns of it becomes `{MANAGER}`'s\n");
             (taken + &lines::difference(Some(now), Some(&next)), next)
@@ -147,6 +162,45 @@ pub(super) async fn step(
     };
     let action = Action::Update { was: changing(now, &next)?, version: version(now) };
     Ok(Some((Step { object: id.clone(), action }, text)))
+}
+
+/// Returns whether the object is being removed, which it may be for long where something holds it.
+fn is_going(object: &Value) -> bool {
+    !object["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// Says which fields are taken from others, which happens by force alone.
+fn taken(now: &Value, next: &Value) -> Result<String> {
+    let line = |(path, was): (String, Was)| {
+        let owners: Vec<String> = was.owners.iter().map(|owner| format!("`{owner}`")).collect();
+        (!owners.is_empty()).then(|| format!("# `{path}` is taken from {}\n", owners.join(", ")))
+    };
+    Ok(changing(now, next)?.into_iter().filter_map(line).collect())
+}
+
+/// Waits until what is being removed is gone.
+///
+/// # Errors
+/// `Timeout`, with what holds it.
+pub(super) async fn gone(releases: &Releases, cx: &Context, id: &ObjectId, uid: Option<&str>) -> Result<()> {
+    let begun = cx.clock().elapsed();
+    while let Some(now) = releases.api.get(cx, id).await? {
+        if uid.is_some_and(|uid| now["metadata"]["uid"] != uid) || !is_going(&now) {
+            break;
+        }
+        if cx.clock().elapsed() - begun > GONE {
+            let error = Error::timeout(format!("{id} is being removed and does not go"));
+            let held = now["metadata"]["finalizers"].as_array().into_iter().flatten();
+            let held: Vec<String> = held.filter_map(|one| Some(format!("`{}`", one.as_str()?))).collect();
+            return Err(if held.is_empty() {
+                error
+            } else {
+                error.note(format!("{} hold it", held.join(", ")))
+            });
+        }
+        cx.sleep(GOING).await?;
+    }
+    Ok(())
 }
 
 /// Returns what is to be done for an object of the release to go, and how that reads.
@@ -182,6 +236,10 @@ pub(super) async fn make(
     seen: Option<&Value>,
 ) -> Result<()> {
     let mut now = seen.cloned();
+    if matches!(step.action, Action::Create) && now.as_ref().is_some_and(is_going) {
+        gone(releases, cx, &step.object, None).await?;
+        now = releases.api.get(cx, &step.object).await?;
+    }
     for tried in 1.. {
         let Some(write) = check(releases, cx, step, desired, now.as_ref()).await? else { break };
         match write_once(releases, cx, &step.object, write).await {
@@ -203,12 +261,13 @@ enum Write {
 }
 
 async fn write_once(releases: &Releases, cx: &Context, id: &ObjectId, write: Write) -> Result<()> {
+    let how = Apply { force: releases.force_conflicts, dry_run: false };
     match write {
-        Write::Apply(config) => releases.api.apply(cx, MANAGER, &config, Apply::default()).await.map(drop),
+        Write::Apply(config) => releases.api.apply(cx, MANAGER, &config, how).await.map(drop),
         Write::Adopt(object, mut config) => {
             let object = releases.api.update(cx, MANAGER, &object).await?;
             config["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
-            releases.api.apply(cx, MANAGER, &config, Apply::default()).await.map(drop)
+            releases.api.apply(cx, MANAGER, &config, how).await.map(drop)
         }
         Write::Delete(uid) => releases.api.delete(cx, id, Some(&uid)).await,
     }
@@ -235,10 +294,14 @@ async fn check(
                 return Err(moved(format!("{id} was changed, and would be removed")));
             }
             // What is being removed needs no second request.
-            let going = !now["metadata"]["deletionTimestamp"].is_null();
-            Ok((!going).then(|| Write::Delete(uid.clone())))
+            Ok((!is_going(now)).then(|| Write::Delete(uid.clone())))
         }
         (Action::Create, None) => Ok(Some(Write::Apply(wanted()?.clone()))),
+        // It is waited for.
+        (Action::Create, Some(now)) if is_going(now) => Ok(None),
+        (Action::Update { .. }, Some(now)) if is_going(now) => {
+            Err(moved(format!("{id} is being removed, and would be changed")))
+        }
         (Action::Update { .. }, None) => Err(moved(format!("{id} was removed, and would be changed"))),
         (Action::Create, Some(now)) => match next(releases, cx, id, wanted()?, now).await? {
             Next::Same => Ok(None),
@@ -300,5 +363,5 @@ fn foreign(id: &ObjectId, object: &Value) -> Error {
     let error = Error::conflict(format!("{id} is there already and is not this release's"));
     let owners: Vec<String> = owners.into_iter().collect();
     let error = if owners.is_empty() { error } else { error.note(format!("it is {}'s", owners.join(", "))) };
-    error.hint("remove it, or give the release another name or namespace")
+    error.hint("remove it, give the release another name or namespace, or take it with `forceConflicts`")
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use shipway_cluster::group;
+use shipway_cluster::{Selector, group, object_id};
 use shipway_core::{
-    Change, ChangeSet, Context, Deployment, Desired, Error, ErrorKind, Manifests, ObjectId, Result, Verb,
+    Change, ChangeSet, Context, Deployment, Desired, Error, ErrorKind, Level, Manifests, ObjectId, Result,
+    Verb,
 };
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     at_once::at_once,
     change, lines,
     live::Live,
-    objects::Key,
+    objects::{Key, rank},
     plan::{Action, Aim, Plan, Step},
     record::{self, Record, Status},
 };
@@ -69,7 +70,7 @@ impl Draft<'_> {
             self.add(step);
         }
         if prune {
-            self.prune(&live, ids)?;
+            self.prune(&live, ids).await?;
         }
         let live = record::live(self.records);
         let newest = self.records.last().map_or(0, |record| record.revision);
@@ -104,7 +105,7 @@ impl Draft<'_> {
         }
         let objects = self.releases.objects(self.cx, &live.deployment.manifests).await?;
         let there = Live::read(self.releases, self.cx, self.release, &self.extent, &[]).await?;
-        self.prune(&there, objects.iter().map(|(id, _)| id))?;
+        self.prune(&there, objects.iter().map(|(id, _)| id)).await?;
         if self.steps.is_empty() && live.status == Status::Settled {
             return Ok(Aim::Nothing);
         }
@@ -115,7 +116,7 @@ impl Draft<'_> {
 
     async fn remove(&mut self) -> Result<Aim> {
         let there = Live::read(self.releases, self.cx, self.release, &self.extent, &[]).await?;
-        self.prune(&there, [])?;
+        self.prune(&there, []).await?;
         for record in self.records {
             let shown = json!({"revision": record.revision, "status": record.status});
             self.record(record.id(self.releases), Verb::Delete, Some(&shown), None);
@@ -125,14 +126,57 @@ impl Draft<'_> {
     }
 
     /// Removes what the release has and should not have.
-    fn prune<'i>(&mut self, there: &Live, kept: impl IntoIterator<Item = &'i ObjectId>) -> Result<()> {
+    async fn prune<'i>(
+        &mut self,
+        there: &Live,
+        kept: impl IntoIterator<Item = &'i ObjectId> + Send,
+    ) -> Result<()> {
         let kept: BTreeSet<Key> = kept.into_iter().map(Key::of).collect();
-        for (id, now) in there.members()? {
-            if !kept.contains(&Key::of(&id)) {
-                self.add(change::removal(&id, now)?);
+        let mut going = there.members()?;
+        going.retain(|(id, _)| !kept.contains(&Key::of(id)));
+        let keys: BTreeSet<Key> = going.iter().map(|(id, _)| Key::of(id)).collect();
+        for (id, now) in going {
+            match rank(&id) == 1 {
+                true => match self.used(now, &keys).await? {
+                    Some(by) => self.cx.message(
+                        Level::Warning,
+                        format!("{id} stays, although the release does not have it any more: {by}"),
+                    ),
+                    None => self.add(change::removal(&id, now)?),
+                },
+                false => self.add(change::removal(&id, now)?),
             }
         }
         Ok(())
+    }
+
+    /// Says for what a definition is needed besides what goes too: with it all objects of its kind would go,
+    /// whoever made them.
+    async fn used(&self, definition: &Value, going: &BTreeSet<Key>) -> Result<Option<String>> {
+        let spec = &definition["spec"];
+        let versions = spec["versions"].as_array().into_iter().flatten();
+        let served = versions.filter(|version| version["served"] == true);
+        let (Some(group), Some(kind), Some(version)) = (
+            spec["group"].as_str(),
+            spec["names"]["kind"].as_str(),
+            served.filter_map(|version| version["name"].as_str()).next(),
+        ) else {
+            return Ok(None);
+        };
+        let selector = Selector::new().kind(format!("{group}/{version}"), kind);
+        let list = match self.releases.api.list(self.cx, &selector).await {
+            Ok(list) => list,
+            Err(error) if error.kind() == ErrorKind::Auth => {
+                return Ok(Some(format!("you may not see whether there are objects of kind `{kind}`")));
+            }
+            Err(error) => return Err(error),
+        };
+        let ids = list.items.iter().map(object_id).collect::<Result<Vec<_>>>()?;
+        let others: Vec<&ObjectId> = ids.iter().filter(|id| !going.contains(&Key::of(id))).collect();
+        Ok(others.first().map(|first| match others.len() {
+            1 => format!("{first} is of its kind"),
+            count => format!("{first} and {} more are of its kind", count - 1),
+        }))
     }
 
     /// Checks that all of it may be done, before any of it is.

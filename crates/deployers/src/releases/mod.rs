@@ -1,5 +1,5 @@
-//! Releases in a cluster: what is desired against what is there, applied as one field manager and never by
-//! force, remembered in the cluster itself, and pruned when a release has proved itself.
+//! Releases in a cluster: what is desired against what is there, applied as one field manager and by
+//! force only where that is said, remembered in the cluster itself, and pruned when a release has proved itself.
 //!
 //! It is the same for a real cluster and for one in memory; how objects come about and fare is its callers' part.
 
@@ -13,6 +13,7 @@ mod live;
 mod objects;
 mod plan;
 mod record;
+mod waves;
 
 use std::sync::Arc;
 
@@ -21,7 +22,9 @@ use shipway_cluster::Api;
 use shipway_core::{ChangeSet, Context, Deployment, Desired, Manifests, ObjectId, Result};
 
 use self::apply_set::{ApplySet, Extent};
-pub(crate) use self::{live::Live, objects::check_name};
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::waves::Look;
+pub(crate) use self::{live::Live, objects::check_name, waves::Eyes};
 
 /// The field manager that owns what is applied.
 pub(crate) const MANAGER: &str = "shipway";
@@ -34,12 +37,28 @@ pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub(crate) struct Releases {
     api: Arc<dyn Api>,
     namespace: String,
+    force_conflicts: bool,
+    /// Who sees how objects fare, where that is known while they are applied.
+    eyes: Option<Arc<dyn Eyes>>,
 }
 
 impl Releases {
     /// Returns the releases with their records in this namespace; in it is also what has no namespace of its own.
     pub(crate) fn new(api: Arc<dyn Api>, namespace: impl Into<String>) -> Self {
-        Self { api, namespace: namespace.into() }
+        Self { api, namespace: namespace.into(), force_conflicts: false, eyes: None }
+    }
+
+    /// Sets whether fields and objects that are somebody else's are taken.
+    pub(crate) fn force_conflicts(mut self, force: bool) -> Self {
+        self.force_conflicts = force;
+        self
+    }
+
+    /// Sets who sees how objects fare, so that a wave is waited for.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn eyes(mut self, eyes: Arc<dyn Eyes>) -> Self {
+        self.eyes = Some(eyes);
+        self
     }
 
     /// Returns what the cluster remembers: the live one first, then those that were settled, newest first.
@@ -77,6 +96,7 @@ impl Releases {
     }
 
     /// Returns what the cluster has of the kinds of these objects.
+    #[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "a real cluster alone is looked at"))]
     pub(crate) async fn live(
         &self,
         cx: &Context,

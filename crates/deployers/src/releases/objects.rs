@@ -7,7 +7,7 @@ use shipway_cluster::{Served, group};
 use shipway_core::{Context, Error, Manifests, ObjectId, Result};
 use shipway_yaml::Rules;
 
-use super::{Releases, apply_set::PART_OF};
+use super::{Releases, apply_set::PART_OF, waves};
 
 /// Checks a name that becomes a part of objects' names and the value of a label.
 pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
@@ -95,6 +95,7 @@ pub(super) async fn read(
                 "take the label `{PART_OF}` out of its manifest: it says which release an object is of"
             ))
         })?;
+        waves::wave(id, object)?;
         if !seen.insert(Key::of(id)) {
             return Err(Error::config(format!("{id} is there twice")));
         }

@@ -6,6 +6,7 @@
 mod cluster;
 mod health;
 mod life;
+mod order;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;
 mod stage;

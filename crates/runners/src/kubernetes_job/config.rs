@@ -54,6 +54,10 @@ pub struct KubernetesJobConfig {
     /// How long a job stays that nobody is left to remove, in seconds; 600 by default.
     #[serde(default = "stays")]
     pub ttl_seconds: u64,
+    /// What a volume's claim is, as the `spec` of a `PersistentVolumeClaim` has it; without one there are no volumes.
+    /// Where pods may run on several nodes, it must be one that all of them can have.
+    #[serde(default)]
+    pub volume_claim: Option<Value>,
     /// How many commands run at once; as many as there are when absent.
     #[serde(default)]
     pub concurrency: Option<u32>,
@@ -89,6 +93,7 @@ impl KubernetesJobConfig {
             run_as_user: None,
             timeout_seconds: timeout(),
             ttl_seconds: stays(),
+            volume_claim: None,
             concurrency: None,
         }
     }
@@ -118,6 +123,13 @@ impl KubernetesJobConfig {
     #[must_use]
     pub fn resources(mut self, resources: Value) -> Self {
         self.resources = Some(resources);
+        self
+    }
+
+    /// Sets what a volume's claim is.
+    #[must_use]
+    pub fn volume_claim(mut self, spec: Value) -> Self {
+        self.volume_claim = Some(spec);
         self
     }
 

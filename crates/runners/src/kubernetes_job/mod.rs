@@ -3,13 +3,12 @@
 mod config;
 mod objects;
 mod run;
+mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use shipway_core::{
-    Capabilities, Context, Error, Exit, Feature, Result, RunRequest, Runner, StoreKind, Volume,
-};
+use shipway_core::{Capabilities, Context, Exit, Feature, Result, RunRequest, Runner, StoreKind, Volume};
 
 pub use self::config::KubernetesJobConfig;
 
@@ -20,8 +19,8 @@ pub use self::config::KubernetesJobConfig;
 /// that its two streams of output are told apart and none of it is missed. A command without a program, which
 /// means the image's own, begins at once: its output is the log's, one stream that counts as standard output.
 ///
-/// Secrets and texts are files of a secret that the job owns, which is gone with it. There are no volumes: a
-/// cluster that has none which outlasts a pod could not share it.
+/// Secrets and texts are files of a secret that the job owns, which is gone with it. A volume is a claim of the cluster,
+/// as the option `volumeClaim` says; without that there is none, since nothing else outlasts a pod.
 #[derive(Clone, Debug)]
 pub struct KubernetesJob {
     options: KubernetesJobConfig,
@@ -43,14 +42,19 @@ impl Runner for KubernetesJob {
     fn capabilities(&self) -> Capabilities {
         let commands = self.options.concurrency;
         let limits = commands.map(|commands| (format!("kubernetes_job {}", self.options.context), commands));
+        let mut features = BTreeSet::from([Feature::Images]);
+        if self.options.volume_claim.is_some() {
+            features.insert(Feature::Mounts);
+        }
         Capabilities::new()
             .limits(limits.into_iter().collect::<BTreeMap<_, _>>())
             .reads(BTreeSet::from([StoreKind::Registry]))
-            .features(BTreeSet::from([Feature::Images]))
+            .features(features)
     }
 
-    async fn open(&self, _cx: &Context, volume: &Volume) -> Result<()> {
-        Err(no_volumes(&volume.name))
+    async fn open(&self, cx: &Context, volume: &Volume) -> Result<()> {
+        cx.check_stopped()?;
+        self.open_volume(cx, volume).await
     }
 
     async fn run(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
@@ -58,12 +62,7 @@ impl Runner for KubernetesJob {
         self.run_job(cx, request).await
     }
 
-    async fn close(&self, _cx: &Context, volume: &Volume) -> Result<()> {
-        Err(no_volumes(&volume.name))
+    async fn close(&self, cx: &Context, volume: &Volume) -> Result<()> {
+        self.close_volume(cx, volume).await
     }
-}
-
-fn no_volumes(name: &str) -> Error {
-    Error::unsupported(format!("runner `kubernetes_job` has no volume `{name}`"))
-        .hint("use runner `docker` or `host` for commands that share files")
 }

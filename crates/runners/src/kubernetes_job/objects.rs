@@ -10,6 +10,14 @@ use super::KubernetesJobConfig;
 /// The container that the command runs in.
 pub(super) const COMMAND: &str = "command";
 
+/// The container through which files go into a volume and come back, and where that is in it; the folder's name is the
+/// first word of what comes back.
+pub(super) const HOLDER: &str = "volume";
+pub(super) const VOLUME: &str = "/volume";
+
+/// Where files are on their way.
+pub(super) const STAGING: &str = "/staging";
+
 /// Where the program that waits is put.
 const TOOLS: &str = "/.shipway";
 
@@ -34,12 +42,27 @@ if [ -f "$found" ] && [ -x "$found" ]; then unset go folder; shift; exec "$found
 printf 'shipway: no such program' > "$0"
 exit 127"#;
 
+/// Sets what there is.
+fn set(place: &mut Value, name: &str, value: Option<Value>) {
+    if let Some(value) = value {
+        place[name] = value;
+    }
+}
+
 /// A file that the command sees.
 #[derive(Debug)]
 pub(super) struct MountedFile {
     pub(super) target: String,
     pub(super) content: String,
     pub(super) mode: u32,
+}
+
+/// A volume that the command sees.
+#[derive(Debug)]
+pub(super) struct MountedVolume {
+    pub(super) claim: String,
+    pub(super) target: String,
+    pub(super) read_only: bool,
 }
 
 /// A command, with all that it is given.
@@ -54,16 +77,13 @@ pub(super) struct Work<'a> {
     /// The values of secret variables.
     pub(super) secrets: &'a BTreeMap<String, String>,
     pub(super) files: &'a [MountedFile],
+    pub(super) volumes: &'a [MountedVolume],
     /// The file whose content is the result.
     pub(super) result: Option<&'a str>,
 }
 
 /// Returns the job of a command.
 pub(super) fn job(options: &KubernetesJobConfig, work: &Work<'_>) -> Value {
-    let mut labels = options.labels.clone();
-    labels.insert("app.kubernetes.io/managed-by".to_owned(), "shipway".to_owned());
-    let mut annotations = options.annotations.clone();
-    annotations.insert("dev.shipway/run".to_owned(), work.run.to_owned());
     let mut container = json!({
         "name": COMMAND, "image": work.image,
         "terminationMessagePath": work.result.unwrap_or("/dev/termination-log"),
@@ -98,12 +118,12 @@ pub(super) fn job(options: &KubernetesJobConfig, work: &Work<'_>) -> Value {
         volumes.push(json!({"name": key, "secret": {
             "secretName": work.name, "defaultMode": file.mode, "items": [{"key": key, "path": key}]}}));
     }
+    for (number, volume) in work.volumes.iter().enumerate() {
+        let name = format!("volume-{number}");
+        mounts.push(json!({"name": name, "mountPath": volume.target, "readOnly": volume.read_only}));
+        volumes.push(json!({"name": name, "persistentVolumeClaim": {"claimName": volume.claim}}));
+    }
     container["volumeMounts"] = json!(mounts);
-    let set = |place: &mut Value, name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            place[name] = value;
-        }
-    };
     set(&mut container, "workingDir", work.dir.map(|dir| json!(dir)));
     set(&mut container, "resources", options.resources.clone());
     let mut spec = json!({
@@ -123,6 +143,49 @@ pub(super) fn job(options: &KubernetesJobConfig, work: &Work<'_>) -> Value {
             "volumeMounts": [{"name": "tools", "mountPath": TOOLS}],
         }]);
     }
+    let about = About { name: work.name, namespace: work.namespace, run: work.run };
+    around(options, &about, spec)
+}
+
+/// Returns the job of a pod that has a volume, for files that go into it and come back.
+pub(super) fn holder(
+    options: &KubernetesJobConfig,
+    name: &str,
+    namespace: &str,
+    run: &str,
+    claim: &str,
+) -> Value {
+    let spec = json!({
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+        "enableServiceLinks": false,
+        "automountServiceAccountToken": false,
+        "containers": [{
+            // It is ended from outside.
+            "name": HOLDER, "image": options.init_image, "command": ["sleep", options.timeout_seconds.to_string()],
+            "volumeMounts": [{"name": "volume", "mountPath": VOLUME}, {"name": "staging", "mountPath": STAGING}],
+        }],
+        "volumes": [
+            {"name": "volume", "persistentVolumeClaim": {"claimName": claim}},
+            {"name": "staging", "emptyDir": {}},
+        ],
+    });
+    around(options, &About { name, namespace, run }, spec)
+}
+
+/// What a job says of itself.
+struct About<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    run: &'a str,
+}
+
+/// Returns a job of a pod, with what the options say of all pods.
+fn around(options: &KubernetesJobConfig, about: &About<'_>, mut spec: Value) -> Value {
+    let mut labels = options.labels.clone();
+    labels.insert("app.kubernetes.io/managed-by".to_owned(), "shipway".to_owned());
+    let mut annotations = options.annotations.clone();
+    annotations.insert("dev.shipway/run".to_owned(), about.run.to_owned());
     let some = |value: Value, is: bool| is.then_some(value);
     set(&mut spec, "serviceAccountName", options.service_account.as_ref().map(|name| json!(name)));
     set(
@@ -139,7 +202,7 @@ pub(super) fn job(options: &KubernetesJobConfig, work: &Work<'_>) -> Value {
     set(&mut spec, "tolerations", some(json!(options.tolerations), !options.tolerations.is_empty()));
     json!({
         "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": work.name, "namespace": work.namespace, "labels": labels,
+        "metadata": {"name": about.name, "namespace": about.namespace, "labels": labels,
             "annotations": annotations},
         "spec": {
             "backoffLimit": 0,
@@ -200,6 +263,7 @@ mod tests {
             dir: None,
             secrets,
             files,
+            volumes: &[],
             result: None,
         }
     }

@@ -6,19 +6,19 @@ use std::{
     time::Duration,
 };
 
-use shipway_cluster::{Cluster, Ended, ExecRequest, PodJob};
+use shipway_cluster::{Api, Cluster, Ended, ExecRequest, PodJob};
 use shipway_core::{
     Command, Context, Error, ErrorKind, Exit, Image, MountSource, Result, RunRequest, Snapshot, Store, Stream,
 };
 
 use super::{
     KubernetesJob,
-    objects::{COMMAND, MISSING, MountedFile, Work, job, secret},
+    objects::{COMMAND, MISSING, MountedFile, MountedVolume, Work, job, secret},
 };
 use crate::output::Output;
 
 /// Who writes our objects.
-const MANAGER: &str = "shipway";
+pub(super) const MANAGER: &str = "shipway";
 
 impl KubernetesJob {
     pub(super) async fn run_job(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
@@ -35,11 +35,12 @@ impl KubernetesJob {
             secrets.insert(name.clone(), cx.secret(id).await?.expose().to_owned());
         }
         let files = files(cx, request).await?;
+        let volumes = self.volumes(cx, request).await?;
         let dir = command.dir.as_deref().map(absolute).transpose()?;
         let result = request.result.as_deref().map(absolute).transpose()?;
         let cx = &cx.within(Some(Duration::from_secs(self.options.timeout_seconds)));
         let cluster = Cluster::open(cx, &self.options.context).await?;
-        let name = name(cx);
+        let name = unlike(cx, "run");
         let work = Work {
             name: &name,
             namespace: self.options.namespace.as_deref().unwrap_or(cluster.namespace()),
@@ -49,6 +50,7 @@ impl KubernetesJob {
             dir: dir.as_deref(),
             secrets: &secrets,
             files: &files,
+            volumes: &volumes,
             result: result.as_deref(),
         };
         let opened = PodJob::open(cx, &cluster, MANAGER, job(&self.options, &work), secret(&work)).await?;
@@ -62,6 +64,21 @@ impl KubernetesJob {
         })?;
         removed?;
         exit(command, &ended, result.is_some(), stdout, stderr)
+    }
+
+    /// Returns the volumes that the command sees, which must be open.
+    async fn volumes(&self, cx: &Context, request: &RunRequest) -> Result<Vec<MountedVolume>> {
+        let mut volumes = Vec::new();
+        for mount in &request.mounts {
+            let MountSource::Volume(name) = &mount.source else { continue };
+            let (cluster, id) = self.claim(cx, name).await?;
+            if cluster.get(cx, &id).await?.is_none() {
+                return Err(Error::config(format!("the volume `{name}` is not open")).hint("open it first"));
+            }
+            let (target, read_only) = (absolute(&mount.target)?, mount.read_only);
+            volumes.push(MountedVolume { claim: id.name, target, read_only });
+        }
+        Ok(volumes)
     }
 
     fn image(&self, image: Option<&Image>) -> Result<String> {
@@ -151,18 +168,20 @@ async fn files(cx: &Context, request: &RunRequest) -> Result<Vec<MountedFile>> {
                 MountedFile { target, content: cx.secret(id).await?.expose().to_owned(), mode: 0o400 }
             }
             MountSource::Text(text) => MountedFile { target, content: text.clone(), mode: 0o444 },
-            MountSource::Volume(name) => return Err(super::no_volumes(name)),
+            MountSource::Volume(_) => continue,
             _ => {
-                return Err(Error::unsupported("runner `kubernetes_job` mounts secrets and texts alone")
-                    .note(format!("`{target}` is another kind of mount")));
+                return Err(Error::unsupported(
+                    "runner `kubernetes_job` mounts volumes, secrets and texts alone",
+                )
+                .note(format!("`{target}` is another kind of mount")));
             }
         });
     }
     Ok(files)
 }
 
-/// Returns a name that no other command has, in no other process.
-fn name(cx: &Context) -> String {
+/// Returns a name that nobody else's job has, in no other process.
+pub(super) fn unlike(cx: &Context, what: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut parts = Snapshot::default();
     parts.set("run", cx.run_id());
@@ -170,7 +189,7 @@ fn name(cx: &Context) -> String {
     parts.set("process", &std::process::id().to_string());
     parts.set("now", &format!("{:?}", cx.clock().now()));
     parts.set("count", &COUNT.fetch_add(1, Ordering::Relaxed).to_string());
-    format!("run-{}", &parts.fingerprint().as_str()[..32])
+    format!("{what}-{}", &parts.fingerprint().as_str()[..32])
 }
 
 /// Returns what the program is called in messages.

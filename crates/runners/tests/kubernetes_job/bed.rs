@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -83,17 +84,60 @@ impl Bed {
         Some(Self { context, kubeconfig, registry, namespace, cluster, cx })
     }
 
+    /// Makes volumes that claims of this test can have: folders of the node, which is this machine. A cluster that
+    /// somebody named has its own.
+    pub(crate) async fn offer_volumes(&self, count: usize) {
+        if variable("SHIPWAY_KUBE_CONTEXT").is_some() {
+            return;
+        }
+        for number in 0..count {
+            let name = format!("{}-{number}", self.namespace);
+            let object = json!({
+                "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+                "spec": {
+                    "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                    "storageClassName": self.namespace, "persistentVolumeReclaimPolicy": "Retain",
+                    "hostPath": {"path": self.folder().join(name), "type": "DirectoryOrCreate"},
+                },
+            });
+            self.cluster.create(&self.cx, "test", &object).await.unwrap();
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        env::temp_dir().join(format!("shipway-volumes-{}", self.namespace))
+    }
+
+    /// Says what a claim is.
+    pub(crate) fn claim(&self) -> Value {
+        let mut claim =
+            json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+        if variable("SHIPWAY_KUBE_CONTEXT").is_none() {
+            claim["storageClassName"] = self.namespace.as_str().into();
+        }
+        claim
+    }
+
     /// Removes the namespace, in which nothing may be left.
     pub(crate) async fn down(self) {
         assert_eq!(self.left().await, Vec::<String>::new());
         let id = ObjectId::new("v1", "Namespace", self.namespace.as_str());
         self.cluster.delete(&self.cx, &id, None).await.unwrap();
+        let offered =
+            self.cluster.list(&self.cx, &Selector::new().kind("v1", "PersistentVolume")).await.unwrap();
+        for volume in offered.items.iter().filter(|one| one["spec"]["storageClassName"] == *self.namespace) {
+            let id = shipway_cluster::object_id(volume).unwrap();
+            self.cluster.delete(&self.cx, &id, None).await.unwrap();
+        }
+        if self.folder().exists() {
+            fs::remove_dir_all(self.folder()).unwrap();
+        }
     }
 
-    /// Returns the jobs, pods and secrets of the namespace.
+    /// Returns the jobs, pods, secrets and claims of the namespace.
     pub(crate) async fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
-        for kind in ["Job", "Pod", "Secret"] {
+        for kind in ["Job", "Pod", "Secret", "PersistentVolumeClaim"] {
             left.extend(
                 self.list(kind).await.iter().map(|one| format!("{kind} {}", one["metadata"]["name"])),
             );

@@ -41,12 +41,14 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
     let programs = Programs { targets, serve, crane };
     let folder = fast_folder().join(format!("shipway-bench-{}", std::process::id()));
     let measured = in_bed(cache, Extent::Engines, |settings| measure(settings, &programs, &folder)).and_then(
-        |(mut rows, notes)| {
+        |(mut rows, mut notes)| {
             // A bed of its own: a cluster at rest takes a part of a processor too.
-            rows.extend(in_bed(cache, Extent::Everything, |settings| {
+            let (more, parts) = in_bed(cache, Extent::Everything, |settings| {
                 let bench = Bench::new(settings, &programs.targets, &programs.crane, String::new());
                 cluster::rows(&bench, settings, &folder.join("cluster"))
-            })?);
+            })?;
+            rows.extend(more);
+            notes.push(parts);
             Ok((rows, notes))
         },
     );

@@ -64,8 +64,12 @@ impl Lower<'_> {
                 }
             }
             // Who runs it has the last word, as in Skaffold.
-            let said =
-                [("kubeContext", &self.options.kube_context), ("defaultNamespace", &self.options.namespace)];
+            let options = self.options;
+            let said = [
+                ("kubeContext", options.kube_context.clone().map(Value::from)),
+                ("defaultNamespace", options.namespace.clone().map(Value::from)),
+                ("imageLoader", options.image_loader.clone().map(Value::from)),
+            ];
             for (name, value) in said {
                 if let Some(value) = value {
                     set_for_kubectl(&mut part, name, value);
@@ -106,14 +110,14 @@ impl Lower<'_> {
 }
 
 /// Sets an option of the deployer `kubectl`, be it the part itself or the one that it stands in front of.
-fn set_for_kubectl(part: &mut Part, name: &str, value: &str) {
+fn set_for_kubectl(part: &mut Part, name: &str, value: Value) {
     if part.kind == "kubectl" {
-        part.options.insert(name.to_owned(), value.into());
+        part.options.insert(name.to_owned(), value);
     } else if let Some(inner) = part.options.get_mut("deployer").and_then(Value::as_object_mut)
         && inner.get("kind").is_some_and(|kind| kind == "kubectl")
         && let Some(options) = inner.entry("options").or_insert_with(|| json!({})).as_object_mut()
     {
-        options.insert(name.to_owned(), value.into());
+        options.insert(name.to_owned(), value);
     }
 }
 
