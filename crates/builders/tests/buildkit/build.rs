@@ -180,9 +180,10 @@ async fn a_step_has_its_secret_and_its_agent_and_nobody_else_has() {
     let Some((bed, options)) = up("a_step_has_its_secret_and_its_agent_and_nobody_else_has").await else {
         return;
     };
-    let canary = unlike("canary");
+    let (canary, step) = (unlike("canary"), unlike("step"));
+    // What a secret holds does not count for a step, which may have run with another one.
     let dockerfile = format!(
-        "FROM {}\nRUN --mount=type=secret,id=key wc -c < /run/secrets/key > /length && cat /run/secrets/key\n\
+        "FROM {}\nENV STEP={step}\nRUN --mount=type=secret,id=key wc -c < /run/secrets/key > /length && cat /run/secrets/key\n\
          RUN --mount=type=ssh test -S \"$SSH_AUTH_SOCK\" && echo it is there > /agent\n\
          RUN --mount=type=secret,id=other,required=false test ! -e /run/secrets/other && echo no > /other\n",
         bed.base()
