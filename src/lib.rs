@@ -19,7 +19,7 @@ pub use shipway_testers as testers;
 ///
 /// ```
 /// let kinds = shipway::catalog().kinds();
-/// assert_eq!(kinds["builder"], ["custom", "docker", "kaniko", "native"]);
+/// assert_eq!(kinds["builder"], ["buildkit", "custom", "docker", "kaniko", "native"]);
 /// assert_eq!(kinds["tagger"], [
 ///     "customTemplate", "dateTime", "envTemplate", "fixed", "gitCommit", "inputDigest", "sha256"
 /// ]);
@@ -34,6 +34,7 @@ pub fn catalog() -> Catalog {
         .with_builder::<builders::DockerConfig>()
         .with_builder::<builders::CustomConfig>()
         .with_builder::<builders::KanikoConfig>()
+        .with_builder::<builders::BuildkitConfig>()
         .merge(taggers::catalog())
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()

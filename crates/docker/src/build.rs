@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 
 use hyper::Method;
+use prost::Message;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shipway_core::{Context, Digest, Error, ErrorKind, Login, Platform, Result, Stream};
 
 use crate::{
     Daemon, Reader,
+    base64::from_base64,
+    buildkit::{
+        messages::StatusResponse,
+        session::{Session, SessionOffer},
+    },
     daemon::unless_stopped,
     exchange::Ask,
     images::registry_config,
-    message::from_base64,
-    progress::Progress,
+    progress::{End, Progress},
     query::Query,
-    session::{Session, SessionOffer},
 };
 
 /// How an image is built.
@@ -131,7 +135,10 @@ impl Daemon {
             }
             match line.aux {
                 Some(Value::String(trace)) if line.id.as_deref() == Some("moby.buildkit.trace") => {
-                    progress.trace(&from_base64(&trace)?)?;
+                    let part = StatusResponse::decode(&*from_base64(&trace)?).map_err(|error| {
+                        Error::bad_output("the engine's trace of the build has a wrong form").source(error)
+                    })?;
+                    progress.trace(&part);
                 }
                 Some(aux) => {
                     let id = aux.get("ID").and_then(Value::as_str);
@@ -147,15 +154,15 @@ impl Daemon {
         drop(session);
         let end = progress.finish();
         match (failed, built) {
-            (Some(error), _) => Err(failure(&error, &end)),
+            (Some(error), _) => Err(failure(ErrorKind::ToolFailed, "`docker build` failed", &error, &end)),
             (None, Some(id)) => Ok(id),
-            (None, None) => Err(Error::bad_output("docker does not say what it built").note(end)),
+            (None, None) => Err(Error::bad_output("docker does not say what it built").note(end.text)),
         }
     }
 }
 
 /// Returns the error for a build that failed.
-fn failure(error: &str, end: &str) -> Error {
+pub(crate) fn failure(kind: ErrorKind, what: &str, error: &str, end: &End) -> Error {
     let lower = error.to_lowercase();
     let kind = if ["unauthorized", "authentication required", "access denied", "no basic auth"]
         .iter()
@@ -163,8 +170,12 @@ fn failure(error: &str, end: &str) -> Error {
     {
         ErrorKind::Auth
     } else {
-        ErrorKind::ToolFailed
+        kind
     };
-    let failed = Error::new(kind, "`docker build` failed").note(error);
-    if end.trim_end().is_empty() { failed } else { failed.note(end.trim_end()) }
+    let failed = Error::new(kind, what.to_owned()).note(error);
+    let failed = match &end.step {
+        Some(step) if !error.contains(step.as_str()) => failed.note(format!("the step is `{step}`")),
+        _ => failed,
+    };
+    if end.text.trim_end().is_empty() { failed } else { failed.note(end.text.trim_end()) }
 }

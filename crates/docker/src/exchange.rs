@@ -94,7 +94,8 @@ impl Drop for Connection {
     }
 }
 
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+/// A stream of bytes both ways.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
@@ -114,14 +115,21 @@ pub(crate) async fn send(endpoint: &Endpoint, ask: Ask) -> Result<Answer> {
     Ok(Answer { response, connection })
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Wire>> {
-    let wire = match endpoint {
-        Endpoint::Unix(path) => UnixStream::connect(path).await.map(|wire| Box::new(wire) as Box<dyn Wire>),
+/// Connects to an endpoint.
+pub(crate) async fn dial(endpoint: &Endpoint) -> io::Result<Box<dyn Wire>> {
+    Ok(match endpoint {
+        Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
         Endpoint::Tcp(address) => {
-            TcpStream::connect(address.as_str()).await.map(|wire| Box::new(wire) as Box<dyn Wire>)
+            let wire = TcpStream::connect(address.as_str()).await?;
+            // Small messages go to and fro.
+            wire.set_nodelay(true)?;
+            Box::new(wire)
         }
-    };
-    wire.map_err(|error| {
+    })
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Wire>> {
+    dial(endpoint).await.map_err(|error| {
         let denied = error.kind() == io::ErrorKind::PermissionDenied;
         let kind = if denied { ErrorKind::Auth } else { ErrorKind::Unavailable };
         Error::new(kind, format!("cannot reach the engine at `{endpoint}`")).source(error).hint(if denied {

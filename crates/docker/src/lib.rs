@@ -18,9 +18,16 @@
 //!
 //! Ours for what it cannot do and `bollard` for the rest was tried: two clients, and 3 % fewer lines.
 
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
 mod answer;
 mod archive;
+mod base64;
 mod build;
+mod buildkit;
 mod containers;
 mod daemon;
 mod endpoint;
@@ -28,12 +35,10 @@ mod exchange;
 mod frames;
 mod images;
 mod load;
-mod message;
 mod pipe;
 mod progress;
 mod query;
 mod save;
-mod session;
 mod stores;
 mod tar;
 mod volumes;
@@ -41,14 +46,28 @@ mod volumes;
 pub use self::{
     archive::{ArchiveEntry, ArchiveKind, ArchiveReader},
     build::BuildSpec,
+    buildkit::{
+        Buildkit, BuildkitAddress, BuildkitTls, CacheExport, CacheMode, Sent, SessionOffer, SharedFolder,
+        SolveSpec,
+    },
     containers::{ContainerInput, ContainerMount, ContainerOutput, ContainerSpec},
     daemon::{Daemon, DaemonVersion},
     endpoint::Endpoint,
     images::{DaemonImage, Pushed},
-    session::SessionOffer,
     stores::DaemonStores,
     tar::{TarWriter, tar_stream},
 };
 
 /// A stream of bytes, such as an archive.
 pub type Reader = shipway_oci::BlobReader;
+
+/// Returns a name unlike any other's, also of another process. Nobody guesses it: who knows a session's name
+/// may ask what the session answers.
+fn unlike(cx: &shipway_core::Context) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Its keys are the system's random numbers.
+    let random = [RandomState::new(), RandomState::new()].map(|keys| keys.hash_one(std::process::id()));
+    let unlike = format!("{}-{:?}-{random:?}", cx.run_id(), cx.clock().now());
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    shipway_oci::digest_of(format!("{unlike}-{count}").as_bytes()).hex()[..32].to_owned()
+}

@@ -1,22 +1,25 @@
 //! The build itself: arguments and secrets, the engine's work, and where the image goes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
 };
 
 use shipway_core::{
-    BuildRequest, Context, Digest, Error, IgnoreRules, Image, Level, Location, Login, Result, Secret, Store,
-    Tag, Target,
+    BuildRequest, Context, Digest, Error, IgnoreRules, Image, Level, Login, Result, Store, Tag, Target,
 };
 use shipway_docker::{BuildSpec, SessionOffer};
 use shipway_oci::Reference;
 
-use super::{BuildSecret, Docker, Push, context::context, plan::Plan, versions::warnings};
-
-/// The most bytes of a secret's file (moby/buildkit, `MaxSecretSize`).
-const SECRET: usize = 500 * 1024;
+use super::{
+    Docker, Push,
+    context::context,
+    offered::{agent, secrets},
+    plan::Plan,
+    versions::warnings,
+    wanted_platform,
+};
+use crate::logins::logins;
 
 impl Docker {
     pub(super) async fn make(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {
@@ -24,7 +27,9 @@ impl Docker {
         let artifact = &request.artifact;
         let (this, owned) = (self.clone(), artifact.clone());
         let plan = Arc::new(cx.blocking(move |cx| Plan::read(cx, &owned, &this.options)).await?);
-        self.check_frontend(&plan, &artifact.context)?;
+        if self.options.untrusted {
+            plan.check_frontends(&artifact.context)?;
+        }
         self.look_at_versions(cx).await?;
         let buildkit = match self.options.buildkit {
             Some(chosen) => chosen,
@@ -43,23 +48,6 @@ impl Docker {
         let content = context(cx, artifact, Arc::clone(&plan), buildkit).await?;
         let id = self.daemon.build(cx, &spec, content).await?;
         self.deliver(cx, &artifact.name, id, &request.target).await
-    }
-
-    /// Refuses a frontend that may be anything tomorrow, where the Dockerfile is not trusted.
-    fn check_frontend(&self, plan: &Plan, context: &Path) -> Result<()> {
-        // A digest in the middle of a name pins nothing.
-        let pinned = |frontend: &&String| {
-            frontend.parse::<Reference>().is_ok_and(|frontend| frontend.digest.is_some())
-        };
-        match plan.lines.frontends.iter().find(|frontend| !pinned(frontend)) {
-            Some(frontend) if self.options.untrusted => Err(Error::config(format!(
-                "the frontend `{frontend}` is not pinned by a digest"
-            ))
-            .at(Location::new(context.join(&plan.dockerfile), 0, 0))
-            .note("a frontend is a program that runs before the Dockerfile does, and `untrusted` is set")
-            .hint("leave the `# syntax=` line out, or write `image@sha256:…`")),
-            _ => Ok(()),
-        }
     }
 
     /// Refuses a base whose triggers copy what is not sent, as far as the engine has it already: the
@@ -120,13 +108,11 @@ impl Docker {
         spec.network.clone_from(&options.network);
         spec.hosts.clone_from(&options.add_host);
         spec.squash = options.squash;
-        spec.platform = super::wanted_platform(&request.artifact)?;
+        spec.platform = wanted_platform("docker", &request.artifact)?.cloned();
         let logins = self.logins(cx, plan, request).await?;
         if buildkit {
             let mut offer = SessionOffer::default();
-            for secret in &options.secrets {
-                offer.secrets.insert(secret.id.clone(), self.secret(cx, secret).await?);
-            }
+            offer.secrets = secrets(cx, &options.secrets).await?;
             if let Some(ssh) = &options.ssh {
                 let (id, socket) = agent(cx, ssh)?;
                 offer.agents.insert(id, socket);
@@ -161,39 +147,8 @@ impl Docker {
         request: &BuildRequest,
     ) -> Result<BTreeMap<String, Login>> {
         let required = request.requires.values().filter(|image| image.store == Store::Registry);
-        let names =
-            plan.reach.images.iter().chain(&self.options.cache_from).chain(&plan.lines.frontends).cloned();
-        let hosts: BTreeSet<String> = names
-            .chain(required.map(Image::reference))
-            .filter_map(|name| Some(name.parse::<Reference>().ok()?.host))
-            .collect();
-        let mut logins = BTreeMap::new();
-        for host in hosts {
-            if let Some(login) = cx.login(&host).await? {
-                logins.insert(host, login);
-            }
-        }
-        Ok(logins)
-    }
-
-    async fn secret(&self, cx: &Context, secret: &BuildSecret) -> Result<Secret> {
-        let value = match (&secret.src, &secret.env, secret.credential()?) {
-            (Some(file), _, _) => {
-                let file = PathBuf::from(file);
-                cx.blocking(move |cx| read_secret(cx, &file)).await?
-            }
-            (None, Some(variable), _) => {
-                let value = cx.env(variable).ok_or_else(|| {
-                    Error::config(format!("the secret `{}` is in no variable `{variable}`", secret.id))
-                        .hint("set it in the environment that the world was given")
-                })?;
-                Secret::from(value)
-            }
-            (None, None, Some(id)) => return cx.secret(&id).await,
-            (None, None, None) => return Err(Error::internal("a secret of a build comes from nowhere")),
-        };
-        cx.mask(&value);
-        Ok(value)
+        let names = plan.reach.images.iter().chain(&self.options.cache_from).chain(&plan.lines.frontends);
+        logins(cx, names.cloned().chain(required.map(Image::reference))).await
     }
 
     /// Brings the image, which has no name yet, to where it is wanted. What is there then is whole: its
@@ -220,28 +175,6 @@ impl Docker {
             store => Err(Error::config(format!("the image cannot go to {store:?}"))
                 .note(format!("it is built by the engine at `{}`", self.options.endpoint))
                 .hint("build into that engine, a registry or a layout")),
-        }
-    }
-}
-
-fn read_secret(cx: &Context, file: &Path) -> Result<Secret> {
-    let (folder, name) = (file.parent().unwrap_or(Path::new("")), file.file_name().unwrap_or_default());
-    let bytes = cx.files().open(cx, folder, &name.to_string_lossy())?.read(SECRET)?;
-    String::from_utf8(bytes)
-        .map(Secret::from)
-        .map_err(|_| Error::config(format!("the secret in `{}` is not text", file.display())))
-}
-
-/// Reads `default`, or `id=/path/of/socket`.
-fn agent(cx: &Context, ssh: &str) -> Result<(String, PathBuf)> {
-    match ssh.split_once('=') {
-        Some((id, socket)) => Ok((id.to_owned(), cx.path(Path::new(socket)))),
-        None => {
-            let socket = cx.env("SSH_AUTH_SOCK").ok_or_else(|| {
-                Error::config(format!("`ssh` is `{ssh}`, and the environment has no `SSH_AUTH_SOCK`"))
-                    .hint("start an agent and hand its variable to the world, or write `id=/path/of/socket`")
-            })?;
-            Ok((ssh.to_owned(), PathBuf::from(socket)))
         }
     }
 }

@@ -93,6 +93,14 @@ impl BuildSecret {
         self
     }
 
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.src.is_some() && self.env.is_some() {
+            return Err(Error::config(format!("the secret `{}` has both `src` and `env`", self.id))
+                .hint("give one of them, or neither for a secret of the credentials"));
+        }
+        self.credential().map(drop)
+    }
+
     /// Returns the id by which the context's credentials know it, if it is neither a file nor a variable.
     pub(super) fn credential(&self) -> Result<Option<SecretId>> {
         match (&self.src, &self.env) {
@@ -223,14 +231,7 @@ impl DockerConfig {
             return Err(Error::config("`secrets` and `ssh` need BuildKit, and `buildkit` is `false`")
                 .hint("set `buildkit` to `true`, or leave it out"));
         }
-        for secret in &self.secrets {
-            if secret.src.is_some() && secret.env.is_some() {
-                return Err(Error::config(format!("the secret `{}` has both `src` and `env`", secret.id))
-                    .hint("give one of them, or neither for a secret of the credentials"));
-            }
-            secret.credential()?;
-        }
-        Ok(())
+        self.secrets.iter().try_for_each(BuildSecret::check)
     }
 
     /// Returns whether only BuildKit can do what the options ask for.

@@ -5,22 +5,17 @@ use std::{collections::BTreeMap, path::Path};
 use shipway_core::{Artifact, Context, EntryKind, Inputs, Platform, Result, Secret, Store};
 use shipway_oci::Reference;
 
-use super::{Docker, DockerConfig, plan::Plan};
+use super::{BuildSecret, Docker, DockerConfig, plan::Plan};
 
 impl Docker {
-    /// Declares the inputs; for several platforms those of each, as core has each built alone.
+    /// Declares the inputs.
     pub(super) async fn declare(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
-        let [_, _, ..] = artifact.platforms.as_slice() else { return self.declare_one(cx, artifact).await };
-        let mut all = Inputs::default();
-        for platform in &artifact.platforms {
-            let own = self.declare_one(cx, &artifact.clone().platforms([platform.clone()])).await?;
-            all.files.extend(own.files);
-            all.trees.extend(own.trees);
-            all.secrets.extend(own.secrets);
-            all.facts
-                .extend(own.facts.into_iter().map(|(name, value)| (format!("{platform}: {name}"), value)));
+        let mut each = Vec::new();
+        for one in each_platform(artifact) {
+            let inputs = self.declare_one(cx, &one).await?;
+            each.push((one, inputs));
         }
-        Ok(all)
+        Ok(together(each))
     }
 
     async fn declare_one(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
@@ -28,9 +23,7 @@ impl Docker {
         let (plan, mut inputs) = cx
             .blocking(move |cx| {
                 let plan = Plan::read(cx, &owned, &this.options)?;
-                let mut inputs = plan.inputs(cx, &owned.context);
-                let secrets = this.options.secrets.iter().filter_map(|secret| secret.src.as_ref());
-                inputs.files.extend(secrets.map(Into::into));
+                let inputs = plan.inputs(cx, &owned.context);
                 Ok((plan, inputs))
             })
             .await?;
@@ -42,18 +35,10 @@ impl Docker {
         if artifact.platforms.is_empty() {
             fact("platform here", Platform::linux_here().to_string());
         }
-        for secret in &self.options.secrets {
-            if let Some(variable) = &secret.env {
-                let version = cx.env(variable).map(|value| Secret::from(value).version());
-                fact(&format!("secret of variable {variable}"), version.unwrap_or("absent".to_owned()));
-            }
-        }
         for image in &plan.reach.images {
             fact(&format!("base {image}"), self.base(cx, image).await?);
         }
-        for secret in &self.options.secrets {
-            inputs.secrets.extend(secret.credential()?);
-        }
+        declare_secrets(cx, &self.options.secrets, &mut inputs)?;
         Ok(inputs)
     }
 
@@ -61,11 +46,9 @@ impl Docker {
     /// then; else what the registry has. In both cases it is the registry's digest as far as there is
     /// one, so that it stays the same when the engine pulls it.
     async fn base(&self, cx: &Context, image: &str) -> Result<String> {
-        let Ok(reference) = image.parse::<Reference>() else { return Ok("no reference".to_owned()) };
-        if let Some(digest) = &reference.digest {
-            return Ok(digest.to_string());
-        }
         if !self.options.pull_parent
+            && let Ok(reference) = image.parse::<Reference>()
+            && reference.digest.is_none()
             && let Some(there) = self.daemon.image(cx, image).await?
         {
             let own = there.digests.iter().find_map(|known| {
@@ -74,9 +57,55 @@ impl Docker {
             });
             return Ok(own.unwrap_or(there.id).to_string());
         }
-        let found = cx.images().find(cx, &Store::Registry, &reference.to_string()).await?;
-        Ok(found.map_or("absent".to_owned(), |image| image.digest.to_string()))
+        base(cx, image).await
     }
+}
+
+/// Returns the artifact for each of its platforms, as core has each built alone.
+pub(crate) fn each_platform(artifact: &Artifact) -> Vec<Artifact> {
+    match artifact.platforms.as_slice() {
+        [] | [_] => vec![artifact.clone()],
+        several => several.iter().map(|one| artifact.clone().platforms([one.clone()])).collect(),
+    }
+}
+
+/// Returns the inputs of all platforms as those of one artifact.
+pub(crate) fn together(each: Vec<(Artifact, Inputs)>) -> Inputs {
+    let several = each.len() > 1;
+    let mut all = Inputs::default();
+    for (artifact, own) in each {
+        all.files.extend(own.files);
+        all.trees.extend(own.trees);
+        all.secrets.extend(own.secrets);
+        let platform = artifact.platforms.first().filter(|_| several);
+        let name = |name: String| platform.map_or(name.clone(), |platform| format!("{platform}: {name}"));
+        all.facts.extend(own.facts.into_iter().map(|(fact, value)| (name(fact), value)));
+    }
+    all
+}
+
+/// Declares the secrets of a build: each counts by its file, by its version or by the name of its credential.
+pub(crate) fn declare_secrets(cx: &Context, secrets: &[BuildSecret], inputs: &mut Inputs) -> Result<()> {
+    for secret in secrets {
+        inputs.files.extend(secret.src.as_ref().map(Into::into));
+        if let Some(variable) = &secret.env {
+            let version = cx.env(variable).map(|value| Secret::from(value).version());
+            let version = version.unwrap_or("absent".to_owned());
+            inputs.facts.insert(format!("secret of variable {variable}"), version);
+        }
+        inputs.secrets.extend(secret.credential()?);
+    }
+    Ok(())
+}
+
+/// Returns what a base is now in its registry.
+pub(crate) async fn base(cx: &Context, image: &str) -> Result<String> {
+    let Ok(reference) = image.parse::<Reference>() else { return Ok("no reference".to_owned()) };
+    if let Some(digest) = &reference.digest {
+        return Ok(digest.to_string());
+    }
+    let found = cx.images().find(cx, &Store::Registry, &reference.to_string()).await?;
+    Ok(found.map_or("absent".to_owned(), |image| image.digest.to_string()))
 }
 
 impl Plan {

@@ -5,6 +5,7 @@ mod config;
 mod context;
 mod inputs;
 mod lines;
+mod offered;
 mod plan;
 mod reach;
 mod versions;
@@ -21,9 +22,14 @@ use shipway_core::{
 use shipway_docker::Daemon;
 
 pub use self::config::{BuildSecret, DockerConfig, Push};
-pub(crate) use self::inputs::reached;
 #[cfg(feature = "kubernetes")]
-pub(crate) use self::{context::context, plan::Plan};
+pub(crate) use self::context::context;
+pub(crate) use self::{
+    inputs::{base, declare_secrets, each_platform, reached, together},
+    offered::{agent, read_secret, secrets},
+    plan::Plan,
+    versions::warnings,
+};
 
 /// Has a Docker engine build an image from a Dockerfile, with the classic builder or with BuildKit.
 ///
@@ -72,13 +78,13 @@ impl Builder for Docker {
     }
 }
 
-/// Returns the platform that is asked for, if one is.
-fn wanted_platform(artifact: &Artifact) -> Result<Option<Platform>> {
+/// Returns the platform that a builder is asked for, if one is.
+pub(crate) fn wanted_platform<'a>(builder: &str, artifact: &'a Artifact) -> Result<Option<&'a Platform>> {
     match artifact.platforms.as_slice() {
         [] => Ok(None),
-        [one] => Ok(Some(one.clone())),
+        [one] => Ok(Some(one)),
         several => Err(Error::unsupported(format!(
-            "builder `docker` builds one platform at a time, not {}",
+            "builder `{builder}` builds one platform at a time, not {}",
             several.iter().map(|platform| format!("`{platform}`")).collect::<Vec<_>>().join(", ")
         ))
         .hint("ask for each alone and join the images, as core does")),

@@ -6,9 +6,10 @@ use std::{
 };
 
 use shipway_core::{
-    Artifact, Context, EntryKind, Error, ErrorKind, Platform, Result, Tree, clean_path, glob_matches,
-    read_ignore_file,
+    Artifact, Context, EntryKind, Error, ErrorKind, Location, Platform, Result, Tree, clean_path,
+    glob_matches, read_ignore_file,
 };
+use shipway_oci::Reference;
 
 use super::{DockerConfig, lines::Lines, reach::Reach};
 use crate::sources::{Source, allow_list};
@@ -60,7 +61,8 @@ impl Plan {
             let value = value.clone().or_else(|| cx.env(name).map(str::to_owned));
             args.extend(value.map(|value| (name.clone(), value)));
         }
-        let wanted = super::wanted_platform(artifact)?.unwrap_or_else(Platform::linux_here);
+        let wanted =
+            super::wanted_platform("docker", artifact)?.cloned().unwrap_or_else(Platform::linux_here);
         let required: BTreeSet<&str> = artifact.requires.keys().map(String::as_str).collect();
         let reach = Reach::of(&lines, &args, &required, &wanted);
         let ignore = ignore.unwrap_or_default();
@@ -102,6 +104,21 @@ impl Plan {
             }
         }
         Ok(true)
+    }
+
+    /// Refuses a frontend that may be anything tomorrow, where the Dockerfile is not trusted.
+    pub(crate) fn check_frontends(&self, context: &Path) -> Result<()> {
+        // A digest in the middle of a name pins nothing.
+        let pinned = |frontend: &&String| {
+            frontend.parse::<Reference>().is_ok_and(|frontend| frontend.digest.is_some())
+        };
+        let Some(frontend) = self.lines.frontends.iter().find(|frontend| !pinned(frontend)) else {
+            return Ok(());
+        };
+        Err(Error::config(format!("the frontend `{frontend}` is not pinned by a digest"))
+            .at(Location::new(context.join(&self.dockerfile), 0, 0))
+            .note("a frontend is a program that runs before the Dockerfile does, and `untrusted` is set")
+            .hint("leave the `# syntax=` line out, or write `image@sha256:…`"))
     }
 
     /// Returns the part of the context that counts.

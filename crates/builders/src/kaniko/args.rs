@@ -212,7 +212,7 @@ mod tests {
             ("force", json!({"a": 1}), "none of a flag"),
             ("force", json!([["a"]]), "none of a flag"),
         ] {
-            let config = KanikoConfig::new(crate::KanikoCluster::new("staging")).flag(name, value);
+            let config = KanikoConfig::new(crate::BuildCluster::new("staging")).flag(name, value);
             let error = config.into_plugin(&shipway_core::Catalog::new()).expect_err(name);
             assert!(error.report().to_string().contains(says), "{name}: {error:?}");
         }

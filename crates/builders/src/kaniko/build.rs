@@ -1,28 +1,23 @@
 //! The build itself: its objects, the context's way, the log, and the image's digest.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use shipway_cluster::{Cluster, Ended, PodFiles, PodJob};
 use shipway_core::{
-    BuildRequest, Context, Digest, Error, ErrorKind, Image, Login, Platform, Result, Snapshot, Store, Stream,
-    Target,
+    BuildRequest, Context, Digest, Error, ErrorKind, Image, Login, Result, Store, Stream, Target,
 };
-use shipway_oci::Reference;
 
 use super::{
     Kaniko,
     args::{Build, CONTEXT, args},
     login::docker_config,
-    objects::{EXECUTOR, Names, RECEIVER, job, secret},
+    objects::{EXECUTOR, RECEIVER, job, secret},
 };
-use crate::docker::{Plan, context};
-
-/// Who writes our objects.
-const MANAGER: &str = "shipway";
+use crate::{
+    docker::{Plan, context, wanted_platform},
+    logins::logins,
+    pod::{MANAGER, Names, name},
+};
 
 /// How much later than a container's end its node says so.
 const LATER: Duration = Duration::from_secs(5);
@@ -39,7 +34,7 @@ impl Kaniko {
                 .note("it is built in a cluster")
                 .hint("build into a registry that the cluster's pods reach"));
         }
-        let platform = wanted_platform(&artifact.platforms)?;
+        let platform = wanted_platform("kaniko", artifact)?;
         let (this, owned) = (self.clone(), artifact.clone());
         let plan = Arc::new(cx.blocking(move |cx| this.plan(cx, &owned)).await?);
         let cx = &cx.within(Some(Duration::from_secs(self.options.cluster.timeout_seconds)));
@@ -49,21 +44,15 @@ impl Kaniko {
             Some(_) => BTreeMap::new(),
             None => self.logins(cx, &plan, request).await?,
         };
-        let name = name(request);
-        let names = Names {
-            name: &name,
-            namespace: &namespace,
-            artifact: artifact.name.as_str(),
-            platform,
-            has_logins: !logins.is_empty(),
-        };
+        let name = name("kaniko", request);
+        let names = Names { name: &name, namespace: &namespace, artifact: artifact.name.as_str(), platform };
         let mut values = plan.args.clone();
         values.extend(request.requires.iter().map(|(alias, image)| (alias.clone(), image.reference())));
         let destination = target.reference();
         let build =
             Build { dockerfile: &plan.dockerfile, args: &values, destination: &destination, platform };
-        let job = job(&self.options, &names, &args(&self.options, &build)?);
-        let secret = names.has_logins.then(|| secret(&names, &docker_config(&logins)));
+        let job = job(&self.options, &names, !logins.is_empty(), &args(&self.options, &build)?);
+        let secret = (!logins.is_empty()).then(|| secret(&names, &docker_config(&logins)));
         let opened = PodJob::open(cx, &cluster, MANAGER, job, secret).await?;
         let result = self.run(cx, &opened, request, plan, &namespace).await;
         let removed = opened.remove().await;
@@ -144,17 +133,7 @@ impl Kaniko {
         let cache = self.options.cache.iter().filter_map(|cache| cache.repo.clone());
         let names = plan.reach.images.iter().chain(&self.options.destination).cloned();
         let names = names.chain(cache).chain(request.requires.values().map(Image::reference));
-        let hosts: BTreeSet<String> = names
-            .chain([request.target.reference()])
-            .filter_map(|name| Some(name.parse::<Reference>().ok()?.host))
-            .collect();
-        let mut logins = BTreeMap::new();
-        for host in hosts {
-            if let Some(login) = cx.login(&host).await? {
-                logins.insert(host, login);
-            }
-        }
-        Ok(logins)
+        logins(cx, names.chain([request.target.reference()])).await
     }
 }
 
@@ -162,18 +141,6 @@ fn image(name: &str, target: &Target, found: Image) -> Image {
     Image::new(name, Store::Registry, target.repository.as_str(), found.digest)
         .tag(target.tag.clone())
         .platforms(found.platforms)
-}
-
-/// Returns the name of a build's objects: the same for whoever builds the same, so that a run that goes on
-/// finds its pod again, and short enough for the pod's.
-pub(super) fn name(request: &BuildRequest) -> String {
-    let mut parts = Snapshot::default();
-    parts.set("fingerprint", request.fingerprint.as_str());
-    parts.set("target", &request.target.reference());
-    parts.set("artifact", request.artifact.name.as_str());
-    let platforms: Vec<String> = request.artifact.platforms.iter().map(ToString::to_string).collect();
-    parts.set("platforms", &platforms.join(","));
-    format!("kaniko-{}", &parts.fingerprint().as_str()[..32])
 }
 
 /// Returns the digest that the executor left, or why there is none.
@@ -199,17 +166,4 @@ pub(super) fn digest(ended: &Ended, log: &str) -> Result<Digest> {
             .hint("see whether `image` is kaniko's executor")
             .source(error)
     })
-}
-
-/// Returns the platform that is asked for, if one is.
-fn wanted_platform(platforms: &[Platform]) -> Result<Option<&Platform>> {
-    match platforms {
-        [] => Ok(None),
-        [one] => Ok(Some(one)),
-        several => Err(Error::unsupported(format!(
-            "builder `kaniko` builds one platform at a time, not {}",
-            several.iter().map(|platform| format!("`{platform}`")).collect::<Vec<_>>().join(", ")
-        ))
-        .hint("ask for each alone and join the images, as core does")),
-    }
 }

@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shipway_core::{Catalog, Error, PluginConfig, Result};
 
-use super::{Kaniko, place::KanikoCluster};
+use super::Kaniko;
+use crate::BuildCluster;
 
 /// Options of [`Kaniko`]: those of the executor that the maintained forks have, and the rest by
 /// [`KanikoConfig::flags`].
 ///
 /// ```
-/// use shipway_builders::{KanikoCache, KanikoCluster, KanikoConfig};
+/// use shipway_builders::{KanikoCache, BuildCluster, KanikoConfig};
 ///
-/// let config = KanikoConfig::new(KanikoCluster::new("staging").namespace("builds"))
+/// let config = KanikoConfig::new(BuildCluster::new("staging").namespace("builds"))
 ///     .build_arg("VERSION", "1.2")
 ///     .cache(KanikoCache::default().repo("registry.example/cache"));
 /// # let _ = config;
@@ -24,7 +25,7 @@ use super::{Kaniko, place::KanikoCluster};
 #[non_exhaustive]
 pub struct KanikoConfig {
     /// Where the pods are; no input of the image.
-    pub cluster: KanikoCluster,
+    pub cluster: BuildCluster,
     /// The executor's image; that of the fork `osscontainertools` by default.
     #[serde(default = "executor")]
     pub image: String,
@@ -153,7 +154,7 @@ fn dockerfile() -> String {
 impl KanikoConfig {
     /// Returns options that are all the usual ones, for pods here.
     #[must_use]
-    pub fn new(cluster: KanikoCluster) -> Self {
+    pub fn new(cluster: BuildCluster) -> Self {
         Self {
             cluster,
             image: executor(),
@@ -259,7 +260,7 @@ impl KanikoConfig {
         if self.dockerfile.is_empty() {
             return Err(Error::config("`dockerfile` is empty").hint("leave it out to mean `Dockerfile`"));
         }
-        self.cluster.check()?;
+        self.cluster.check("kaniko")?;
         self.flags.iter().try_for_each(|(name, value)| super::args::flag(name, value).map(drop))
     }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use shipway_core::{Artifact, Context, Inputs, Platform, Result, Store};
-use shipway_oci::Reference;
+use shipway_core::{Artifact, Context, Inputs, Platform, Result};
 
 use super::Kaniko;
-use crate::docker::{DockerConfig, Plan};
+use crate::docker::{DockerConfig, Plan, base, each_platform, together};
 
 impl Kaniko {
     /// Reads what the artifact's files say; blocking.
@@ -20,18 +19,14 @@ impl Kaniko {
         Plan::read(cx, artifact, &options)
     }
 
-    /// Declares the inputs; for several platforms those of each, as core has each built alone.
+    /// Declares the inputs.
     pub(super) async fn declare(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
-        let [_, _, ..] = artifact.platforms.as_slice() else { return self.declare_one(cx, artifact).await };
-        let mut all = Inputs::default();
-        for platform in &artifact.platforms {
-            let own = self.declare_one(cx, &artifact.clone().platforms([platform.clone()])).await?;
-            all.files.extend(own.files);
-            all.trees.extend(own.trees);
-            all.facts
-                .extend(own.facts.into_iter().map(|(name, value)| (format!("{platform}: {name}"), value)));
+        let mut each = Vec::new();
+        for one in each_platform(artifact) {
+            let inputs = self.declare_one(cx, &one).await?;
+            each.push((one, inputs));
         }
-        Ok(all)
+        Ok(together(each))
     }
 
     async fn declare_one(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
@@ -68,14 +63,4 @@ impl Kaniko {
         }
         options.to_string()
     }
-}
-
-/// Returns what a base is now.
-async fn base(cx: &Context, image: &str) -> Result<String> {
-    let Ok(reference) = image.parse::<Reference>() else { return Ok("no reference".to_owned()) };
-    if let Some(digest) = &reference.digest {
-        return Ok(digest.to_string());
-    }
-    let found = cx.images().find(cx, &Store::Registry, &reference.to_string()).await?;
-    Ok(found.map_or("absent".to_owned(), |image| image.digest.to_string()))
 }

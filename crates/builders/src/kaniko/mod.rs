@@ -6,7 +6,6 @@ mod config;
 mod inputs;
 mod login;
 mod objects;
-mod place;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,10 +17,7 @@ use shipway_core::{
     Artifact, BuildRequest, Builder, Capabilities, Context, Image, Inputs, Result, StoreKind,
 };
 
-pub use self::{
-    config::{KanikoCache, KanikoConfig},
-    place::KanikoCluster,
-};
+pub use self::config::{KanikoCache, KanikoConfig};
 
 /// Has kaniko build an image from a Dockerfile in a cluster, in a pod of its own for each build.
 ///

@@ -1,9 +1,9 @@
 //! The objects of a build: a job of one pod, and the secret with the logins that it owns.
 
 use serde_json::{Value, json};
-use shipway_core::Platform;
 
 use super::{KanikoConfig, args::CONTEXT};
+use crate::pod::{self, Names, literal};
 
 /// The container that receives the context, and ends when it is whole.
 pub(super) const RECEIVER: &str = "context";
@@ -17,42 +17,14 @@ pub(super) const SHELL: [&str; 2] = ["sh", "-c"];
 /// Where the executor reads logins.
 const LOGINS: &str = "/kaniko/.docker";
 
-/// How long a job stays that nobody removes, in seconds: whoever goes on after a kill finds it that long.
-const STAYS: u64 = 600;
-
-/// What of a build its objects say.
-#[derive(Debug)]
-pub(super) struct Names<'a> {
-    pub(super) name: &'a str,
-    pub(super) namespace: &'a str,
-    /// The artifact, for people who look at the pod.
-    pub(super) artifact: &'a str,
-    pub(super) platform: Option<&'a Platform>,
-    /// Whether the pod waits for a secret with logins.
-    pub(super) has_logins: bool,
-}
-
 /// Returns the job of a build.
-pub(super) fn job(options: &KanikoConfig, names: &Names<'_>, args: &[String]) -> Value {
+pub(super) fn job(options: &KanikoConfig, names: &Names<'_>, has_logins: bool, args: &[String]) -> Value {
     let place = &options.cluster;
-    let mut labels = place.labels.clone();
-    labels.insert("app.kubernetes.io/managed-by".to_owned(), "shipway".to_owned());
-    let mut annotations = place.annotations.clone();
-    annotations.insert("dev.shipway/artifact".to_owned(), names.artifact.to_owned());
-    let mut nodes = place.node_selector.clone();
-    if let Some(platform) = names.platform {
-        // What a `RUN` runs is of the node's kind: the executor emulates nothing.
-        for (label, value) in
-            [("kubernetes.io/os", &platform.os), ("kubernetes.io/arch", &platform.architecture)]
-        {
-            nodes.entry(label.to_owned()).or_insert_with(|| value.clone());
-        }
-    }
     let shared = json!({"name": "context", "mountPath": CONTEXT});
     let (mut volumes, mut mounts) = (place.volumes.clone(), place.volume_mounts.clone());
     volumes.push(json!({"name": "context", "emptyDir": {}}));
     mounts.push(shared.clone());
-    let logins = match (&place.docker_config_secret, names.has_logins) {
+    let logins = match (&place.docker_config_secret, has_logins) {
         (Some(secret), _) => Some(secret.as_str()),
         (None, true) => Some(names.name),
         (None, false) => None,
@@ -66,12 +38,7 @@ pub(super) fn job(options: &KanikoConfig, names: &Names<'_>, args: &[String]) ->
     let args: Vec<String> = args.iter().map(|arg| literal(arg)).collect();
     // It waits until the context is whole.
     let wait = format!("until [ -e {CONTEXT}/ready ]; do sleep 0.1; done");
-    let mut spec = json!({
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 1,
-        "enableServiceLinks": false,
-        // A Dockerfile's steps could read it.
-        "automountServiceAccountToken": place.service_account.is_some(),
+    let spec = json!({
         "initContainers": [{
             "name": RECEIVER, "terminationMessagePolicy": "FallbackToLogsOnError", "image": options.init_image, "command": [SHELL[0], SHELL[1], &wait],
             "volumeMounts": [shared],
@@ -81,35 +48,7 @@ pub(super) fn job(options: &KanikoConfig, names: &Names<'_>, args: &[String]) ->
         }],
         "volumes": volumes,
     });
-    if let Some(resources) = &place.resources {
-        spec["containers"][0]["resources"] = resources.clone();
-    }
-    if let Some(account) = &place.service_account {
-        spec["serviceAccountName"] = json!(account);
-    }
-    if let Some(secret) = &place.image_pull_secret {
-        spec["imagePullSecrets"] = json!([{ "name": secret }]);
-    }
-    if !nodes.is_empty() {
-        spec["nodeSelector"] = json!(nodes);
-    }
-    if !place.tolerations.is_empty() {
-        spec["tolerations"] = json!(place.tolerations);
-    }
-    if let Some(user) = place.run_as_user {
-        spec["securityContext"] = json!({ "runAsUser": user });
-    }
-    json!({
-        "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": names.name, "namespace": names.namespace, "labels": labels,
-            "annotations": annotations},
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": place.timeout_seconds,
-            "ttlSecondsAfterFinished": STAYS,
-            "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec},
-        },
-    })
+    pod::job(place, names, spec)
 }
 
 /// Returns the secret with the logins.
@@ -121,19 +60,15 @@ pub(super) fn secret(names: &Names<'_>, docker_config: &str) -> Value {
     })
 }
 
-/// The kubelet puts a variable's value in the place of `$(NAME)`, and `$` in that of `$$` (kubernetes,
-/// `expansion/expand.go`).
-fn literal(text: &str) -> String {
-    text.replace('$', "$$")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::KanikoCluster;
+    use shipway_core::Platform;
 
-    fn names(has_logins: bool) -> Names<'static> {
-        Names { name: "kaniko-1", namespace: "builds", artifact: "shop/web", platform: None, has_logins }
+    use super::*;
+    use crate::BuildCluster;
+
+    fn names() -> Names<'static> {
+        Names { name: "kaniko-1", namespace: "builds", artifact: "shop/web", platform: None }
     }
 
     fn pretty(value: &Value) -> String {
@@ -142,9 +77,9 @@ mod tests {
 
     #[test]
     fn the_usual_job_is_small_and_ends_by_itself() {
-        let options = KanikoConfig::new(KanikoCluster::new("staging"));
+        let options = KanikoConfig::new(BuildCluster::new("staging"));
         let args = ["--build-arg=A=$(HOSTNAME) $$".to_owned()];
-        insta::assert_snapshot!(pretty(&job(&options, &names(false), &args)), @r#"
+        insta::assert_snapshot!(pretty(&job(&options, &names(), false, &args)), @r#"
         {
           "apiVersion": "batch/v1",
           "kind": "Job",
@@ -237,8 +172,8 @@ mod tests {
         }))
         .expect("options");
         let platform = Platform::new("linux", "arm64");
-        let names = Names { platform: Some(&platform), ..names(true) };
-        insta::assert_snapshot!(pretty(&job(&options, &names, &[])["spec"]["template"]), @r#"
+        let names = Names { platform: Some(&platform), ..names() };
+        insta::assert_snapshot!(pretty(&job(&options, &names, true, &[])["spec"]["template"]), @r#"
         {
           "metadata": {
             "annotations": {
@@ -349,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_secret_alone_holds_the_logins() {
-        insta::assert_snapshot!(pretty(&secret(&names(true), "{}")), @r#"
+        insta::assert_snapshot!(pretty(&secret(&names(), "{}")), @r#"
         {
           "apiVersion": "v1",
           "immutable": true,

@@ -1,42 +1,23 @@
 //! Builds: what comes out, what is left, and what is said.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use serde_json::Value;
 use shipway_builders::{Kaniko, KanikoConfig};
-use shipway_core::{
-    Builder as _, Cancel, CancelReason, Context, ErrorKind, Image, Login, Record, RunContext, Stage, Store,
-};
-use shipway_oci::{FoundFile, ImageFiles, Limits, read_image};
+use shipway_core::{Builder as _, Cancel, CancelReason, ErrorKind, Login, Record, RunContext, Stage, Store};
 
-use crate::bed::{Bed, images, request, unlike};
+use crate::bed::{Bed, LONG, file, is_running, request, unlike, until};
 
-/// The longest that anything here takes.
-const LONG: Duration = Duration::from_secs(120);
+pub(crate) fn options(bed: &Bed) -> KanikoConfig {
+    KanikoConfig::new(bed.place()).image(&*bed.image).init_image(bed.base()).insecure_registry(&*bed.registry)
+}
 
 fn kaniko(options: KanikoConfig) -> Kaniko {
     Kaniko::new(options).unwrap()
 }
 
-/// Waits until something of a kind is so.
-async fn until(bed: &Bed, kind: &str, is_so: impl Fn(&Value) -> bool + Send + Sync) -> Value {
-    let waiting = async {
-        loop {
-            if let Some(found) = bed.list(kind).await.into_iter().find(|one| is_so(one)) {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(LONG, waiting).await.expect("it comes")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_built_in_a_pod_and_nothing_is_left() {
-    let Some(bed) = Bed::up("an_image_is_built_in_a_pod_and_nothing_is_left").await else { return };
+    let Some(bed) = Bed::up("kaniko", "an_image_is_built_in_a_pod_and_nothing_is_left").await else { return };
     let dockerfile = format!(
         "FROM {} AS first\nARG WORD\nRUN echo \"$WORD\" > /word\nCOPY data /data\n\
          FROM {}\nCOPY --from=first /word /data/large /\nCMD [\"/x\"]\n",
@@ -47,8 +28,8 @@ async fn an_image_is_built_in_a_pod_and_nothing_is_left() {
     let large: String = (0..900_000).map(|number| format!("{number}\n")).collect();
     bed.write(&[("Dockerfile", &dockerfile), ("data/large", &large), ("unused", "x")]);
     let (cx, target) = (bed.context(), bed.target());
-    let options = bed.options().build_arg("WORD", "it's $(HOSTNAME) $$");
-    let image = kaniko(options).build(&cx, &request(target.clone())).await.unwrap();
+    let own = options(&bed).build_arg("WORD", "it's $(HOSTNAME) $$");
+    let image = kaniko(own).build(&cx, &request(target.clone())).await.unwrap();
     let found = cx.images().find(&cx, &Store::Registry, &target.reference()).await.unwrap().unwrap();
     assert_eq!((&found.digest, &image.store), (&image.digest, &Store::Registry));
     assert_eq!(file(&cx, &image, "word").await, b"it's $(HOSTNAME) $$\n");
@@ -58,15 +39,17 @@ async fn an_image_is_built_in_a_pod_and_nothing_is_left() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_build_names_the_tool_and_keeps_its_end() {
-    let Some(bed) = Bed::up("a_failed_build_names_the_tool_and_keeps_its_end").await else { return };
+    let Some(bed) = Bed::up("kaniko", "a_failed_build_names_the_tool_and_keeps_its_end").await else {
+        return;
+    };
     bed.write(&[("Dockerfile", &format!("FROM {}\nRUN echo last words >&2 && exit 7\n", bed.base()))]);
-    let error = kaniko(bed.options()).build(&bed.context(), &request(bed.target())).await.unwrap_err();
+    let error = kaniko(options(&bed)).build(&bed.context(), &request(bed.target())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ToolFailed);
     let text = error.report().to_string();
     assert!(text.contains("`kaniko`") && text.contains("last words"), "{text}");
     // An image that is not there is not waited for until the end.
-    let options = bed.options().image(format!("{}/no/such:image", bed.registry));
-    let building = async { kaniko(options).build(&bed.context(), &request(bed.target())).await };
+    let own = options(&bed).image(format!("{}/no/such:image", bed.registry));
+    let building = async { kaniko(own).build(&bed.context(), &request(bed.target())).await };
     let error = tokio::time::timeout(LONG, building).await.unwrap().unwrap_err();
     assert!(error.report().to_string().contains("no/such"), "{error:?}");
     bed.down().await;
@@ -74,16 +57,15 @@ async fn a_failed_build_names_the_tool_and_keeps_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_build_leaves_no_pod_and_no_secret() {
-    let Some(bed) = Bed::up("a_cancelled_build_leaves_no_pod_and_no_secret").await else { return };
+    let Some(bed) = Bed::up("kaniko", "a_cancelled_build_leaves_no_pod_and_no_secret").await else { return };
     bed.write(&[("Dockerfile", &format!("FROM {}\nRUN sleep 1000\n", bed.base()))]);
     let credentials = bed.credentials().login(&*bed.registry, Login::new("somebody", "the very secret key"));
     let cancel = Cancel::new();
     let world = bed.world().credentials(credentials);
     let cx = RunContext::new(world, unlike("cancel")).context(None, None, cancel.clone());
-    let (builder, request) = (kaniko(bed.options()), request(bed.target()));
+    let (builder, request) = (kaniko(options(&bed)), request(bed.target()));
     let stopping = async {
-        let running = |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["running"].is_object();
-        let pod = until(&bed, "Pod", running).await;
+        let pod = until(&bed, "Pod", is_running).await;
         let secret = until(&bed, "Secret", |_| true).await;
         assert_eq!(secret["metadata"]["ownerReferences"][0]["kind"], "Job");
         assert_eq!(pod["metadata"]["ownerReferences"][0]["kind"], "Job");
@@ -98,10 +80,10 @@ async fn a_cancelled_build_leaves_no_pod_and_no_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_whose_process_is_gone_is_found_again() {
-    let Some(bed) = Bed::up("a_build_whose_process_is_gone_is_found_again").await else { return };
+    let Some(bed) = Bed::up("kaniko", "a_build_whose_process_is_gone_is_found_again").await else { return };
     bed.write(&[("Dockerfile", &format!("FROM {}\nRUN sleep 3; date > /when\n", bed.base()))]);
     let request = request(bed.target());
-    let builder = kaniko(bed.options());
+    let builder = kaniko(options(&bed));
     // A runtime that ends as a killed process does: nothing that it began goes on, to tidy up neither.
     let (gone, world) = (tokio::runtime::Runtime::new().unwrap(), bed.world());
     let (first, asked) = (builder.clone(), request.clone());
@@ -109,8 +91,7 @@ async fn a_build_whose_process_is_gone_is_found_again() {
         let cx = RunContext::new(world, unlike("killed")).context(None, None, Cancel::new());
         let _ = first.build(&cx, &asked).await;
     });
-    let running = |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["running"].is_object();
-    let pod = until(&bed, "Pod", running).await;
+    let pod = until(&bed, "Pod", is_running).await;
     gone.shutdown_background();
     let record = Arc::new(Record::new());
     let world = bed.world().sink(Arc::<Record>::clone(&record));
@@ -132,7 +113,7 @@ async fn a_build_whose_process_is_gone_is_found_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_goes_into_a_secret_and_nowhere_else() {
-    let Some(bed) = Bed::up("a_login_goes_into_a_secret_and_nowhere_else").await else { return };
+    let Some(bed) = Bed::up("kaniko", "a_login_goes_into_a_secret_and_nowhere_else").await else { return };
     let Ok(host) = std::env::var("SHIPWAY_KUBE_REGISTRY_AUTH") else {
         crate::skip::skip(
             "kaniko::a_login_goes_into_a_secret_and_nowhere_else",
@@ -147,31 +128,15 @@ async fn a_login_goes_into_a_secret_and_nowhere_else() {
     let credentials = bed.credentials().login(&*host, Login::new("shipway", "correct horse"));
     let world = bed.world().credentials(credentials).sink(Arc::<Record>::clone(&record));
     let cx = RunContext::new(world, unlike("login")).context(None, None, Cancel::new());
-    let options = bed.options().insecure_registry(&*host);
-    let image = kaniko(options.clone()).build(&cx, &request(target.clone())).await.unwrap();
+    let own = options(&bed).insecure_registry(&*host);
+    let image = kaniko(own.clone()).build(&cx, &request(target.clone())).await.unwrap();
     let found = cx.images().find(&cx, &Store::Registry, &target.reference()).await.unwrap().unwrap();
     assert_eq!(found.digest, image.digest);
     assert!(!serde_json::to_string(&record.events()).unwrap().contains("correct horse"));
     // Without the login it is refused, and not built for nothing.
     let mut other = target;
     other.repository = format!("{host}/{}", unlike("kaniko/closed"));
-    let error = kaniko(options).build(&bed.context(), &request(other)).await.unwrap_err();
+    let error = kaniko(own).build(&bed.context(), &request(other)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ToolFailed, "{error:?}");
     bed.down().await;
-}
-
-/// Returns a file of an image.
-async fn file(cx: &Context, image: &Image, path: &str) -> Vec<u8> {
-    let repository = images().open(cx, &image.store, &image.repository).unwrap();
-    let layers = read_image(repository.as_ref(), &image.digest, None).await.unwrap().manifest.layers;
-    let files = ImageFiles::read(repository.as_ref(), &layers, Limits::default()).await.unwrap();
-    let found = files.find(path).unwrap().unwrap();
-    let content = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&content);
-    let keep = move |_: &FoundFile, bytes: &[u8]| {
-        bytes.clone_into(&mut kept.lock().unwrap());
-        Ok(())
-    };
-    ImageFiles::contents(repository.as_ref(), &layers, [found], 100 << 20, keep).await.unwrap();
-    content.lock().unwrap().clone()
 }

@@ -6,19 +6,22 @@ use shipway_builders::Kaniko;
 use shipway_core::{Artifact, Store};
 use shipway_testkit::{Verdict, at_once};
 
-use crate::bed::{Bed, images};
+use crate::{
+    bed::{Bed, images},
+    build::options,
+};
 
 #[test]
 fn the_builder_keeps_its_contract() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let Some(bed) = runtime.block_on(Bed::up("the_builder_keeps_its_contract")) else { return };
+    let Some(bed) = runtime.block_on(Bed::up("kaniko", "the_builder_keeps_its_contract")) else { return };
     bed.write(&[
         ("Dockerfile", "ARG BASE\nFROM $BASE\nCOPY pages /pages\nCOPY start.txt /\n"),
         ("pages/index.html", "<p>"),
         ("start.txt", "start"),
         ("notes.txt", "n"),
     ]);
-    let (options, credentials) = (bed.options(), bed.credentials());
+    let (options, credentials) = (options(&bed), bed.credentials());
     let requires = [("BASE".to_owned(), "base".to_owned())];
     let suite = shipway_testkit::builder(move || Kaniko::new(options.clone()).unwrap())
         .fixture(bed.folder.path())

@@ -4,6 +4,7 @@
 #![cfg(feature = "kubernetes")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
+#[path = "../support/bed.rs"]
 mod bed;
 mod build;
 mod contract;

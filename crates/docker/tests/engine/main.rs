@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod buildkitd;
 mod fake;
 mod session;
+mod transfer;
 
 use std::{sync::Arc, time::Duration};
 

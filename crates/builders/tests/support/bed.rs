@@ -1,26 +1,34 @@
-//! The cluster of these tests, and a folder of sources.
+//! A cluster for the tests of builders that have a pod, and a folder of sources.
 
 use std::{
     env, fs,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use serde_json::{Value, json};
-use shipway_builders::{KanikoCluster, KanikoConfig};
+use shipway_builders::BuildCluster;
 use shipway_cluster::{Api, Cluster, Selector};
 use shipway_core::{
-    Artifact, BuildRequest, Cancel, Context, Fingerprint, FixedCredentials, ObjectId, RunContext, Store, Tag,
-    Target, World,
+    Artifact, BuildRequest, Cancel, Context, Fingerprint, FixedCredentials, Image, ObjectId, RunContext,
+    Store, Tag, Target, World,
 };
-use shipway_oci::{Client, HostOptions, Stores};
+use shipway_oci::{Client, FoundFile, HostOptions, ImageFiles, Limits, Stores, read_image};
 use tempfile::TempDir;
+
+/// The longest that anything here takes.
+pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 /// A cluster with a namespace of the test's own.
 pub(crate) struct Bed {
     pub(crate) context: String,
     kubeconfig: String,
     pub(crate) registry: String,
-    executor: String,
+    /// The builder's image.
+    pub(crate) image: String,
     pub(crate) namespace: String,
     pub(crate) folder: TempDir,
     pub(crate) cluster: Cluster,
@@ -45,15 +53,15 @@ pub(crate) fn unlike(name: &str) -> String {
 }
 
 impl Bed {
-    pub(crate) async fn up(test: &str) -> Option<Self> {
-        let (Some(path), Some(registry), Some(executor)) = (
-            variable("SHIPWAY_KUBECONFIG"),
-            variable("SHIPWAY_KUBE_REGISTRY"),
-            variable("SHIPWAY_KANIKO_IMAGE"),
-        ) else {
+    /// Makes a namespace for a test of a builder, or returns `None` where there is no cluster.
+    pub(crate) async fn up(builder: &str, test: &str) -> Option<Self> {
+        let named = format!("SHIPWAY_{}_IMAGE", builder.to_uppercase());
+        let (Some(path), Some(registry), Some(image)) =
+            (variable("SHIPWAY_KUBECONFIG"), variable("SHIPWAY_KUBE_REGISTRY"), variable(&named))
+        else {
             crate::skip::skip(
-                &format!("kaniko::{test}"),
-                "a cluster: SHIPWAY_KUBECONFIG, SHIPWAY_KUBE_REGISTRY, SHIPWAY_KANIKO_IMAGE",
+                &format!("{builder}::{test}"),
+                &format!("a cluster: SHIPWAY_KUBECONFIG, SHIPWAY_KUBE_REGISTRY, {named}"),
             );
             return None;
         };
@@ -63,11 +71,11 @@ impl Bed {
         let world = World::host("/").credentials(credentials);
         let cx = RunContext::new(world, "bed").context(None, None, Cancel::new());
         let cluster = Cluster::open(&cx, &context).await.unwrap();
-        let namespace = unlike("kaniko");
+        let namespace = unlike(builder);
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         cluster.create(&cx, "test", &object).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Some(Self { context, kubeconfig, registry, executor, namespace, folder, cluster, cx })
+        Some(Self { context, kubeconfig, registry, image, namespace, folder, cluster, cx })
     }
 
     /// Removes the namespace, in which nothing may be left.
@@ -106,11 +114,9 @@ impl Bed {
         RunContext::new(self.world(), unlike("run")).context(None, None, Cancel::new())
     }
 
-    pub(crate) fn options(&self) -> KanikoConfig {
-        KanikoConfig::new(KanikoCluster::new(&*self.context).namespace(&*self.namespace))
-            .image(&*self.executor)
-            .init_image(self.base())
-            .insecure_registry(&*self.registry)
+    /// Returns the place of the builder's pods.
+    pub(crate) fn place(&self) -> BuildCluster {
+        BuildCluster::new(&*self.context).namespace(&*self.namespace)
     }
 
     /// Returns the reference of an image with a shell.
@@ -127,9 +133,43 @@ impl Bed {
     }
 
     pub(crate) fn target(&self) -> Target {
-        let repository = format!("{}/{}", self.registry, unlike("kaniko/image"));
+        let repository = format!("{}/{}", self.registry, unlike("built/image"));
         Target::new(Store::Registry, repository, Tag::parse("built").unwrap())
     }
+}
+
+/// Waits until something of a kind is so.
+pub(crate) async fn until(bed: &Bed, kind: &str, is_so: impl Fn(&Value) -> bool + Send + Sync) -> Value {
+    let waiting = async {
+        loop {
+            if let Some(found) = bed.list(kind).await.into_iter().find(|one| is_so(one)) {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LONG, waiting).await.expect("it comes")
+}
+
+/// Returns whether the builder's container runs.
+pub(crate) fn is_running(pod: &Value) -> bool {
+    pod["status"]["containerStatuses"][0]["state"]["running"].is_object()
+}
+
+/// Returns a file of an image.
+pub(crate) async fn file(cx: &Context, image: &Image, path: &str) -> Vec<u8> {
+    let repository = images().open(cx, &image.store, &image.repository).unwrap();
+    let layers = read_image(repository.as_ref(), &image.digest, None).await.unwrap().manifest.layers;
+    let files = ImageFiles::read(repository.as_ref(), &layers, Limits::default()).await.unwrap();
+    let found = files.find(path).unwrap().unwrap();
+    let content = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&content);
+    let keep = move |_: &FoundFile, bytes: &[u8]| {
+        bytes.clone_into(&mut kept.lock().unwrap());
+        Ok(())
+    };
+    ImageFiles::contents(repository.as_ref(), &layers, [found], 100 << 20, keep).await.unwrap();
+    content.lock().unwrap().clone()
 }
 
 pub(crate) fn request(target: Target) -> BuildRequest {

@@ -1,4 +1,4 @@
-//! Where the pods of builds are, in Skaffold's words (`build.cluster`).
+//! Where the pods of builds are, in Skaffold's words (`build.cluster`), for every builder that has some.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shipway_core::{Error, Result};
 
-/// The cluster of the builder `kaniko`, and what its pods are like. Nothing of it decides the image.
+/// The cluster of a builder, and what its pods are like. Nothing of it decides the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
-pub struct KanikoCluster {
+pub struct BuildCluster {
     /// The context, by which the world's credentials know the cluster.
     pub context: String,
     /// The namespace; the context's own when absent.
@@ -19,13 +19,13 @@ pub struct KanikoCluster {
     /// The service account, whose token the pod gets then; none when absent.
     #[serde(default)]
     pub service_account: Option<String>,
-    /// A secret of the namespace with which nodes pull the executor's image.
+    /// A secret of the namespace with which nodes pull the builder's image.
     #[serde(default)]
     pub image_pull_secret: Option<String>,
     /// A secret of the namespace with a `config.json` for registries, in the place of the world's logins.
     #[serde(default)]
     pub docker_config_secret: Option<String>,
-    /// The executor's `resources`, as a container has them.
+    /// The builder's `resources`, as a container has them.
     #[serde(default)]
     pub resources: Option<Value>,
     /// Tolerations, as a pod has them.
@@ -43,7 +43,7 @@ pub struct KanikoCluster {
     /// More volumes, as a pod has them.
     #[serde(default)]
     pub volumes: Vec<Value>,
-    /// Where the executor sees them, as a container has them.
+    /// Where the builder sees them, as a container has them.
     #[serde(default)]
     pub volume_mounts: Vec<Value>,
     /// The user that the pod runs as; the images' own when absent.
@@ -61,7 +61,7 @@ fn timeout() -> u64 {
     1200
 }
 
-impl KanikoCluster {
+impl BuildCluster {
     /// Returns the cluster of this context, with the usual pods.
     pub fn new(context: impl Into<String>) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl KanikoCluster {
         self
     }
 
-    /// Sets the executor's resources.
+    /// Sets the builder's resources.
     #[must_use]
     pub fn resources(mut self, resources: Value) -> Self {
         self.resources = Some(resources);
@@ -125,9 +125,9 @@ impl KanikoCluster {
         self
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self, builder: &str) -> Result<()> {
         if self.context.is_empty() {
-            return Err(Error::config("builder `kaniko` has no cluster")
+            return Err(Error::config(format!("builder `{builder}` has no cluster"))
                 .hint("name the context of a kubeconfig with `cluster.context`"));
         }
         if self.timeout_seconds == 0 {

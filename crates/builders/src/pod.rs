@@ -1,0 +1,92 @@
+//! The pods of builds, as far as they are alike for every builder that has some: a job of one pod, whose name
+//! says all that decides the build.
+
+use serde_json::{Value, json};
+use shipway_core::{BuildRequest, Platform, Snapshot};
+
+use crate::BuildCluster;
+
+/// Who writes our objects.
+pub(crate) const MANAGER: &str = "shipway";
+
+/// How long a job stays that nobody removes, in seconds: whoever goes on after a kill finds it that long.
+const STAYS: u64 = 600;
+
+/// What of a build its objects say.
+#[derive(Debug)]
+pub(crate) struct Names<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) namespace: &'a str,
+    /// The artifact, for people who look at the pod.
+    pub(crate) artifact: &'a str,
+    pub(crate) platform: Option<&'a Platform>,
+}
+
+/// Returns the name of a build's objects: the same for whoever builds the same, so that a run that goes on
+/// finds its pod again, and short enough for the pod's.
+pub(crate) fn name(builder: &str, request: &BuildRequest) -> String {
+    let mut parts = Snapshot::default();
+    parts.set("fingerprint", request.fingerprint.as_str());
+    parts.set("target", &request.target.reference());
+    parts.set("artifact", request.artifact.name.as_str());
+    let platforms: Vec<String> = request.artifact.platforms.iter().map(ToString::to_string).collect();
+    parts.set("platforms", &platforms.join(","));
+    format!("{builder}-{}", &parts.fingerprint().as_str()[..32])
+}
+
+/// Returns the job of a build whose pod has this `spec`, of which the first container builds.
+pub(crate) fn job(place: &BuildCluster, names: &Names<'_>, mut spec: Value) -> Value {
+    let mut labels = place.labels.clone();
+    labels.insert("app.kubernetes.io/managed-by".to_owned(), "shipway".to_owned());
+    let mut annotations = place.annotations.clone();
+    annotations.insert("dev.shipway/artifact".to_owned(), names.artifact.to_owned());
+    let mut nodes = place.node_selector.clone();
+    if let Some(platform) = names.platform {
+        // What a `RUN` runs is of the node's kind: nothing is emulated.
+        for (label, value) in
+            [("kubernetes.io/os", &platform.os), ("kubernetes.io/arch", &platform.architecture)]
+        {
+            nodes.entry(label.to_owned()).or_insert_with(|| value.clone());
+        }
+    }
+    spec["restartPolicy"] = json!("Never");
+    spec["terminationGracePeriodSeconds"] = json!(1);
+    spec["enableServiceLinks"] = json!(false);
+    // A Dockerfile's steps could read it.
+    spec["automountServiceAccountToken"] = json!(place.service_account.is_some());
+    if let Some(resources) = &place.resources {
+        spec["containers"][0]["resources"] = resources.clone();
+    }
+    if let Some(account) = &place.service_account {
+        spec["serviceAccountName"] = json!(account);
+    }
+    if let Some(secret) = &place.image_pull_secret {
+        spec["imagePullSecrets"] = json!([{ "name": secret }]);
+    }
+    if !nodes.is_empty() {
+        spec["nodeSelector"] = json!(nodes);
+    }
+    if !place.tolerations.is_empty() {
+        spec["tolerations"] = json!(place.tolerations);
+    }
+    if let Some(user) = place.run_as_user {
+        spec["securityContext"]["runAsUser"] = json!(user);
+    }
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": names.name, "namespace": names.namespace, "labels": labels,
+            "annotations": annotations},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": place.timeout_seconds,
+            "ttlSecondsAfterFinished": STAYS,
+            "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec},
+        },
+    })
+}
+
+/// The kubelet puts a variable's value in the place of `$(NAME)`, and `$` in that of `$$` (kubernetes,
+/// `expansion/expand.go`).
+pub(crate) fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}

@@ -1,0 +1,13 @@
+//! The builder `buildkit` against real ones: the buildkitd `SHIPWAY_BED_BUILDKIT`, and one in a pod of the cluster of
+//! `SHIPWAY_KUBECONFIG`, with the registry `SHIPWAY_KUBE_REGISTRY` that its pods reach, and buildkitd's image
+//! `SHIPWAY_BUILDKIT_IMAGE`. Each test has a namespace of its own, which it removes.
+#![cfg(feature = "kubernetes")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
+
+#[path = "../support/bed.rs"]
+mod bed;
+mod build;
+mod contract;
+mod pod;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
