@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shipway_core::{Context, Error, ObjectId, Result};
 
 use super::{Cluster, failure::Asked, request::Call, target};
@@ -216,7 +216,10 @@ pub(super) fn name_kind(item: &mut Value, api_version: &str, kind: &str) {
 fn is_written(object: &Value, now: &Value, new: bool) -> bool {
     const NOTHING: &Value = &Value::Null;
     let (Some(object), Some(now)) = (object.as_object(), now.as_object()) else { return false };
-    if object["metadata"].get("managedFields").is_some_and(|owners| !owners.is_null()) {
+    let has = |object: &Map<String, Value>, name| {
+        object["metadata"].get(name).is_some_and(|value| !value.is_null())
+    };
+    if has(object, "managedFields") || has(now, "deletionTimestamp") {
         return false;
     }
     object.keys().chain(now.keys()).filter(|name| *name != "status").all(|name| {
@@ -239,8 +242,9 @@ fn holds(now: &Value, part: &Value) -> bool {
         (Value::Object(now), Value::Object(part)) => {
             part.iter().all(|(name, part)| holds(now.get(name).unwrap_or(&Value::Null), part))
         }
+        // Admission adds to the end, such as volumes to a pod.
         (Value::Array(now), Value::Array(part)) => {
-            now.len() == part.len() && now.iter().zip(part).all(|(now, part)| holds(now, part))
+            now.len() >= part.len() && now.iter().zip(part).all(|(now, part)| holds(now, part))
         }
         (now, part) => now == part,
     }
@@ -272,7 +276,14 @@ mod tests {
         let mut plain = sent.clone();
         plain["spec"].as_object_mut().expect("a map").remove("gone");
         assert!(is_written(&plain, &with("/none", Value::Null), false));
-        for other in [with("/spec/containers/0/name", "b".into()), with("/metadata/name", "b".into())] {
+        let goes = {
+            let mut goes = with("/none", Value::Null);
+            goes["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+            goes
+        };
+        let added = with("/spec/containers", json!([{"name": "main"}, {"name": "sidecar"}]));
+        assert!(is_written(&sent, &added, true) && !is_written(&plain, &added, false));
+        for other in [with("/spec/containers/0/name", "b".into()), with("/metadata/name", "b".into()), goes] {
             assert!(!is_written(&sent, &other, true), "{other}");
         }
         let mut owned = plain;
