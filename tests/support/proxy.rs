@@ -279,7 +279,7 @@ async fn meet(connection: &mut TcpStream, shared: &Shared, asked: &Asked, fault:
     let mut head = format!("HTTP/1.1 {} X\r\n", response.status().as_u16());
     for name in ["content-type", "retry-after", "warning"] {
         for value in response.headers().get_all(name) {
-            head += &format!("{name}: {}\r\n", value.to_str().ok()?);
+            head.extend([name, ": ", value.to_str().ok()?, "\r\n"]);
         }
     }
     head += "transfer-encoding: chunked\r\n\r\n";

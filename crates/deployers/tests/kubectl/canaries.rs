@@ -239,7 +239,7 @@ async fn no_secret_of_a_release_is_in_anything_that_leaves_a_run() {
     shop.shows("conflict", "somebody");
 
     assert_eq!(shop.run("removed", true).await, RunOutcome::Succeeded);
-    assert!(shop.stage.objects().await.get("Deployment app").is_none());
+    assert!(!shop.stage.objects().await.contains_key("Deployment app"));
 
     let (mut looked, mut hidden) = (0, 0);
     for (name, text) in &shop.texts {

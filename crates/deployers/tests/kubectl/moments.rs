@@ -13,9 +13,13 @@ use shipway_core::{Deployer, Deployment, ErrorKind, Phase};
 use tokio::sync::Notify;
 
 use crate::{
+    cluster::kubeconfig,
     proxy::{Asked, Fault, Proxy},
+    skip::skip,
     stage::{Stage, settings, told, workload},
 };
+
+const TEST: &str = "what_breaks_off_is_asked_again_and_done_once";
 
 /// Lets every request meet this at first, and go through when it comes again.
 fn once_each(proxy: &Proxy, fault: &Fault) {
@@ -49,8 +53,7 @@ async fn is_healthy(stage: &Stage, deployment: &Deployment) {
 }
 
 async fn meets_each(fault: Fault) {
-    let test = "what_breaks_off_is_asked_again_and_done_once";
-    let Some((stage, proxy)) = Stage::behind_a_proxy(test).await else { return };
+    let (stage, proxy) = Stage::behind_a_proxy(TEST).await.unwrap();
     for (revision, colour) in [(1, "blue"), (2, "red")] {
         write(&stage, colour);
         once_each(&proxy, &fault);
@@ -79,6 +82,9 @@ fn lines(proxy: &Proxy) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_breaks_off_is_asked_again_and_done_once() {
+    if kubeconfig().is_none() {
+        return skip(TEST, "a cluster: SHIPWAY_KUBECONFIG");
+    }
     let busy = [429, 500, 502, 503, 504].map(Fault::Answer);
     let lost = [500, 503, 504].map(Fault::Answered);
     let cut = [Fault::Refuse, Fault::Lose, Fault::Cut];

@@ -14,14 +14,17 @@ use shipway_core::{Deployer, Desired};
 use crate::{
     cluster::kubeconfig,
     proxy::{Asked, Fault, Proxy},
+    skip::skip,
     stage::{Stage, context, settings, told},
 };
+
+const TEST: &str = "what_was_applied_in_part_is_finished_or_put_back";
 
 /// How many objects the second release writes: all that the first has but `old`, and `fresh`.
 const OBJECTS: usize = 6;
 
 /// How long an apply may take that comes to nothing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 fn object(version: &str, kind: &str, name: &str, more: &Value) -> (&'static str, String) {
     let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}});
@@ -103,11 +106,7 @@ async fn break_after(stage: &Stage, proxy: &Proxy, most: usize, fault: &Fault) -
 
 async fn broken_after(most: usize, fault: Fault) {
     let place = format!("{most} of {OBJECTS}, {fault:?}");
-    let Some((mut stage, proxy)) =
-        Stage::behind_a_proxy("what_was_applied_in_part_is_finished_or_put_back").await
-    else {
-        return;
-    };
+    let (mut stage, proxy) = Stage::behind_a_proxy(TEST).await.unwrap();
     stage.write(&manifests("blue", "old"));
     let first = stage.release().await.unwrap();
     stage.reach(Desired::Settled(first.clone())).await.unwrap();
@@ -154,6 +153,9 @@ async fn broken_after(most: usize, fault: Fault) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_applied_in_part_is_finished_or_put_back() {
+    if kubeconfig().is_none() {
+        return skip(TEST, "a cluster: SHIPWAY_KUBECONFIG");
+    }
     let faults = [Fault::Answer(500), Fault::Refuse, Fault::Lose];
     let all = faults.iter().flat_map(|fault| (0..=OBJECTS).map(|most| broken_after(most, fault.clone())));
     // They wait for most of the time.

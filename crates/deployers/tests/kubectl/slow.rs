@@ -43,7 +43,7 @@ async fn what_never_answers_is_waited_for_until_the_deadline_and_named() {
             assert_eq!(error.kind(), ErrorKind::Timeout, "{place}");
             assert!(told(&error).contains(&server), "{place}");
             let took = begun.elapsed();
-            assert!(took >= PATIENCE && took < PATIENCE * 4, "{place}: {took:?}");
+            assert!(took >= PATIENCE && took < PATIENCE * 8, "{place}: {took:?}");
             assert_eq!(stage.holder().await, None, "{place}");
         }
     }

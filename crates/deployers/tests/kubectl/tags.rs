@@ -192,7 +192,7 @@ async fn what_runs_is_what_was_built_whatever_happens_to_the_tag() {
     let moved = moved.manifest(&Label::Tag(Tag::parse(TAG).unwrap())).await.unwrap();
     assert_eq!(moved.unwrap().digest, evil, "the tag is elsewhere");
     assert!(*intruder.moved.lock().unwrap() > 5);
-    assert_eq!(*intruder.tested.lock().unwrap(), [built.clone()]);
+    assert_eq!(*intruder.tested.lock().unwrap(), std::slice::from_ref(&built));
     let selector = Selector::new().kind("v1", "Pod").namespace(stage.bed.namespace.as_str());
     let pods = stage.bed.cluster.list(&stage.bed.cx, &selector).await.unwrap().items;
     let [pod] = pods.as_slice() else { panic!("{pods:#?}") };
