@@ -5,7 +5,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream};
@@ -67,15 +67,15 @@ fn process(stage: &Stage, proxy: &Proxy) -> Child {
         .unwrap()
 }
 
-/// Goes on with what was killed, or begins anew where nothing was written down.
-async fn go_on(stage: &Stage, proxy: &Proxy) -> Report {
+/// Goes on with what was killed, or begins anew where nothing was written down, or where another run is to.
+async fn go_on(stage: &Stage, proxy: &Proxy, anew: bool) -> Report {
     let folder = stage.folder.path();
     let (_, context) = kubeconfig().unwrap();
     let (journal, driver) = (journal(folder), driver(folder, &context, &proxy.kubeconfig()));
     let pipeline = pipeline(&context, &stage.bed.namespace);
     let mut run = None;
     for known in journal.runs().await.unwrap() {
-        if !journal.read(&known).await.unwrap().is_empty() {
+        if !anew && !journal.read(&known).await.unwrap().is_empty() {
             run = Some(known);
         }
     }
@@ -103,8 +103,9 @@ fn manifests(colour: &str, own: &str) -> Vec<(&'static str, String)> {
     files
 }
 
-/// Releases twice, the second time in a process that is killed at a moment, and goes on; returns the process's requests.
-async fn killed_at(moment: Moment) -> Vec<Asked> {
+/// Releases twice, the second time in a process that is killed at a moment, and has its run or another one go on; returns
+/// the process's requests.
+async fn killed_at(moment: Moment, anew: bool) -> Vec<Asked> {
     let test = "a_process_that_is_killed_at_any_request_is_gone_on_with";
     let Some((stage, proxy)) = Stage::behind_a_proxy(test).await else { return Vec::new() };
     stage.write(&manifests("blue", "old"));
@@ -144,7 +145,7 @@ async fn killed_at(moment: Moment) -> Vec<Asked> {
         }
     }
     proxy.mend();
-    let report = go_on(&stage, &proxy).await;
+    let report = go_on(&stage, &proxy, anew).await;
     assert_eq!(report.outcome, RunOutcome::Succeeded, "{moment:?}: {report}");
     assert_eq!(stage.changes().await.unwrap(), [""; 0], "{moment:?}");
     let objects = stage.objects().await;
@@ -168,7 +169,7 @@ async fn killed_at(moment: Moment) -> Vec<Asked> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_is_killed_at_any_request_is_gone_on_with() {
-    let whole = killed_at(Moment::None).await;
+    let whole = killed_at(Moment::None, false).await;
     if whole.is_empty() {
         return;
     }
@@ -182,6 +183,15 @@ async fn a_process_that_is_killed_at_any_request_is_gone_on_with() {
         }
     }
     let count = moments.len();
-    stream::iter(moments).for_each_concurrent(6, async |moment| drop(killed_at(moment).await)).await;
+    let applies = whole.iter().position(Asked::applies).unwrap();
+    // Another run waits until the lease of who is gone is free.
+    let taken_over = async {
+        let begun = Instant::now();
+        killed_at(Moment::After(applies + 1), true).await;
+        assert!(begun.elapsed() > Duration::from_secs(14), "{:?}", begun.elapsed());
+    };
+    let gone_on_with =
+        stream::iter(moments).for_each_concurrent(6, async |moment| drop(killed_at(moment, false).await));
+    tokio::join!(gone_on_with, taken_over);
     println!("F1: killed at {count} of {} requests to a real cluster", whole.len());
 }
