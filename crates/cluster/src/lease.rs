@@ -129,7 +129,11 @@ impl Lease {
                 return Err(Error::conflict(format!("{} is held by `{by}`", request.id()))
                     .hint("wait until its holder has ended; one that is gone loses it by itself"));
             }
-            cx.sleep(pause).await?;
+            let held = |stopped: Error| match by.is_empty() {
+                true => stopped,
+                false => stopped.note(format!("{} is held by `{by}`", request.id())),
+            };
+            cx.sleep(pause).await.map_err(held)?;
         }
     }
 

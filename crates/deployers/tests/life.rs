@@ -104,6 +104,26 @@ async fn the_last_ten_revisions_are_remembered_and_the_one_to_go_back_to() {
 }
 
 #[tokio::test]
+async fn what_was_begun_and_is_the_same_is_gone_on_with() {
+    let bed = Bed::new();
+    bed.release(1).await;
+    let begin = async |edition| {
+        bed.cluster.set_faults(cut_after(1, false));
+        bed.reach(released(fixture(edition))).await.expect_err("cut after the record was written");
+        bed.cluster.clear_faults();
+    };
+    begin(2).await;
+    let changes = bed.diff(&released(fixture(2))).await.expect("seen");
+    let last = changes.changes.last().expect("a record");
+    assert_eq!((last.verb, last.object.name.as_str()), (Verb::Update, "shipway.shop.v2"));
+    assert_eq!(bed.apply(&changes).await.expect("gone on with").revision, "2");
+    // What was begun and is another one is given up.
+    begin(3).await;
+    assert_eq!(bed.release(4).await.revision, "4");
+    assert_eq!(bed.release(3).await.revision, "5");
+}
+
+#[tokio::test]
 async fn nothing_to_do_writes_nothing() {
     let bed = Bed::new();
     let first = bed.release(1).await;

@@ -87,11 +87,12 @@ impl PodJob {
     ) -> Result<Self> {
         let id = crate::object_id(&job)?;
         let there = loop {
-            match cluster.create(&cx, manager, &job).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                made => break made?,
-            }
-            let Some(there) = cluster.get(&cx, &id).await? else { continue };
+            // Where the answer was lost, what is there may be an earlier one of the same content.
+            let there = match cluster.create(&cx, manager, &job).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => cluster.get(&cx, &id).await?,
+                made => Some(made?),
+            };
+            let Some(there) = there else { continue };
             if there["metadata"]["deletionTimestamp"].is_null() && !has_failed(&there) {
                 break there;
             }

@@ -68,8 +68,12 @@ pub(super) fn failed(asked: &Asked, code: u16, status: &Status) -> Error {
         // The kubelet's answer for the log of a container that has not begun.
         400 if status.message.contains("is waiting to start") => plain(ErrorKind::Unavailable),
         400 | 422 => invalid(asked, status, says),
-        // A configuration that does not fit its kind is told so (structured-merge-diff, `typed`).
-        500 if status.message.starts_with("failed to create typed patch object") => {
+        // A configuration that does not fit its kind is told so (structured-merge-diff, `typed`; apimachinery,
+        // `managedfields`).
+        500 if ["failed to create typed patch object", "failed to convert new object"]
+            .iter()
+            .any(|begins| status.message.starts_with(begins)) =>
+        {
             invalid(asked, status, says)
         }
         429 | 500 | 502..=504 => plain(ErrorKind::Unavailable).note(format!("the API server answers {code}")),
@@ -147,6 +151,10 @@ fn invalid(asked: &Asked, status: &Status, says: Option<String>) -> Error {
     match (notes.next(), says) {
         (Some(first), _) => notes.fold(Error::config(format!("{}: {first}", asked.cannot())), Error::note),
         (None, Some(says)) => Error::config(format!("{}: {says}", asked.cannot())),
+        (None, None) if status.message.contains("illegal base64 data") => {
+            Error::config(format!("{}: a value in it is not base64", asked.cannot()))
+                .hint("what is in `data` is in base64, and what is in `stringData` as it is")
+        }
         (None, None) => Error::config(format!("{}: it is not valid", asked.cannot())),
     }
 }
@@ -316,6 +324,17 @@ mod tests {
                 Config,
                 ".dota: field not declared in schema",
             ),
+            (
+                status(
+                    500,
+                    "",
+                    "failed to convert new object (shop/web; /v1, Kind=ConfigMap) to proper version: error decoding \
+                    from json: illegal base64 data at input byte 6",
+                    Value::Null,
+                ),
+                Config,
+                "illegal base64 data",
+            ),
             ((503, "\u{1b}[31mno\nserver".to_owned()), Unavailable, "note:  [31mno server"),
             (
                 status(504, "Timeout", "the server was unable to return a response in time", json!({})),
@@ -348,6 +367,9 @@ mod tests {
                 assert!(!report.contains("canary") && report.contains("Secret shop/web"), "{report}");
             }
         }
+        let (_, body) = status(500, "", "failed to convert new object: illegal base64 data", Value::Null);
+        let report = failure(&asked, 500, body.as_bytes()).report().to_string();
+        assert!(report.contains("not base64") && report.contains("hint: what is in `data`"), "{report}");
         let long = failure(&Asked::new("list", "Pods"), 500, "x".repeat(100_000).as_bytes());
         assert!(format!("{long:?}").len() < 2 * SHOWN);
     }

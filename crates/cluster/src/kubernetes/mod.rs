@@ -103,7 +103,8 @@ impl Options {
 /// A Kubernetes cluster, as one context of a kubeconfig reaches it; clones are handles to the same.
 ///
 /// No request is without a deadline, and none waits for a client-side rate. What is safe to repeat is sent
-/// again while the API server is busy or restarts. Objects are plain JSON.
+/// again while the API server is busy or restarts, and so is a write of a new object or of one version: where the answer
+/// was lost, it is known again by what it made. Objects are plain JSON.
 ///
 /// ```no_run
 /// use serde_json::json;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shipway_core::{Context, Error, ObjectId, Result};
 
 use super::{Cluster, failure::Asked, request::Call, target};
@@ -83,20 +83,16 @@ impl Api for Cluster {
         let id = object_id(object)?;
         let query = [("fieldManager", manager), ("fieldValidation", "Strict")];
         let target = target::with_query(&self.path_of_kind(cx, &id).await?, &query);
-        let call = Call::new(Method::POST, target, Asked::of("create", &id)).json(object);
-        self.call(cx, &call).await?.good(&call.asked)
+        let call = Call::new(Method::POST, target, Asked::of("create", &id)).json(object).again();
+        self.write(cx, &id, &call, object, true).await
     }
 
     async fn update(&self, cx: &Context, manager: &str, object: &Value) -> Result<Value> {
         let id = object_id(object)?;
         let query = [("fieldManager", manager), ("fieldValidation", "Strict")];
         let target = target::with_query(&self.path(cx, &id).await?, &query);
-        let mut call = Call::new(Method::PUT, target, Asked::of("update", &id)).json(object);
-        if object.pointer("/metadata/resourceVersion").is_some_and(|version| !version.is_null()) {
-            // After an answer that was lost, our own update would be the one that is in the way.
-            call = call.once();
-        }
-        self.call(cx, &call).await?.good(&call.asked)
+        let call = Call::new(Method::PUT, target, Asked::of("update", &id)).json(object);
+        self.write(cx, &id, &call, object, false).await
     }
 
     async fn delete(&self, cx: &Context, id: &ObjectId, uid: Option<&str>) -> Result<()> {
@@ -160,13 +156,34 @@ impl Api for Cluster {
         });
         let asked = Asked::new("ask", format!("whether one may {verb} {}", resource.plural));
         let target = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let call = Call::new(Method::POST, target.to_owned(), asked).json(&review).asks();
+        let call = Call::new(Method::POST, target.to_owned(), asked).json(&review).again();
         let answer = self.call(cx, &call).await?.good(&call.asked)?;
         Ok(answer["status"]["allowed"] == true)
     }
 }
 
 impl Cluster {
+    /// Writes an object that must not be there yet, or be of a version. After an answer that was lost it may be our own
+    /// write that is in the way: then the object is as it was to be.
+    async fn write(
+        &self,
+        cx: &Context,
+        id: &ObjectId,
+        call: &Call,
+        object: &Value,
+        new: bool,
+    ) -> Result<Value> {
+        let answer = self.call(cx, call).await?;
+        if answer.code == 409
+            && answer.doubtful
+            && let Some(now) = self.get(cx, id).await?
+            && is_written(object, &now, new)
+        {
+            return Ok(now);
+        }
+        answer.good(&call.asked)
+    }
+
     /// Returns the path of the objects that a selector is about, and what is asked of them.
     pub(super) async fn path_of_selector(
         &self,
@@ -191,5 +208,86 @@ pub(super) fn name_kind(item: &mut Value, api_version: &str, kind: &str) {
     if let Some(map) = item.as_object_mut() {
         map.entry("apiVersion").or_insert_with(|| api_version.into());
         map.entry("kind").or_insert_with(|| kind.into());
+    }
+}
+
+/// Returns whether an object is as it was written, but for what the API server adds: to the metadata, and to a new
+/// object anywhere. Who owns it cannot be seen so.
+fn is_written(object: &Value, now: &Value, new: bool) -> bool {
+    const NOTHING: &Value = &Value::Null;
+    let (Some(object), Some(now)) = (object.as_object(), now.as_object()) else { return false };
+    let has = |object: &Map<String, Value>, name| {
+        object["metadata"].get(name).is_some_and(|value| !value.is_null())
+    };
+    if has(object, "managedFields") || has(now, "deletionTimestamp") {
+        return false;
+    }
+    object.keys().chain(now.keys()).filter(|name| *name != "status").all(|name| {
+        let (part, now) = (object.get(name).unwrap_or(NOTHING), now.get(name).unwrap_or(NOTHING));
+        match name.as_str() {
+            "metadata" => part.as_object().into_iter().flatten().all(|(name, part)| {
+                // What it was before.
+                name == "resourceVersion" || holds(&now[name], part)
+            }),
+            _ if new => holds(now, part),
+            _ => now == part,
+        }
+    })
+}
+
+/// Returns whether a value has all of another.
+fn holds(now: &Value, part: &Value) -> bool {
+    match (now, part) {
+        (_, Value::Null) => true,
+        (Value::Object(now), Value::Object(part)) => {
+            part.iter().all(|(name, part)| holds(now.get(name).unwrap_or(&Value::Null), part))
+        }
+        // Admission adds to the end, such as volumes to a pod.
+        (Value::Array(now), Value::Array(part)) => {
+            now.len() >= part.len() && now.iter().zip(part).all(|(now, part)| holds(now, part))
+        }
+        (now, part) => now == part,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_known_again() {
+        let sent = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "resourceVersion": "1"},
+            "spec": {"containers": [{"name": "main"}], "gone": null}});
+        let with = |path: &str, value: Value| {
+            let mut now = sent.clone();
+            now["metadata"]["resourceVersion"] = "2".into();
+            now["metadata"]["uid"] = "u".into();
+            now["status"] = json!({});
+            now["spec"].as_object_mut().expect("a map").remove("gone");
+            if let Some(place) = now.pointer_mut(path) {
+                *place = value;
+            }
+            now
+        };
+        let more = with("/spec/containers/0", json!({"name": "main", "image": "defaulted"}));
+        assert!(is_written(&sent, &more, true));
+        // What an update does not have, it removes.
+        assert!(!is_written(&sent, &more, false));
+        let mut plain = sent.clone();
+        plain["spec"].as_object_mut().expect("a map").remove("gone");
+        assert!(is_written(&plain, &with("/none", Value::Null), false));
+        let goes = {
+            let mut goes = with("/none", Value::Null);
+            goes["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+            goes
+        };
+        let added = with("/spec/containers", json!([{"name": "main"}, {"name": "sidecar"}]));
+        assert!(is_written(&sent, &added, true) && !is_written(&plain, &added, false));
+        for other in [with("/spec/containers/0/name", "b".into()), with("/metadata/name", "b".into()), goes] {
+            assert!(!is_written(&sent, &other, true), "{other}");
+        }
+        let mut owned = plain;
+        owned["metadata"]["managedFields"] = json!([]);
+        assert!(!is_written(&owned, &with("/none", Value::Null), false));
     }
 }

@@ -68,15 +68,10 @@ impl Call {
         self
     }
 
-    /// Makes it one that is sent again though it is a POST, because it only asks.
-    pub(super) fn asks(mut self) -> Self {
+    /// Makes it one that is sent again though it is a POST: it only asks, or who sends it heeds
+    /// [`Answer::doubtful`].
+    pub(super) fn again(mut self) -> Self {
         self.again = true;
-        self
-    }
-
-    /// Makes it one that is not sent again after an answer that was lost.
-    pub(super) fn once(mut self) -> Self {
-        self.again = false;
         self
     }
 
@@ -106,6 +101,9 @@ impl Call {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) code: u16,
+    /// Whether an earlier attempt may have been done, whose answer was lost: what is in the way of this one may be
+    /// that.
+    pub(super) doubtful: bool,
     body: Bytes,
 }
 
@@ -168,14 +166,14 @@ impl Cluster {
     pub(super) async fn stream(&self, cx: &Context, call: &Call) -> Result<Body> {
         match self.attempts(cx, call, true).await? {
             Reply::Stream(body) => Ok(body),
-            Reply::Whole(Answer { code, body }) => Err(failure(&call.asked, code, &body)),
+            Reply::Whole(Answer { code, body, .. }) => Err(failure(&call.asked, code, &body)),
         }
     }
 
     async fn attempts(&self, cx: &Context, call: &Call, stream: bool) -> Result<Reply> {
         let options = self.options();
         let end = cx.clock().elapsed() + options.patience;
-        let (mut pause, mut logged_in) = (FIRST, false);
+        let (mut pause, mut logged_in, mut doubtful) = (FIRST, false, false);
         loop {
             let times = self.authorization().ready(cx).await?;
             let limited = cx.within(Some(options.request));
@@ -184,7 +182,9 @@ impl Cluster {
                 reply = self.attempt(call, stream) => reply,
                 error = limited.stopped() => Err(match cx.check_stopped() {
                     Ok(()) if error.kind() == ErrorKind::Timeout => self.silent(&call.asked),
-                    _ => error.into(),
+                    _ => error
+                        .note(format!("{}: no answer of the API server `{}` yet", call.asked.cannot(), self.server()))
+                        .into(),
                 }),
             };
             let trouble = match reply {
@@ -194,9 +194,11 @@ impl Cluster {
                     logged_in = true;
                     continue;
                 }
+                Ok(Reply::Whole(answer)) => return Ok(Reply::Whole(Answer { doubtful, ..answer })),
                 Ok(reply) => return Ok(reply),
                 Err(trouble) => trouble,
             };
+            doubtful |= trouble.again == Again::Safe;
             let now = cx.clock().elapsed();
             let wait = trouble.asked.unwrap_or_default() + part_of(pause);
             pause = (pause * 2).min(LONGEST);
@@ -234,7 +236,7 @@ impl Cluster {
         }
         let limit = if good { LIMIT } else { REFUSAL };
         let body = whole(response.into_body(), limit, &call.asked).await?;
-        Ok(Reply::Whole(Answer { code, body }))
+        Ok(Reply::Whole(Answer { code, body, doubtful: false }))
     }
 
     fn silent(&self, asked: &Asked) -> Trouble {

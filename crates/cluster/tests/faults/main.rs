@@ -76,19 +76,54 @@ fn seen_body() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_not_safe_is_sent_once_unless_nothing_was_done() {
-    for fault in MOMENTS {
-        let server =
-            Server::start(move |_, number| if number < 1 { moment(fault) } else { good(&settings()) });
-        let server = server.await;
-        let cx = server.context();
-        let cluster = server.cluster(&cx).await;
-        let made = cluster.create(&cx, "one", &settings()).await;
-        let mut versioned = settings();
-        versioned["metadata"]["resourceVersion"] = "1".into();
-        let (again, times) = if fault == "429" { (true, 2) } else { (false, 1) };
-        assert_eq!((made.is_ok(), server.requests().len()), (again, times), "{fault}: {made:?}");
+async fn a_write_whose_answer_was_lost_is_known_again_as_ours() {
+    let versioned = |version: &str| {
+        let mut settings = settings();
+        settings["metadata"]["resourceVersion"] = version.into();
+        settings["data"] = json!({"colour": "blue"});
+        settings
+    };
+    let mut theirs = versioned("2");
+    theirs["data"]["colour"] = "grey".into();
+    // Whether something was done before, what is there then, and whether that is ours.
+    for (done, there, ours) in
+        [(true, versioned("2"), true), (true, theirs, false), (false, Value::Null, true)]
+    {
+        for fault in MOMENTS {
+            let kept = there.clone();
+            let server = Server::start(move |seen, number| match (number, seen.method.as_str()) {
+                (0, _) => moment(fault),
+                (_, "GET") => good(&kept),
+                _ if done => refusal(409, "Conflict", json!({})),
+                _ => good(&versioned("2")),
+            });
+            let server = server.await;
+            let cx = server.context();
+            let cluster = server.cluster(&cx).await;
+            let made = cluster.create(&cx, "one", &versioned("")).await;
+            let times = server.requests().len();
+            // Who is told that there is too much to do knows that nothing was done.
+            let (expected, most) = match (done, fault) {
+                (true, "429") => (false, 2),
+                (true, _) => (ours, 3),
+                (false, _) => (true, 2),
+            };
+            assert_eq!((made.is_ok(), times), (expected, most), "{fault} {done}: {made:?}");
+            if !expected {
+                assert_eq!(made.expect_err("refused").kind(), ErrorKind::Conflict, "{fault}");
+            }
+        }
     }
+    // The same of an update.
+    let server = Server::start(move |seen, number| match (number, seen.method.as_str()) {
+        (0, _) => moment("reset"),
+        (_, "GET") => good(&versioned("2")),
+        _ => refusal(409, "Conflict", json!({})),
+    })
+    .await;
+    let cx = server.context();
+    let made = server.cluster(&cx).await.update(&cx, "one", &versioned("1")).await;
+    assert_eq!(made.expect("ours"), versioned("2"));
 }
 
 #[tokio::test]

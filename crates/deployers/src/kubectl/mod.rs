@@ -8,7 +8,7 @@ mod config;
 mod health;
 mod nodes;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use shipway_cluster::{Api, Cluster, Lease, LeaseRequest, Options};
@@ -25,6 +25,9 @@ use crate::{
 
 /// "Recommended Labels".
 const INSTANCE: &str = "app.kubernetes.io/instance";
+
+/// The longest that giving a lease back may take.
+const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// Deploys manifests to the cluster of one context of a kubeconfig, which is named: nothing goes to whatever cluster
 /// happens to be the current one.
@@ -247,8 +250,9 @@ impl Deployer for Kubectl {
             Err(error) => return Err(error),
         };
         let done = lease.hold(cx, releases.apply(cx, changes)).await;
-        // One that is not given back is free after its duration.
-        let _ = lease.release(cx).await;
+        // Also where this must stop, so that nobody waits for who is gone; one that is not given back is free after its
+        // duration.
+        let _ = lease.release(&cx.for_cleanup().within(Some(GIVING_BACK))).await;
         if let (Ok(_), Desired::Absent(_)) = (&done, &changes.desired) {
             let id = ObjectId::new("coordination.k8s.io/v1", "Lease", name);
             let _ = cluster.delete(cx, &id.namespace(request.namespace), None).await;

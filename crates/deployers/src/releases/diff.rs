@@ -25,8 +25,16 @@ pub(super) async fn diff(releases: &Releases, cx: &Context, desired: &Desired) -
     let release = desired.release();
     let records = releases.records(cx, release).await?;
     let extent = releases.apply_set(release).extent(releases, cx).await?;
-    let mut draft =
-        Draft { releases, cx, release, records: &records, extent, steps: Vec::new(), changes: Vec::new() };
+    let mut draft = Draft {
+        releases,
+        cx,
+        release,
+        records: &records,
+        extent,
+        steps: Vec::new(),
+        changes: Vec::new(),
+        rights: BTreeSet::new(),
+    };
     let aim = match desired {
         Desired::Released { manifests, share: 100 } => draft.revision(manifests, false).await?,
         Desired::Released { share, .. } => {
@@ -52,6 +60,17 @@ struct Draft<'a> {
     extent: Extent,
     steps: Vec<Step>,
     changes: Vec<Change>,
+    /// What one must be allowed to do.
+    rights: BTreeSet<Right>,
+}
+
+/// To do something with objects of a kind.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Right {
+    verb: &'static str,
+    api_version: String,
+    kind: String,
+    namespace: Option<String>,
 }
 
 impl Draft<'_> {
@@ -78,6 +97,13 @@ impl Draft<'_> {
         let is_live = live.is_some_and(|live| live.is(manifests) && live.revision == newest);
         if self.steps.is_empty() && is_live {
             return Ok(Aim::Nothing);
+        }
+        // What was begun and is the same is gone on with.
+        let begun = self.records.last().filter(|last| last.status == Status::Pending && last.is(manifests));
+        if let Some(begun) = begun {
+            let (old, new) = (json!({"status": begun.status}), json!({"status": Status::Live}));
+            self.record(begun.id(releases), Verb::Update, Some(&old), Some(&new));
+            return Ok(Aim::Revision(begun.revision));
         }
         let revision = newest + 1;
         let images: Vec<String> = manifests.release.images.iter().map(|image| image.reference()).collect();
@@ -182,14 +208,9 @@ impl Draft<'_> {
     /// Checks that all of it may be done, before any of it is.
     async fn check_rights(&self) -> Result<()> {
         let (releases, cx) = (self.releases, self.cx);
-        let mut rights: BTreeSet<(&str, &str, &str, Option<&str>)> = BTreeSet::new();
-        for change in &self.changes {
-            let id = &change.object;
-            let verb = if change.verb == Verb::Delete { "delete" } else { "patch" };
-            rights.insert((verb, &id.api_version, &id.kind, id.namespace.as_deref()));
-        }
-        let mut asked = Vec::with_capacity(rights.len());
-        for (verb, api_version, kind, namespace) in rights {
+        let mut asked = Vec::with_capacity(self.rights.len());
+        for Right { verb, api_version, kind, namespace } in &self.rights {
+            let namespace = namespace.as_deref();
             let ask = async move {
                 let version = api_version.rsplit('/').next();
                 // What a release defines itself cannot be asked about yet.
@@ -214,12 +235,35 @@ impl Draft<'_> {
             Action::Update { .. } => Verb::Update,
             Action::Delete { .. } => Verb::Delete,
         };
+        // Server-side apply of what is not there is two rights ("Server-Side Apply", "API implementation").
+        let verbs: &[&'static str] = match verb {
+            Verb::Create => &["create", "patch"],
+            Verb::Delete => &["delete"],
+            _ => &["patch"],
+        };
+        self.needs(verbs, &step.object);
         self.changes.push(Change::new(step.object.clone(), verb).diff(text));
         self.steps.push(step);
     }
 
     /// Adds the change of a record, of which the interesting part is shown.
     fn record(&mut self, id: ObjectId, verb: Verb, old: Option<&Value>, new: Option<&Value>) {
+        let verbs: &[&'static str] = match verb {
+            // A new one is marked when its objects are there.
+            Verb::Create => &["create", "update"],
+            Verb::Delete => &["delete"],
+            _ => &["update"],
+        };
+        self.needs(verbs, &id);
         self.changes.push(Change::new(id, verb).diff(lines::difference(old, new)));
+    }
+
+    fn needs(&mut self, verbs: &[&'static str], id: &ObjectId) {
+        self.rights.extend(verbs.iter().map(|verb| Right {
+            verb,
+            api_version: id.api_version.clone(),
+            kind: id.kind.clone(),
+            namespace: id.namespace.clone(),
+        }));
     }
 }

@@ -1,9 +1,12 @@
 //! A deployer with manifests in a folder, and a namespace of the cluster.
 
-use std::fs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use serde_json::{Value, json};
-use shipway_cluster::{Api, Selector};
+use shipway_cluster::{Api, Selector, managers};
 use shipway_core::{
     Cancel, ChangeSet, Context, Deployer, Deployment, Desired, Error, Manifests, ObjectId, Release, Result,
     RunContext, TaskId, World,
@@ -11,7 +14,10 @@ use shipway_core::{
 use shipway_deployers::Kubectl;
 use tempfile::TempDir;
 
-use crate::cluster::{Bed, kubeconfig};
+use crate::{
+    cluster::{Bed, kubeconfig},
+    proxy::Proxy,
+};
 
 pub(crate) struct Stage {
     pub(crate) bed: Bed,
@@ -30,6 +36,15 @@ impl Stage {
         let cx = context(&name, &text, &folder);
         fs::create_dir(folder.path().join("k8s")).unwrap();
         Some(Self { bed, kubectl, cx, folder })
+    }
+
+    /// Returns a stage whose deployer reaches the cluster through a proxy.
+    pub(crate) async fn behind_a_proxy(test: &str) -> Option<(Self, Proxy)> {
+        let mut stage = Self::up(test).await?;
+        let (text, name) = kubeconfig()?;
+        let proxy = Proxy::start(&text, &name).await;
+        stage.cx = context(&name, &proxy.kubeconfig(), &stage.folder);
+        Some((stage, proxy))
     }
 
     pub(crate) async fn down(self) {
@@ -65,10 +80,15 @@ impl Stage {
         self.reach(Desired::Released { manifests, share: 100 }).await
     }
 
+    /// Returns what has to change for what the folder has.
+    pub(crate) async fn plan(&self) -> Result<ChangeSet> {
+        let manifests = self.render().await;
+        self.diff(&Desired::Released { manifests, share: 100 }).await
+    }
+
     /// Returns what would have to change for what the folder has, a line each.
     pub(crate) async fn changes(&self) -> Result<Vec<String>> {
-        let manifests = self.render().await;
-        let changes = self.diff(&Desired::Released { manifests, share: 100 }).await?;
+        let changes = self.plan().await?;
         Ok(changes.changes.iter().map(|change| format!("{} {}", change.verb, change.object.name)).collect())
     }
 
@@ -88,17 +108,71 @@ impl Stage {
         names.filter(|name| *name != "kube-root-ca.crt").map(ToOwned::to_owned).collect()
     }
 
+    /// Returns all that the release and others have in the namespace, with who owns which fields of it; without the
+    /// deployer's records, and what controllers and the API server write by themselves.
+    pub(crate) async fn objects(&self) -> BTreeMap<String, Value> {
+        let mut objects = BTreeMap::new();
+        for (version, kind) in
+            [("v1", "ConfigMap"), ("v1", "Secret"), ("v1", "Service"), ("apps/v1", "Deployment")]
+        {
+            let selector = Selector::new().kind(version, kind).namespace(self.bed.namespace.as_str());
+            for mut object in self.bed.cluster.list(&self.bed.cx, &selector).await.unwrap().items {
+                let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+                let records = object["type"].as_str().is_some_and(|kind| kind.starts_with("shipway.dev/"));
+                if records || name == "kube-root-ca.crt" {
+                    continue;
+                }
+                let owners = managers(&object).unwrap().into_iter();
+                let owners = owners.filter(|owner| owner.manager != "kube-controller-manager");
+                let owners: BTreeSet<String> = owners
+                    .map(|owner| format!("{} {:?} {}", owner.manager, owner.method, owner.fields.to_v1()))
+                    .collect();
+                object.as_object_mut().unwrap().remove("status");
+                let metadata = object["metadata"].as_object_mut().unwrap();
+                for name in ["managedFields", "resourceVersion", "generation"] {
+                    metadata.remove(name);
+                }
+                let by_controllers = "deployment.kubernetes.io/revision";
+                if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+                    annotations.remove(by_controllers);
+                    if annotations.is_empty() {
+                        metadata.remove("annotations");
+                    }
+                }
+                // Its order is nobody's.
+                if let Some(ports) = object["spec"]["ports"].as_array_mut() {
+                    ports.sort_by_key(|port| port["port"].as_u64());
+                }
+                object["owners"] = json!(owners);
+                objects.insert(format!("{kind} {name}"), object);
+            }
+        }
+        objects
+    }
+
+    /// Returns who holds the release's lease, if anybody does.
+    pub(crate) async fn holder(&self) -> Option<String> {
+        let id = self.bed.id("coordination.k8s.io/v1", "Lease", "shipway.shop");
+        let lease = self.bed.cluster.get(&self.bed.cx, &id).await.unwrap()?;
+        lease["spec"]["holderIdentity"].as_str().map(ToOwned::to_owned)
+    }
+
     pub(crate) async fn history(&self) -> Vec<String> {
         let history = self.kubectl.history(&self.cx, "shop").await.unwrap();
         history.into_iter().map(|deployment| deployment.revision).collect()
     }
 }
 
-/// Returns a new context, as another process has it.
+/// Returns a new context, as another process of the same run has it.
 pub(crate) fn context(name: &str, kubeconfig: &str, folder: &TempDir) -> Context {
+    context_of("run", name, kubeconfig, folder)
+}
+
+/// Returns a new context of a run.
+pub(crate) fn context_of(run: &str, name: &str, kubeconfig: &str, folder: &TempDir) -> Context {
     let credentials = shipway_core::FixedCredentials::new().cluster(name, kubeconfig);
     let world = World::host(folder.path()).credentials(credentials);
-    RunContext::new(world, "run").context(TaskId::parse("apply:shop").ok(), None, Cancel::new())
+    RunContext::new(world, run).context(TaskId::parse("apply:shop").ok(), None, Cancel::new())
 }
 
 /// Returns a config map as a person writes it.

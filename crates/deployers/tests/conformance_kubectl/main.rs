@@ -1,0 +1,51 @@
+//! The deployer `kubectl` on a real cluster against every clause for deployers.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
+
+#[expect(dead_code, reason = "other programs need more of it")]
+#[path = "../../../../tests/support/cluster.rs"]
+mod cluster;
+mod machine;
+#[expect(dead_code, reason = "other programs need more of it")]
+#[path = "../../../../tests/support/proxy.rs"]
+mod proxy;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
+mod target;
+
+use std::{fs, process::ExitCode, time::Duration};
+
+use machine::OnThisMachine;
+use serde_json::{Value, json};
+use shipway_core::{Digest, Image, Release, Store};
+use target::Target;
+
+/// A workload of which the test is the controller: a pod that no scheduler takes.
+fn workload() -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {
+        "schedulerName": "nobody", "automountServiceAccountToken": false,
+        "containers": [{"name": "web", "image": "hello"}]}})
+}
+
+fn main() -> ExitCode {
+    if cluster::kubeconfig().is_none() {
+        skip::skip("conformance_kubectl", "a cluster: SHIPWAY_KUBECONFIG");
+        return ExitCode::SUCCESS;
+    }
+    let digest = Digest::parse(format!("sha256:{}", "1".repeat(64))).unwrap();
+    let image = Image::new("hello", Store::Registry, "registry.example/hello", digest);
+    let suite = shipway_testkit::deployer(Target::new, OnThisMachine::new)
+        // Where it goes to is the target's: each has a namespace of its own.
+        .release(Release::new("hello").images(vec![image]))
+        .deadline(Duration::from_secs(120))
+        .world(|world| {
+            let folder = world.root.join("k8s");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("web.json"), workload().to_string()).unwrap();
+            let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"},
+                "data": {"colour": "blue"}});
+            fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
+            world
+        });
+    suite.main()
+}
