@@ -37,6 +37,9 @@ const GIVING_BACK: Duration = Duration::from_secs(5);
 /// namespace, so that another process goes on; a release is an ApplySet, which other tools understand as well. One
 /// process at a time applies a release: it holds a Lease of the release's name.
 ///
+/// It needs the rights to get, list, create, update and delete Secrets, and to get, create, update and delete Leases, in
+/// its namespace; and to get, list, create, patch and delete what it deploys. They are asked for before anything changes.
+///
 /// ```no_run
 /// use shipway_deployers::Kubectl;
 ///
