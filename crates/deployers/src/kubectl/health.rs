@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use shipway_cluster::{
     Api, Cluster, LogOptions, Selector,
@@ -12,7 +11,7 @@ use shipway_cluster::{
 use shipway_core::{Context, Deployment, ErrorKind, Health, ObjectId, Phase, Result};
 
 use crate::{
-    releases::{Eyes, Look, Releases},
+    releases::{Eyes, Look, Releases, hide_secrets},
     workload::other_image,
 };
 
@@ -21,9 +20,6 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// How many lines of a container's log are shown.
 const LAST_LINES: u64 = 10;
-
-/// What is shorter in a secret is hidden by no one: it would hide half of all output.
-const SECRET: usize = 8;
 
 /// Looks at objects of a cluster.
 #[derive(Debug)]
@@ -60,7 +56,7 @@ pub(super) async fn look(
     }
     if !(failures.is_empty() && waits.is_empty()) {
         // What containers print may be what they are given.
-        hide_secrets(cx, &objects);
+        hide_secrets(cx, objects.iter().map(|(id, object)| (id, object)));
         let lines = failures.iter_mut().chain(&mut waits);
         lines.for_each(|line| *line = cx.masked(line));
     }
@@ -73,19 +69,6 @@ pub(super) async fn look(
         }
         (true, true) => Health::new(Phase::Healthy),
     })
-}
-
-/// Hides what the release's own secrets hold from now on.
-fn hide_secrets(cx: &Context, objects: &[(ObjectId, Value)]) {
-    let secrets =
-        objects.iter().filter(|(id, _)| (id.api_version.as_str(), id.kind.as_str()) == ("v1", "Secret"));
-    for (_, secret) in secrets {
-        let values = |field: &str| secret[field].as_object().into_iter().flat_map(|map| map.values());
-        let data = values("data").filter_map(|value| STANDARD.decode(value.as_str()?).ok());
-        let data = data.filter_map(|bytes| String::from_utf8(bytes).ok());
-        let plain = values("stringData").filter_map(Value::as_str).map(str::to_owned);
-        data.chain(plain).filter(|value| value.len() >= SECRET).for_each(|value| cx.mask(&value.into()));
-    }
 }
 
 async fn look_at(

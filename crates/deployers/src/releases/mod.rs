@@ -13,6 +13,7 @@ mod live;
 mod objects;
 mod plan;
 mod record;
+mod secrets;
 mod waves;
 
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use shipway_cluster::Api;
 use shipway_core::{ChangeSet, Context, Deployment, Desired, Manifests, ObjectId, Result};
 
 use self::apply_set::{ApplySet, Extent};
-#[cfg(feature = "kubernetes")]
-pub(crate) use self::waves::Look;
 pub(crate) use self::{live::Live, objects::check_name, waves::Eyes};
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::{secrets::hide_secrets, waves::Look};
 
 /// The field manager that owns what is applied.
 pub(crate) const MANAGER: &str = "shipway";

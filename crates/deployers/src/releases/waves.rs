@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use shipway_core::{Context, Error, ErrorKind, ObjectId, Result};
 
-use super::{Releases, apply_set::Extent, live::Live};
+use super::{Releases, apply_set::Extent, live::Live, secrets};
 
 /// The annotation, as people write it for Argo CD ("Sync Phases and Waves"): a whole number, 0 where it is absent.
 const WAVE: &str = "argocd.argoproj.io/sync-wave";
@@ -59,6 +59,8 @@ pub(super) async fn work(
     objects: &[(&ObjectId, &Value)],
 ) -> Result<()> {
     let ids: Vec<&ObjectId> = objects.iter().map(|(id, _)| *id).collect();
+    // What containers print may be what they are given.
+    secrets::hide_secrets(cx, objects.iter().copied());
     let begun = cx.clock().elapsed();
     let mut pause = LOOK.0;
     loop {
@@ -68,11 +70,11 @@ pub(super) async fn work(
             match eyes.look(cx, id, desired, there.get(id)).await? {
                 Look::Healthy => {}
                 Look::Progressing(lines) => {
-                    waiting.extend(lines.into_iter().map(|line| format!("{id}: {line}")));
+                    waiting.extend(lines.into_iter().map(|line| format!("{id}: {}", cx.masked(&line))));
                 }
                 Look::Failed(lines) => {
                     let error = Error::new(ErrorKind::Unhealthy, format!("{id} does not work"));
-                    let error = lines.into_iter().fold(error, Error::note);
+                    let error = lines.iter().fold(error, |error, line| error.note(cx.masked(line)));
                     return Err(error.note("what comes in later waves was not applied"));
                 }
             }

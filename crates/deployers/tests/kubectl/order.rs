@@ -55,9 +55,16 @@ async fn a_wave_begins_when_the_one_before_works_and_not_when_it_failed() {
     assert!(version(works).await < version(stage.id("next")).await);
     assert!(version(stage.id("next")).await < version(stage.id("last")).await);
 
-    stage.write(&[("a.json", config_map("never", "2")), ("b.json", pod("fails", &image, "exit 3", "1"))]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"},
+        "stringData": {"key": "the very secret key"}});
+    stage.write(&[
+        ("a.json", config_map("never", "2")),
+        ("b.json", pod("fails", &image, "echo it is the very secret key; exit 3", "1")),
+        ("c.json", secret.to_string()),
+    ]);
     let error = stage.release().await.unwrap_err();
     assert!(error.kind() == ErrorKind::Unhealthy && told(&error).contains("fails"), "{}", told(&error));
+    assert!(!told(&error).contains("very secret") && told(&error).contains("it is"), "{}", told(&error));
     assert_eq!(stage.get(&stage.id("never")).await, None);
     stage.down().await;
 }
