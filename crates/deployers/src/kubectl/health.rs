@@ -90,9 +90,11 @@ async fn look_at(
         health::Phase::Current => {
             // What ends by itself is current also when it ended badly.
             let itself = if is_pod(id) { std::slice::from_ref(now) } else { &[] };
-            let ended =
-                health::explain(now, itself, &[]).into_iter().filter(|one| one.ends_waiting(tolerate));
-            let reasons: Vec<String> = ended.map(|trouble| trouble.text).collect();
+            let mut reasons = Vec::new();
+            for trouble in health::explain(now, itself, &[]).iter().filter(|one| one.ends_waiting(tolerate)) {
+                reasons.push(trouble.text.clone());
+                reasons.extend(last_lines(cluster, cx, trouble).await?);
+            }
             return Ok(if reasons.is_empty() { Look::Healthy } else { Look::Failed(reasons) });
         }
         health::Phase::Terminating => {

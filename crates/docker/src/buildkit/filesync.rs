@@ -245,22 +245,28 @@ impl SharedFolder {
             .blocking(move |cx| {
                 for (id, at) in turn {
                     cx.check_stopped()?;
-                    let sent = this.send_one(cx, &this.files[at], &|data| {
+                    let put = |data| {
                         let kind = PacketKind::Data as i32;
                         out.put_blocking(&Packet { kind, id, data, stat: None })
-                    })?;
-                    let mut told = this.told();
-                    told.sent.files += 1;
-                    told.sent.bytes += sent;
+                    };
+                    let sent = this.send_one(cx, &this.files[at], &put)?;
+                    // Before the other side knows that it has all of it.
+                    {
+                        let mut told = this.told();
+                        told.sent.files += 1;
+                        told.sent.bytes += sent;
+                    }
+                    if !put(Bytes::new()) {
+                        return Err(left());
+                    }
                 }
                 Ok(())
             })
             .await
     }
 
-    /// Hands over a file piece by piece, and an empty piece at its end.
+    /// Hands over a file piece by piece; an empty piece is to say that this was its end.
     fn send_one(&self, cx: &Context, file: &Shared, put: &dyn Fn(Bytes) -> bool) -> Result<u64> {
-        let left = || Error::cancelled("the other side is gone");
         let put = |data| if put(data) { Ok(()) } else { Err(left()) };
         let sent = match &file.content {
             Content::None => 0,
@@ -305,9 +311,12 @@ impl SharedFolder {
                 sent
             }
         };
-        put(Bytes::new())?;
         Ok(sent)
     }
+}
+
+fn left() -> Error {
+    Error::cancelled("the other side is gone")
 }
 
 /// Returns an entry as it is told of, or its path when it can be none.
