@@ -42,7 +42,8 @@ async fn nothing_grows_and_nothing_is_left() {
     let (path, host) = (folder.path().to_owned(), registry.host());
     let (rounds, resumed, kills, usage) =
         tokio::task::spawn_blocking(move || soak(&path, &host, time)).await.expect("no panic");
-    drop(registry);
+    // What the killed had begun to upload goes with the registry; dropping it would not wait for that.
+    registry.shutdown().await;
 
     let left = Left::below(folder.path(), &usage.steady);
     println!(
