@@ -11,6 +11,7 @@ use crate::{
     node::{Node, Scalar, Style, Value},
     parse::{events, style},
     parts::parts,
+    quote::in_style,
     scalar::Resolved,
 };
 
@@ -67,7 +68,7 @@ impl<'a> Edit<'a> {
             let range = node.span.range();
             let written = self.check(node, at)?;
             edited.push_str(&self.text[at..range.start]);
-            edited.push_str(&write(text, written));
+            edited.push_str(&in_style(text, written.style));
             at = range.end;
         }
         edited.push_str(&self.text[at..]);
@@ -156,57 +157,4 @@ impl<'a> Edit<'a> {
     fn more(&self) -> Error {
         Error::internal(format!("an edit of `{}` would change more than it should", self.file))
     }
-}
-
-/// Writes a text in a scalar's style if that holds it.
-fn write(text: &str, scalar: &Scalar) -> String {
-    match scalar.style {
-        Style::Plain if is_plain(text) => text.to_owned(),
-        Style::DoubleQuoted => double_quoted(text),
-        _ if text.chars().any(|c| {
-            c.is_control() || c == '\u{feff}' || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')
-        }) =>
-        {
-            double_quoted(text)
-        }
-        _ => format!("'{}'", text.replace('\'', "''")),
-    }
-}
-
-/// Whether a text can stand without quotes anywhere, as a text for every reader.
-fn is_plain(text: &str) -> bool {
-    let scalar = Scalar { text: text.into(), style: Style::Plain };
-    let is_text = |rules| matches!(scalar.resolve(rules), Resolved::Text(_));
-    // What begins with a digit is a number for some reader (`0o7`, `1e3`, `1:30`), but for versions.
-    let start = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_')
-        || text.starts_with(|c: char| c.is_ascii_digit())
-            && text.split('.').count() > 2
-            && !text.contains(':');
-    start
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./:@+".contains(c))
-        && !text.ends_with(':')
-        && is_text(Rules::Config)
-        && is_text(Rules::Manifest)
-}
-
-const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-
-fn double_quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\r' => quoted.push_str("\\r"),
-            c if c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}') => {
-                quoted.push_str("\\u");
-                quoted.extend([12, 8, 4, 0].map(|shift| HEX[(u32::from(c) >> shift & 15) as usize]));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

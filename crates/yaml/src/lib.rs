@@ -23,10 +23,12 @@ mod node;
 mod number;
 mod parse;
 mod parts;
+mod quote;
 mod read;
 mod scalar;
 mod spanned;
 mod timestamp;
+mod write;
 
 pub use self::{
     document::Document,
