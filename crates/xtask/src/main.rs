@@ -8,12 +8,13 @@ mod bench;
 mod cache;
 mod deny;
 mod fuzz;
+mod history;
 mod soak;
 mod test;
 mod tools;
 mod workspace;
 
-use std::{env, process::ExitCode};
+use std::{env, path::Path, process::ExitCode};
 
 use crate::{cache::Cache, workspace::Workspace};
 
@@ -32,6 +33,8 @@ usage: cargo xtask <task>
     soak [MINUTES]  the long versions of tests: leaks, kills, simulated schedules; 20 minutes and more
     bench           measure what Shipway must reach, against others on the same work
     deny            check licences, bans, duplicates and sources of the dependency tree
+    history SCHEMAS
+                    make the table of skaffold.yaml's fields anew from the published JSON schemas
     bed TASK        up, down, status or env of the test bed: Docker, containerd, BuildKit, registries, git over
                     HTTP and Kubernetes, in a network namespace of their own
     tools           get the foreign tools that tests compare with, and say where they are
@@ -99,6 +102,14 @@ usage: cargo xtask soak [MINUTES]
     cargo xtask soak              20 minutes
     cargo xtask soak 1440         a day";
 
+const HISTORY_HELP: &str = "\
+Makes crates/config/src/skaffold/history.tsv: every field of skaffold.yaml with its type and the versions that have it,
+from a folder with the JSON schema of each version (v1alpha1.json and so on).
+
+usage: cargo xtask history SCHEMAS
+
+    cargo xtask history ../skaffold/docs-v2/content/en/schemas";
+
 const TOOLS_HELP: &str = "\
 Makes crane in the cache (needs go) and finds skopeo, or installs it (needs root and apt-get).
 
@@ -148,6 +159,7 @@ fn task(arguments: &[&str]) -> Result<bool> {
         ["bench", "--help" | "-h"] => Some(BENCH_HELP),
         ["fuzz", "--help" | "-h"] => Some(FUZZ_HELP),
         ["soak", "--help" | "-h"] => Some(SOAK_HELP),
+        ["history"] | ["history", "--help" | "-h"] => Some(HISTORY_HELP),
         ["tools", "--help" | "-h"] => Some(TOOLS_HELP),
         _ => None,
     };
@@ -173,6 +185,7 @@ fn task(arguments: &[&str]) -> Result<bool> {
             let minutes = number(minutes).ok_or("name a number of minutes: see `cargo xtask --help`")?;
             soak::run(&Workspace::here()?, minutes)
         }
+        ["history", schemas] => history::run(&Workspace::here()?, Path::new(schemas)),
         ["tools"] => tools::run(&Cache::open()?),
         _ => Err(format!("do not know `{}`: see `cargo xtask --help`", arguments.join(" "))),
     }

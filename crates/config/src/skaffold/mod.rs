@@ -1,8 +1,13 @@
-//! skaffold.yaml, read through five stages, each of its own file: [`parse`] makes trees, [`upgrade`]
-//! brings them to the newest version, [`profile`] lays the active profiles over them, [`model`] types
-//! them, [`lower`] makes the pipeline. A place in the file goes along through all of them.
+//! skaffold.yaml, read through stages, each of its own file: [`parse`] makes trees, [`strict`] checks them against their
+//! version, [`upgrade`] brings them to the newest, [`profile`] lays the active profiles over them and [`canonical`] gives
+//! them Skaffold's form. From there [`effective`] says all that is meant, and [`model`] and [`lower`] make the pipeline. A
+//! place in the file goes along through all of them.
 
+mod canonical;
+mod defaults;
+mod effective;
 mod image_name;
+mod json_schema;
 mod local_cluster;
 mod lower;
 mod model;
@@ -10,8 +15,11 @@ mod options;
 mod overlay;
 mod parse;
 mod patch;
+mod paths;
 mod profile;
+mod schema;
 mod steps;
+mod strict;
 mod templates;
 mod unread;
 mod upgrade;
@@ -20,13 +28,43 @@ mod version;
 use std::path::Path;
 
 use shipway_core::{Catalog, Pipeline, Result};
+use shipway_yaml::Document;
 
-use self::{lower::Lower, model::Config, profile::Profiles};
 pub use self::{
+    json_schema::skaffold_schema,
     options::{Dockerfiles, Options},
     version::Version,
 };
+use self::{lower::Lower, model::Config, profile::Profiles};
 use crate::Notice;
+
+/// A `skaffold.yaml` of any version, with its profiles applied.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use shipway_config::{Options, Skaffold};
+///
+/// let text = "
+/// apiVersion: skaffold/v2beta29
+/// kind: Config
+/// build: {artifacts: [{image: web}]}
+/// deploy: {kubectl: {manifests: [web.yaml]}}
+/// ";
+/// let catalog = shipway_core::Catalog::new();
+/// let skaffold = Skaffold::read("skaffold.yaml", text, Options::default(), &catalog)?;
+/// let effective = skaffold.effective(Path::new("/shop"))?;
+/// assert!(effective.contains("rawYaml:\n    - /shop/web.yaml\n"));
+/// # Ok::<(), shipway_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Skaffold {
+    /// The configurations, of the newest version and in Skaffold's form.
+    documents: Vec<Document>,
+    options: Options,
+    profiles: Vec<String>,
+    notices: Vec<Notice>,
+}
 
 /// A pipeline with what else a file says.
 #[derive(Clone, Debug)]
@@ -43,13 +81,80 @@ pub struct Loaded {
     pub notices: Vec<Notice>,
 }
 
-/// Reads a `skaffold.yaml` of the versions from [`Version::OLDEST`] to [`Version::NEWEST`]. A field that a
-/// version did not have yet is read as in the newest.
-///
-/// `file` is its name, for messages. Paths in it are below the root of the world that runs the pipeline,
-/// as Skaffold takes them from the current folder. Each `deploy.KIND` and each artifact's builder is of the kind
-/// of that name in the catalog, also where Skaffold knows no such field; nothing is built or asked here. A
-/// file with several configurations makes one pipeline of all.
+impl Skaffold {
+    /// Reads a file of any version; a field that its version does not have is an error, as with Skaffold.
+    ///
+    /// `file` is its name, for messages. In the places of builders, taggers and deployers, a name that Skaffold does not
+    /// know is a kind of the catalog.
+    ///
+    /// # Errors
+    /// `Config`, with file, line and column, for what does not have the form of its version; `Unsupported` likewise for what
+    /// cannot be brought to the newest version.
+    pub fn read(file: impl AsRef<Path>, text: &str, options: Options, catalog: &Catalog) -> Result<Self> {
+        let kinds = catalog.kinds();
+        let mut notices = Vec::new();
+        let mut read = Vec::new();
+        for mut source in parse::sources(file.as_ref(), text)? {
+            strict::check(&source.document, source.version, &kinds)?;
+            upgrade::upgrade(&mut source, &mut notices)?;
+            let profiles = Profiles::take(&mut source.document)?;
+            read.push((source.document, profiles));
+        }
+        profile::check_names(read.iter().map(|(_, profiles)| profiles), &options)?;
+        let mut active: Vec<String> = Vec::new();
+        let mut documents = Vec::new();
+        for (mut document, profiles) in read {
+            for name in profiles.apply(&mut document, &options)? {
+                if !active.contains(&name) {
+                    active.push(name);
+                }
+            }
+            // A patch puts in whatever it says.
+            strict::check(&document, Version::NEWEST, &kinds)?;
+            canonical::canonical(&mut document, &mut notices);
+            documents.push(document);
+        }
+        Ok(Self { documents, options, profiles: active, notices })
+    }
+
+    /// Returns all that the file means as a file of the newest version: with its profiles, Skaffold's defaults and paths from
+    /// a folder, as `skaffold diagnose --yaml-only` prints it.
+    ///
+    /// # Errors
+    /// `Config` for what is too large to be written.
+    pub fn effective(&self, folder: &Path) -> Result<String> {
+        let texts = self
+            .documents
+            .iter()
+            .map(|document| effective::effective(document, &self.options, folder).root.to_yaml());
+        Ok(texts.collect::<Result<Vec<_>>>()?.join("---\n"))
+    }
+
+    /// Returns the pipeline of the file. Paths in it are below the root of the world that runs it, as Skaffold takes them from
+    /// the current folder. A file with several configurations makes one pipeline of all.
+    ///
+    /// # Errors
+    /// `Config`, with its place, for what a plug-in refuses; `Unsupported` for a field that is not read yet and without which
+    /// the run would come out otherwise.
+    pub fn pipeline(&self, catalog: &Catalog) -> Result<Loaded> {
+        let Self { documents, options, profiles, notices } = self;
+        let mut notices = notices.clone();
+        let mut lower = Lower::new(options, catalog);
+        for document in documents {
+            let mut document = document.clone();
+            unread::report(&mut document, &options.command, &mut notices)?;
+            templates::render(&mut document, options)?;
+            let config = Config::read(&document)?;
+            lower.add(config, &document)?;
+        }
+        let (pipeline, insecure_registries, more) = lower.finish()?;
+        notices.extend(more);
+        notices.sort_by(|a, b| a.location.cmp(&b.location));
+        Ok(Loaded { pipeline, profiles: profiles.clone(), insecure_registries, notices })
+    }
+}
+
+/// Reads a file and returns its pipeline: [`Skaffold::read`] and [`Skaffold::pipeline`].
 ///
 /// ```
 /// use shipway_config::{Options, read_skaffold};
@@ -65,39 +170,12 @@ pub struct Loaded {
 /// ```
 ///
 /// # Errors
-/// `Config`, with file, line and column, for what does not have the form of its version and for what a
-/// plug-in refuses; `Unsupported` likewise for an older version and for a field that is not read yet and
-/// without which the run would come out otherwise.
+/// Those of both.
 pub fn read_skaffold(
     file: impl AsRef<Path>,
     text: &str,
     options: &Options,
     catalog: &Catalog,
 ) -> Result<Loaded> {
-    let mut notices = Vec::new();
-    let mut documents = Vec::new();
-    let mut profiles = Vec::new();
-    for mut source in parse::sources(file.as_ref(), text)? {
-        upgrade::upgrade(&mut source, &mut notices)?;
-        profiles.push(Profiles::take(&mut source.document)?);
-        documents.push(source.document);
-    }
-    profile::check_names(&profiles, options)?;
-    let mut lower = Lower::new(options, catalog);
-    let mut active: Vec<String> = Vec::new();
-    for (mut document, profiles) in documents.into_iter().zip(profiles) {
-        for name in profiles.apply(&mut document, options)? {
-            if !active.contains(&name) {
-                active.push(name);
-            }
-        }
-        unread::report(&mut document, &options.command, &mut notices)?;
-        templates::render(&mut document, options)?;
-        let config = Config::read(&document)?;
-        lower.add(config, &document)?;
-    }
-    let (pipeline, insecure_registries, more) = lower.finish()?;
-    notices.extend(more);
-    notices.sort_by(|a, b| a.location.cmp(&b.location));
-    Ok(Loaded { pipeline, profiles: active, insecure_registries, notices })
+    Skaffold::read(file, text, options.clone(), catalog)?.pipeline(catalog)
 }

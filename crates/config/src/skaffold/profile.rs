@@ -97,8 +97,8 @@ impl Profiles {
 }
 
 /// Refuses names that no configuration of the file has.
-pub(super) fn check_names(profiles: &[Profiles], options: &Options) -> Result<()> {
-    let names: BTreeSet<&str> = profiles.iter().flat_map(Profiles::names).collect();
+pub(super) fn check_names<'p>(profiles: impl Iterator<Item = &'p Profiles>, options: &Options) -> Result<()> {
+    let names: BTreeSet<&str> = profiles.flat_map(Profiles::names).collect();
     for name in &options.profiles {
         let name = name.strip_prefix('-').unwrap_or(name);
         if !names.contains(name) {

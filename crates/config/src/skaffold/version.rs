@@ -26,6 +26,16 @@ impl Version {
     /// The oldest version that is read.
     pub const OLDEST: Self = Self::beta(1, 11);
 
+    /// Returns a version by its number alone, such as `v4beta14`.
+    pub(super) fn short(text: &str) -> Option<Self> {
+        format!("skaffold/{text}").parse().ok()
+    }
+
+    /// Returns its number alone, such as `v4beta14`.
+    pub(super) fn number(self) -> String {
+        self.to_string().split_off("skaffold/".len())
+    }
+
     pub(super) const fn alpha(major: u32, minor: u32) -> Self {
         Self { major, stage: Stage::Alpha, minor }
     }

@@ -119,9 +119,9 @@ fn values_that_do_not_fit() {
     skaffold.yaml:3:46: the key `docker` comes twice
       hint: it is already in line 3; remove one of the two
     ");
-    assert_snapshot!(refused("build: {artifacts: [{image: web}], tagPolicy: {sha256: }}"), @r"
-    skaffold.yaml:3:48: `sha256` says nothing
-      hint: write `sha256: {}`, or take it out
+    assert_snapshot!(refused("build: {artifacts: [{image: web, pages: }]}"), @r"
+    skaffold.yaml:3:34: `pages` says nothing
+      hint: write `pages: {}`, or take it out
     ");
     assert_snapshot!(refused("build: {artifacts: [{image: web}], tagPolicy: {sha256: {}, gitCommit: {}}}"), @r"
     skaffold.yaml:3:60: `sha256` and `gitCommit` are both to name the images
@@ -137,8 +137,8 @@ fn what_is_not_supported_yet_is_said_with_its_line() {
         "
 requires: [{path: ../other}]
 build:
-  artifacts: [{image: web, hooks: {before: []}}]
-verify: []
+  artifacts: [{image: web, hooks: {before: [{command: [make]}]}}]
+verify: [{name: it, container: {name: it, image: it}}]
 ",
     )
     .expect_err("not supported");
@@ -187,8 +187,8 @@ build: {artifacts: [{image: web}]}
 test: [{image: web, structureTests: [a.yaml], structureTestsArgs: [--quiet]}]
 deploy: {helm: {releases: []}, tolerateFailuresUntilDeadline: true}
 manifests: {transform: [{name: set-labels}]}
-verify: []
-resourceSelector: {allow: []}
+verify: [{name: it, container: {name: it, image: it}}]
+resourceSelector: {allow: [{groupKind: Web}]}
 portForward: []
 ";
     let with = |command: &str| newest_with(body, &Options::default().command(command));

@@ -9,6 +9,7 @@
 )]
 
 mod corpus;
+mod effective;
 mod errors;
 mod odd;
 mod pipelines;

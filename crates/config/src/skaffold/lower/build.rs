@@ -89,13 +89,9 @@ impl Lower<'_> {
         local: &Local,
         document: &Document,
     ) -> Result<Arc<dyn Builder>> {
-        let (span, part) = match open.choices.as_slice() {
-            [] => (open.span, self.dockerfile(Docker::default(), local, document.location(open.span))),
-            [choice] => (choice.span, self.chosen(choice, local, document)),
-            [first, second, ..] => {
-                let message = format!("`{}` and `{}` are both to build the image", first.name, second.name);
-                return Err(document.error(second.span, message).hint("keep one of them"));
-            }
+        let (span, part) = match open.only(document, "build the image")? {
+            None => (open.span, self.dockerfile(Docker::default(), local, document.location(open.span))),
+            Some(choice) => (choice.span, self.chosen(choice, local, document)),
         };
         let made = part.and_then(|part| self.catalog.builder(&part));
         made.map_err(|error| located(error, document.location(span)))

@@ -7,7 +7,7 @@ use shipway_core::{Error, Part, Result, Tagger};
 use shipway_yaml::Document;
 
 use super::{Lower, located};
-use crate::skaffold::model::{Choice, CustomTemplate, DateTime, EnvTemplate, GitCommit, Nothing};
+use crate::skaffold::model::{Choice, CustomTemplate, DateTime, EnvTemplate, GitCommit, Nothing, Open};
 
 /// Skaffold's taggers.
 const TAGGERS: [&str; 6] =
@@ -15,21 +15,17 @@ const TAGGERS: [&str; 6] =
 
 impl Lower<'_> {
     /// Returns the tagger that the file says, or that is said in its place.
-    pub(super) fn tagger(&self, choices: &[Choice], document: &Document) -> Result<Arc<dyn Tagger>> {
+    pub(super) fn tagger(&self, policy: &Open<Nothing>, document: &Document) -> Result<Arc<dyn Tagger>> {
         if let Some(tag) = &self.options.tag {
             return self.catalog.tagger(&Part::with_options("fixed", &Fixed { tag: tag.as_str() })?);
         }
-        let [choice, more @ ..] = choices else {
+        let Some(choice) = policy.only(document, "name the images")? else {
             // Skaffold's own default (schema/defaults).
             return self.catalog.tagger(&Part::new("gitCommit")).map_err(|error| {
                 located(error, document.location(document.root.span))
                     .note("a file without `build.tagPolicy` names images by commits")
             });
         };
-        if let Some(other) = more.first() {
-            let message = format!("`{}` and `{}` are both to name the images", choice.name, other.name);
-            return Err(document.error(other.span, message).hint("keep one of them"));
-        }
         let part = match choice.name.as_str() {
             "gitCommit" => typed::<GitCommit>(choice, document),
             "sha256" | "inputDigest" => typed::<Nothing>(choice, document),

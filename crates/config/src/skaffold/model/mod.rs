@@ -36,7 +36,7 @@ pub(super) struct Config {
 #[derive(Debug)]
 pub(super) struct Build {
     pub(super) common: BuildFields,
-    pub(super) tag_policy: Vec<Choice>,
+    pub(super) tag_policy: Open<Nothing>,
     pub(super) artifacts: Vec<Open<Artifact>>,
 }
 
@@ -196,10 +196,8 @@ impl Build {
             let known = ["artifacts", "tagPolicy"].into_iter().chain(BUILD_FIELDS);
             return Err(choice.unknown(&document, known.chain(unread::fields("/build"))));
         }
-        let tag_policy = match tag_policy {
-            Some(node) => Open::<Nothing>::read(&part(&document, &node), &[])?.choices,
-            None => Vec::new(),
-        };
+        let tag_policy = tag_policy.unwrap_or_else(|| Node::mapping(Vec::new()));
+        let tag_policy = Open::read(&part(&document, &tag_policy), &[])?;
         let list = artifacts.map(|node| match node.value {
             Value::Sequence(items) => Ok(items),
             _ => Err(document.error(node.span, format!("expected a list, found {}", node.kind()))),

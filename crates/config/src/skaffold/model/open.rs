@@ -41,6 +41,20 @@ impl<T: DeserializeOwned> Open<T> {
         }
         Ok(Self { known: part(document, &known).read()?, choices, span })
     }
+
+    /// Returns the one choice, where only one can do something.
+    pub(in crate::skaffold) fn only(&self, document: &Document, what: &str) -> Result<Option<&Choice>> {
+        let mut choices: Vec<&Choice> = self.choices.iter().collect();
+        choices.sort_by_key(|choice| choice.span.start.offset);
+        match *choices.as_slice() {
+            [] => Ok(None),
+            [choice] => Ok(Some(choice)),
+            [first, second, ..] => {
+                let message = format!("`{}` and `{}` are both to {what}", first.name, second.name);
+                Err(document.error(second.span, message).hint("keep one of them"))
+            }
+        }
+    }
 }
 
 impl Choice {
@@ -62,7 +76,7 @@ impl Choice {
         }
     }
 
-    /// Skaffold drops a key without a value, so that `sha256:` means `gitCommit`.
+    /// Skaffold drops a key of its own without a value; what a plug-in would make of one is not known.
     fn said(&self, document: &Document) -> Result<()> {
         if !self.value.is_null() {
             return Ok(());

@@ -1,0 +1,231 @@
+//! A configuration as Skaffold's own types keep it: each value in the form of its field, and nothing that is as good as
+//! not written. The fields are in the order in which the newest version writes them.
+
+use shipway_yaml::{Document, Node, Resolved, Rules, Style, Value};
+
+use super::{
+    schema::{self, Field, Kind},
+    strict::{integer, truth},
+    version::Version,
+};
+use crate::{Notice, path::placed};
+
+/// Mappings that are part of what they are in, so that an empty one is nothing; all others are pointers, of which an
+/// empty one says that it is there (GoogleContainerTools/skaffold, `schema/latest/config.go`).
+const PARTS: [(&str, &str); 18] = [
+    ("SkaffoldConfig", "metadata"),
+    ("SkaffoldConfig", "build"),
+    ("SkaffoldConfig", "manifests"),
+    ("SkaffoldConfig", "deploy"),
+    ("SkaffoldConfig", "resourceSelector"),
+    ("BuildConfig", "hooks"),
+    ("BuildConfig", "tagPolicy"),
+    ("Action", "executionMode"),
+    ("VerifyTestCase", "executionMode"),
+    ("RenderConfig", "hooks"),
+    ("Helm", "flags"),
+    ("DeployConfig", "logs"),
+    ("CloudRunDeploy", "hooks"),
+    ("KubectlDeploy", "flags"),
+    ("KubectlDeploy", "hooks"),
+    ("LegacyHelmDeploy", "flags"),
+    ("LegacyHelmDeploy", "hooks"),
+    ("LogsConfig", "jsonParse"),
+];
+
+/// The same for the hooks of an artifact and of its synchronisation.
+const HOOKS: [(&str, &str); 2] = [("Artifact", "hooks"), ("Sync", "hooks")];
+
+/// Values that count also when they are `false`, 0 or an empty text: pointers.
+const POINTERS: [(&str, &str); 19] = [
+    ("GitInfo", "sync"),
+    ("GoogleCloudStorageInfo", "sync"),
+    ("GoogleCloudBuildRepoV2Info", "sync"),
+    ("LocalBuild", "push"),
+    ("LocalBuild", "useBuildkit"),
+    ("LocalBuild", "concurrency"),
+    ("KanikoCache", "cacheRunLayers"),
+    ("ClusterDetails", "runAsUser"),
+    ("Action", "failFast"),
+    ("Action", "timeout"),
+    ("VerifyTestCase", "timeout"),
+    ("KptDeploy", "defaultNamespace"),
+    ("DeployConfig", "statusCheck"),
+    ("KubectlDeploy", "defaultNamespace"),
+    ("LegacyHelmDeploy", "concurrency"),
+    ("HelmRelease", "createNamespace"),
+    ("HelmRelease", "upgradeOnChange"),
+    ("Sync", "auto"),
+    ("KanikoArtifact", "copyMaxRetries"),
+];
+
+/// Texts, lists and numbers that are written though they say nothing.
+const WRITTEN: [(&str, &str); 4] = [
+    ("KanikoArtifact", "buildContextCompressionLevel"),
+    ("VerifyEnvVar", "value"),
+    ("Action", "containers"),
+    ("DockerDeploy", "images"),
+];
+
+/// Fields of which one is a choice, so that a person who wrote it without a value meant it.
+const CHOICES: [&str; 4] = ["Artifact", "BuildConfig", "TagPolicy", "DeployConfig"];
+
+/// Brings a configuration of the newest version into Skaffold's form. A choice without a value is as good as not written,
+/// as with Skaffold, and is told.
+pub(super) fn canonical(document: &mut Document, notices: &mut Vec<Notice>) {
+    let mut made =
+        Canonical { shown: Document::new(document.file.as_path(), Node::mapping(Vec::new())), notices };
+    document.root = made.node(&document.root, &schema::TOP);
+}
+
+struct Canonical<'a> {
+    shown: Document,
+    notices: &'a mut Vec<Notice>,
+}
+
+impl Canonical<'_> {
+    fn node(&mut self, node: &Node, kind: &Kind) -> Node {
+        match (kind, &node.value) {
+            (Kind::Fields(definition), Value::Mapping(entries)) => {
+                placed(Node::mapping(self.fields(entries, definition)), node)
+            }
+            (Kind::Map(of), Value::Mapping(entries)) => {
+                let entries = entries.iter().map(|(key, value)| (text(key), self.node(value, of)));
+                placed(Node::mapping(entries.collect()), node)
+            }
+            (Kind::List(of), Value::Sequence(items)) => {
+                placed(Node::sequence(items.iter().map(|item| self.node(item, of)).collect()), node)
+            }
+            (Kind::Text, Value::Scalar(_)) if node.is_null() => written("", Style::DoubleQuoted, node),
+            (Kind::Text, _) => text(node),
+            (Kind::Port, Value::Scalar(scalar)) => match scalar.text.parse::<i64>() {
+                Ok(number) => written(&number.to_string(), Style::Plain, node),
+                Err(_) => text(node),
+            },
+            (Kind::Boolean, Value::Scalar(scalar)) => match truth(node, scalar) {
+                Some(value) => written(&value.to_string(), Style::Plain, node),
+                None => node.clone(),
+            },
+            (Kind::Integer, _) => match integer(node) {
+                Some(value) => written(&value.to_string(), Style::Plain, node),
+                None => node.clone(),
+            },
+            _ => node.clone(),
+        }
+    }
+
+    fn fields(&mut self, entries: &[(Node, Node)], definition: &str) -> Vec<(Node, Node)> {
+        let fields = schema::fields(definition).iter().filter(|field| field.is_in(Version::NEWEST));
+        let rank = |name: Option<&str>| fields.clone().position(|field| Some(field.name) == name);
+        let mut kept: Vec<(Option<usize>, (Node, Node))> = Vec::new();
+        for (key, value) in entries {
+            let at = rank(key.text());
+            let field = at.and_then(|at| fields.clone().nth(at));
+            let Some(field) = field else {
+                // A plug-in's own kind.
+                kept.push((None, (key.clone(), value.clone())));
+                continue;
+            };
+            if value.is_null() {
+                self.says_nothing(key, definition, field);
+                continue;
+            }
+            let value = match field.kind {
+                Kind::Any if FLAT.contains(&(definition, field.name)) => flat(value),
+                Kind::Map(_) if field.name == "buildArgs" => self.arguments(value),
+                _ => self.node(value, &field.kind),
+            };
+            if !is_nothing(&value, definition, field) {
+                kept.push((at, (key.clone(), value)));
+            }
+        }
+        // A plug-in's kinds come last.
+        kept.sort_by_key(|(at, _)| (at.is_none(), *at));
+        kept.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// An argument without a value is taken from the environment, so that nothing is something here.
+    fn arguments(&mut self, node: &Node) -> Node {
+        let Some(entries) = node.entries() else { return node.clone() };
+        let value = |value: &Node| if value.is_null() { value.clone() } else { text(value) };
+        placed(Node::mapping(entries.iter().map(|(key, of)| (text(key), value(of))).collect()), node)
+    }
+
+    fn says_nothing(&mut self, key: &Node, definition: &str, field: &Field) {
+        if CHOICES.contains(&definition) && matches!(field.kind, Kind::Fields(_)) {
+            let name = field.name;
+            let message = format!("`{name}` without a value is as good as not written: write `{name}: {{}}`");
+            self.notices.push(Notice::new(self.shown.location(key.span), message));
+        }
+    }
+}
+
+/// Mappings that Skaffold flattens to names with dots and indices (`schema/util`, `FlatMap`).
+const FLAT: [(&str, &str); 2] = [("HelmRelease", "setValues"), ("HelmRelease", "setValueTemplates")];
+
+fn flat(node: &Node) -> Node {
+    let mut entries = Vec::new();
+    flatten(node, "", &mut entries);
+    placed(Node::mapping(entries), node)
+}
+
+fn flatten(node: &Node, path: &str, into: &mut Vec<(Node, Node)>) {
+    match &node.value {
+        Value::Mapping(entries) => {
+            for (key, value) in entries {
+                let key = key.text().unwrap_or_default();
+                let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+                flatten(value, &below, into);
+            }
+        }
+        Value::Sequence(items) => {
+            for (number, item) in items.iter().enumerate() {
+                flatten(item, &format!("{path}[{number}]"), into);
+            }
+        }
+        Value::Scalar(scalar) => {
+            let value = match node.resolved(Rules::Config) {
+                Some(Resolved::Null) => "<nil>".to_owned(),
+                Some(Resolved::Bool(value)) => value.to_string(),
+                Some(Resolved::Integer(value)) => value.to_string(),
+                Some(Resolved::Float(value)) if value.abs() < 1e21 => value.to_string(),
+                Some(Resolved::Text(text)) => text,
+                _ => scalar.text.to_string(),
+            };
+            into.push((written(path, Style::Plain, node), written(&value, Style::DoubleQuoted, node)));
+        }
+    }
+}
+
+/// Whether a field's value is one that Go does not write.
+fn is_nothing(value: &Node, definition: &str, field: &Field) -> bool {
+    let at = (definition, field.name);
+    if POINTERS.contains(&at) || WRITTEN.contains(&at) {
+        return false;
+    }
+    match (&value.value, &field.kind) {
+        (Value::Mapping(entries), Kind::Fields(_)) => {
+            // A profile's sections are those of a configuration.
+            let above = if definition == "Profile" { ("SkaffoldConfig", field.name) } else { at };
+            entries.is_empty() && (PARTS.contains(&above) || HOOKS.contains(&at))
+        }
+        (Value::Mapping(entries), _) => entries.is_empty(),
+        (Value::Sequence(items), _) => items.is_empty(),
+        (Value::Scalar(scalar), Kind::Text) => scalar.text.is_empty() && !field.required,
+        (Value::Scalar(scalar), Kind::Boolean) => &*scalar.text == "false",
+        (Value::Scalar(scalar), Kind::Integer | Kind::Port) => &*scalar.text == "0",
+        _ => false,
+    }
+}
+
+/// A scalar as a text, whatever it means.
+fn text(node: &Node) -> Node {
+    match (node.text(), node.resolved(Rules::Config)) {
+        (Some(_), Some(Resolved::Text(_))) | (None, _) => node.clone(),
+        (Some(text), _) => written(text, Style::DoubleQuoted, node),
+    }
+}
+
+fn written(text: &str, style: Style, like: &Node) -> Node {
+    placed(Node::scalar(text, style), like)
+}

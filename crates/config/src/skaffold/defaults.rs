@@ -1,0 +1,168 @@
+//! What is meant where a configuration says nothing (GoogleContainerTools/skaffold, `schema/defaults`).
+
+use shipway_yaml::{Node, Style};
+
+use super::{Options, schema};
+use crate::path::{each, placed, put, steps};
+
+/// The image that builds in a cluster.
+const KANIKO: &str = "gcr.io/kaniko-project/executor:latest";
+
+/// Fields of mappings that are there, with what they are where they are not.
+const DEFAULTS: [(&str, &str, &str); 25] = [
+    ("/build/artifacts/*", "context", "."),
+    ("/build/artifacts/*/docker", "dockerfile", "Dockerfile"),
+    ("/build/artifacts/*/kaniko", "image", KANIKO),
+    ("/build/artifacts/*/kaniko", "dockerfile", "Dockerfile"),
+    ("/build/artifacts/*/kaniko", "initImage", "gcr.io/k8s-skaffold/skaffold-helpers/busybox"),
+    ("/build/artifacts/*/kaniko", "digestFile", "/dev/termination-log"),
+    ("/build/artifacts/*/kaniko/cache", "cacheRunLayers", "true"),
+    ("/build/artifacts/*/kaniko", "copyMaxRetries", "3"),
+    ("/build/artifacts/*/kaniko", "copyTimeout", "5m"),
+    ("/build/artifacts/*/kaniko", "buildContextCompressionLevel", "1"),
+    ("/build/artifacts/*/buildpacks", "projectDescriptor", "project.toml"),
+    ("/build/googleCloudBuild", "dockerImage", "gcr.io/cloud-builders/docker"),
+    ("/build/googleCloudBuild", "mavenImage", "gcr.io/cloud-builders/mvn"),
+    ("/build/googleCloudBuild", "gradleImage", "gcr.io/cloud-builders/gradle"),
+    ("/build/googleCloudBuild", "kanikoImage", KANIKO),
+    ("/build/googleCloudBuild", "packImage", "gcr.io/k8s-skaffold/pack"),
+    ("/build/googleCloudBuild", "koImage", "gcr.io/k8s-skaffold/skaffold"),
+    ("/build/cluster", "namespace", "default"),
+    ("/build/cluster", "timeout", "20m"),
+    ("/build/cluster", "pullSecretMountPath", "/secret"),
+    ("/build/cluster/dockerConfig", "secretName", "docker-cfg"),
+    ("/deploy/logs", "prefix", "container"),
+    ("/deploy/helm", "concurrency", "1"),
+    ("/portForward/*", "address", "127.0.0.1"),
+    ("/test/*", "context", "."),
+];
+
+/// Who says where images are built.
+const PLACES: [&str; 3] = ["local", "googleCloudBuild", "cluster"];
+
+/// Writes the defaults into a configuration of the newest version in Skaffold's form, with its profiles applied. What is
+/// made is at no place of the file.
+pub(super) fn set(root: &mut Node, options: &Options) {
+    let nothing = || Node::mapping(Vec::new());
+    let has =
+        |root: &Node, section: &str, name: &str| root.get(section).is_some_and(|of| of.get(name).is_some());
+    if !PLACES.iter().any(|place| has(root, "build", place)) {
+        write(root, &["build", "local"], nothing());
+    }
+    if !has(root, "build", "tagPolicy") {
+        write(root, &["build", "tagPolicy", "gitCommit"], nothing());
+    }
+    if !has(root, "deploy", "logs") {
+        write(root, &["deploy", "logs"], nothing());
+    }
+    let in_cluster = has(root, "build", "cluster");
+    let artifacts = has(root, "build", "artifacts");
+    all(root, "/build/artifacts/*", &mut |one| artifact(one, in_cluster));
+    if artifacts {
+        all(root, "/build/local", &mut |local| default(local, "concurrency", plain("1")));
+    }
+    all(root, "/build/cluster", &mut |cluster| {
+        if let Some(namespace) = &options.namespace {
+            default(cluster, "namespace", plain(namespace));
+        }
+        if at_home(cluster, "pullSecretPath", options) {
+            default(cluster, "pullSecretName", plain("kaniko-secret"));
+        }
+    });
+    all(root, "/build/cluster/dockerConfig", &mut |config| {
+        at_home(config, "path", options);
+    });
+    all(root, "/portForward/*", &mut |forward| {
+        let number = |port: &&Node| port.text().is_some_and(|text| text.parse::<u32>().is_ok());
+        if let Some(port) = forward.get("port").filter(number).cloned() {
+            default(forward, "localPort", port);
+        }
+    });
+    all(root, "/build/artifacts/*/requires/*", &mut |required| {
+        if let Some(image) = required.get("image").cloned() {
+            default(required, "alias", image);
+        }
+    });
+    for (path, field, value) in DEFAULTS {
+        all(root, path, &mut |node| default(node, field, plain(value)));
+    }
+}
+
+/// Writes who builds an artifact, and what its builder means by default that is no single value.
+fn artifact(artifact: &mut Node, in_cluster: bool) {
+    let has = |name: &str| artifact.get(name).is_some();
+    let of_plug_in = |name: &str| !schema::fields("Artifact").iter().any(|field| field.name == name);
+    let entries = artifact.entries().unwrap_or_default();
+    let chosen = entries.iter().filter_map(|(key, _)| key.text()).any(|name| {
+        of_plug_in(name) || schema::fields("Artifact").iter().any(|field| field.one_of && field.name == name)
+    });
+    let kaniko = in_cluster && !has("custom") && !has("buildpacks");
+    let automatic = has("jib") || has("buildpacks");
+    if kaniko {
+        default(artifact, "kaniko", Node::mapping(Vec::new()));
+    } else if !chosen {
+        write(artifact, &["docker"], Node::mapping(Vec::new()));
+    }
+    let here = || Node::sequence(vec![plain(".")]);
+    for builder in ["custom", "buildpacks"] {
+        if artifact.get(builder).is_some_and(|builder| builder.get("dependencies").is_none()) {
+            write(artifact, &[builder, "dependencies", "paths"], here());
+        }
+    }
+    if let Some(packs) = artifact.get_mut("buildpacks")
+        && packs.get("builder").is_none()
+        && packs.get("buildpacks").is_none()
+    {
+        write(packs, &["builder"], plain("gcr.io/buildpacks/builder:v1"));
+        write(packs, &["trustBuilder"], plain("true"));
+    }
+    synchronised(artifact, automatic);
+}
+
+/// Writes what is copied into running containers, where only that something is.
+fn synchronised(artifact: &mut Node, automatic: bool) {
+    let said = |sync: &Node| ["manual", "infer", "auto"].iter().any(|name| sync.get(name).is_some());
+    match artifact.get("sync") {
+        Some(sync) if said(sync) => {}
+        Some(_) if !automatic => write(artifact, &["sync", "infer"], Node::sequence(vec![plain("**/*")])),
+        None if artifact.get("buildpacks").is_none() => {}
+        Some(_) | None => write(artifact, &["sync", "auto"], plain("true")),
+    }
+}
+
+/// Replaces `~` by the home; returns whether the field is there.
+fn at_home(node: &mut Node, field: &str, options: &Options) -> bool {
+    let Some(path) = node.get_mut(field) else { return false };
+    let below = path.text().and_then(|text| text.strip_prefix('~'));
+    let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    if let (Some(below), Some(home)) = (below, options.env.get("HOME")) {
+        *path = placed(Node::scalar(format!("{home}{below}"), Style::DoubleQuoted), path);
+    }
+    true
+}
+
+fn plain(text: &str) -> Node {
+    Node::scalar(text, Style::Plain)
+}
+
+/// Puts a value where there is none.
+fn default(node: &mut Node, field: &str, value: Node) {
+    if node.get(field).is_none() {
+        write(node, &[field], value);
+    }
+}
+
+fn write(node: &mut Node, path: &[&str], value: Node) {
+    // What is made has no place.
+    put(node, path, &plain(""), value);
+}
+
+fn all(root: &mut Node, path: &str, act: &mut dyn FnMut(&mut Node)) {
+    let done = each(root, &steps(path), &mut |node| {
+        act(node);
+        Ok::<(), std::convert::Infallible>(())
+    });
+    match done {
+        Ok(()) => {}
+    }
+}

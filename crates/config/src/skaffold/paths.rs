@@ -1,0 +1,117 @@
+//! The fields that are paths, which go by the folder of the file or of whoever runs it.
+
+use std::{
+    convert::Infallible,
+    path::{Component, Path, PathBuf},
+};
+
+use shipway_yaml::{Node, Style, Value};
+
+use crate::path::{each, placed, steps};
+
+/// The fields (`skaffold:"filepath"` in GoogleContainerTools/skaffold, `schema/latest/config.go`). Of a list and a mapping
+/// each value is one.
+const PATHS: [&str; 22] = [
+    "/build/artifacts/*/context",
+    "/build/artifacts/*/kaniko/contextSubPath",
+    "/build/artifacts/*/buildpacks/volumes/*/host",
+    "/build/artifacts/*/hooks/before/*/dir",
+    "/build/artifacts/*/hooks/after/*/dir",
+    "/build/artifacts/*/sync/hooks/before/*/host/dir",
+    "/build/artifacts/*/sync/hooks/after/*/host/dir",
+    "/build/hooks/before/*/dir",
+    "/build/hooks/after/*/dir",
+    "/test/*/context",
+    "/test/*/structureTests",
+    "/manifests/rawYaml",
+    "/manifests/kpt",
+    "/manifests/kustomize/paths",
+    "/manifests/helm/releases/*/chartPath",
+    "/manifests/helm/releases/*/valuesFiles",
+    "/manifests/helm/releases/*/setFiles",
+    "/manifests/hooks/before/*/host/dir",
+    "/manifests/hooks/after/*/host/dir",
+    "/deploy/helm/releases/*/chartPath",
+    "/deploy/helm/releases/*/valuesFiles",
+    "/deploy/helm/releases/*/setFiles",
+];
+
+/// Hooks of the deployers, each with a folder.
+const DEPLOYERS: [&str; 3] = ["kubectl", "helm", "cloudrun"];
+
+/// Puts a folder before every relative path of a configuration. An address (`https://…`) is none.
+pub(super) fn rebase(root: &mut Node, folder: &Path) {
+    for path in PATHS {
+        at(root, path, folder);
+    }
+    for deployer in DEPLOYERS {
+        for when in ["before", "after"] {
+            // Of Cloud Run these are host hooks without a level between.
+            at(root, &format!("/deploy/{deployer}/hooks/{when}/*/host/dir"), folder);
+            at(root, &format!("/deploy/{deployer}/hooks/{when}/*/dir"), folder);
+        }
+    }
+}
+
+fn at(root: &mut Node, path: &str, folder: &Path) {
+    let done = each(root, &steps(path), &mut |node| {
+        below(node, folder);
+        Ok::<(), Infallible>(())
+    });
+    match done {
+        Ok(()) => {}
+    }
+}
+
+fn below(node: &mut Node, folder: &Path) {
+    match &mut node.value {
+        Value::Sequence(items) => items.iter_mut().for_each(|item| below(item, folder)),
+        Value::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| below(value, folder)),
+        Value::Scalar(scalar) => {
+            let text = &*scalar.text;
+            if !text.is_empty() && !text.contains("://") && !Path::new(text).is_absolute() {
+                let joined = join(folder, text).to_string_lossy().into_owned();
+                *node = placed(Node::scalar(joined, Style::DoubleQuoted), node);
+            }
+        }
+    }
+}
+
+/// Joins two paths, and takes `.` and `..` out as far as their names say (Go's `filepath.Join`).
+pub(super) fn join(folder: &Path, path: &str) -> PathBuf {
+    let mut joined = PathBuf::new();
+    for component in folder.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => match joined.components().next_back() {
+                Some(Component::Normal(_)) => {
+                    joined.pop();
+                }
+                Some(Component::RootDir) => {}
+                _ => joined.push(".."),
+            },
+            _ => joined.push(component),
+        }
+    }
+    if joined.as_os_str().is_empty() { PathBuf::from(".") } else { joined }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_joined_as_go_joins_them() {
+        for (folder, path, joined) in [
+            ("/a/b", ".", "/a/b"),
+            ("/a/b", "../c/./d", "/a/c/d"),
+            ("/a", "../../..", "/"),
+            ("a", "../../b", "../b"),
+            ("a", "..", "."),
+            ("", "x/", "x"),
+            ("/a", "k8s/*.yaml", "/a/k8s/*.yaml"),
+        ] {
+            assert_eq!(join(Path::new(folder), path), Path::new(joined), "{folder} {path}");
+        }
+    }
+}
