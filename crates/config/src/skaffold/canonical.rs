@@ -37,7 +37,7 @@ const PARTS: [(&str, &str); 18] = [
 const HOOKS: [(&str, &str); 2] = [("Artifact", "hooks"), ("Sync", "hooks")];
 
 /// Values that count also when they are `false`, 0 or an empty text: pointers.
-const POINTERS: [(&str, &str); 19] = [
+const POINTERS: [(&str, &str); 20] = [
     ("GitInfo", "sync"),
     ("GoogleCloudStorageInfo", "sync"),
     ("GoogleCloudBuildRepoV2Info", "sync"),
@@ -57,14 +57,7 @@ const POINTERS: [(&str, &str); 19] = [
     ("HelmRelease", "upgradeOnChange"),
     ("Sync", "auto"),
     ("KanikoArtifact", "copyMaxRetries"),
-];
-
-/// Texts, lists and numbers that are written though they say nothing.
-const WRITTEN: [(&str, &str); 4] = [
     ("KanikoArtifact", "buildContextCompressionLevel"),
-    ("VerifyEnvVar", "value"),
-    ("Action", "containers"),
-    ("DockerDeploy", "images"),
 ];
 
 /// Fields of which one is a choice, so that a person who wrote it without a value meant it.
@@ -200,7 +193,7 @@ fn flatten(node: &Node, path: &str, into: &mut Vec<(Node, Node)>) {
 /// Whether a field's value is one that Go does not write.
 fn is_nothing(value: &Node, definition: &str, field: &Field) -> bool {
     let at = (definition, field.name);
-    if POINTERS.contains(&at) || WRITTEN.contains(&at) {
+    if POINTERS.contains(&at) {
         return false;
     }
     match (&value.value, &field.kind) {
@@ -211,7 +204,7 @@ fn is_nothing(value: &Node, definition: &str, field: &Field) -> bool {
         }
         (Value::Mapping(entries), _) => entries.is_empty(),
         (Value::Sequence(items), _) => items.is_empty(),
-        (Value::Scalar(scalar), Kind::Text) => scalar.text.is_empty() && !field.required,
+        (Value::Scalar(scalar), Kind::Text) => scalar.text.is_empty(),
         (Value::Scalar(scalar), Kind::Boolean) => &*scalar.text == "false",
         (Value::Scalar(scalar), Kind::Integer | Kind::Port) => &*scalar.text == "0",
         _ => false,

@@ -9,18 +9,8 @@ use crate::path::{each, placed, put, steps};
 const KANIKO: &str = "gcr.io/kaniko-project/executor:latest";
 
 /// Fields of mappings that are there, with what they are where they are not.
-const DEFAULTS: [(&str, &str, &str); 25] = [
+const DEFAULTS: [(&str, &str, &str); 15] = [
     ("/build/artifacts/*", "context", "."),
-    ("/build/artifacts/*/docker", "dockerfile", "Dockerfile"),
-    ("/build/artifacts/*/kaniko", "image", KANIKO),
-    ("/build/artifacts/*/kaniko", "dockerfile", "Dockerfile"),
-    ("/build/artifacts/*/kaniko", "initImage", "gcr.io/k8s-skaffold/skaffold-helpers/busybox"),
-    ("/build/artifacts/*/kaniko", "digestFile", "/dev/termination-log"),
-    ("/build/artifacts/*/kaniko/cache", "cacheRunLayers", "true"),
-    ("/build/artifacts/*/kaniko", "copyMaxRetries", "3"),
-    ("/build/artifacts/*/kaniko", "copyTimeout", "5m"),
-    ("/build/artifacts/*/kaniko", "buildContextCompressionLevel", "1"),
-    ("/build/artifacts/*/buildpacks", "projectDescriptor", "project.toml"),
     ("/build/googleCloudBuild", "dockerImage", "gcr.io/cloud-builders/docker"),
     ("/build/googleCloudBuild", "mavenImage", "gcr.io/cloud-builders/mvn"),
     ("/build/googleCloudBuild", "gradleImage", "gcr.io/cloud-builders/gradle"),
@@ -35,6 +25,25 @@ const DEFAULTS: [(&str, &str, &str); 25] = [
     ("/deploy/helm", "concurrency", "1"),
     ("/portForward/*", "address", "127.0.0.1"),
     ("/test/*", "context", "."),
+];
+
+/// The same of an artifact's builder; where there are several, of the first of these alone.
+const BUILDERS: [(&str, &[(&str, &str)]); 4] = [
+    ("docker", &[("dockerfile", "Dockerfile")]),
+    (
+        "kaniko",
+        &[
+            ("image", KANIKO),
+            ("dockerfile", "Dockerfile"),
+            ("initImage", "gcr.io/k8s-skaffold/skaffold-helpers/busybox"),
+            ("digestFile", "/dev/termination-log"),
+            ("copyMaxRetries", "3"),
+            ("copyTimeout", "5m"),
+            ("buildContextCompressionLevel", "1"),
+        ],
+    ),
+    ("custom", &[]),
+    ("buildpacks", &[("projectDescriptor", "project.toml")]),
 ];
 
 /// Who says where images are built.
@@ -103,20 +112,34 @@ fn artifact(artifact: &mut Node, in_cluster: bool) {
     } else if !chosen {
         write(artifact, &["docker"], Node::mapping(Vec::new()));
     }
-    let here = || Node::sequence(vec![plain(".")]);
-    for builder in ["custom", "buildpacks"] {
-        if artifact.get(builder).is_some_and(|builder| builder.get("dependencies").is_none()) {
-            write(artifact, &[builder, "dependencies", "paths"], here());
+    let first = BUILDERS.iter().find(|(builder, _)| artifact.get(builder).is_some());
+    if let Some((name, defaults)) = first
+        && let Some(builder) = artifact.get_mut(name)
+    {
+        for (field, value) in *defaults {
+            default(builder, field, plain(value));
+        }
+        match *name {
+            "kaniko" => all(builder, "/cache", &mut |cache| default(cache, "cacheRunLayers", plain("true"))),
+            "custom" => default_dependencies(builder),
+            "buildpacks" => {
+                default_dependencies(builder);
+                if builder.get("builder").is_none() && builder.get("buildpacks").is_none() {
+                    write(builder, &["builder"], plain("gcr.io/buildpacks/builder:v1"));
+                    write(builder, &["trustBuilder"], plain("true"));
+                }
+            }
+            _ => {}
         }
     }
-    if let Some(packs) = artifact.get_mut("buildpacks")
-        && packs.get("builder").is_none()
-        && packs.get("buildpacks").is_none()
-    {
-        write(packs, &["builder"], plain("gcr.io/buildpacks/builder:v1"));
-        write(packs, &["trustBuilder"], plain("true"));
-    }
     synchronised(artifact, automatic);
+}
+
+/// Writes that all of the context is what an image depends on.
+fn default_dependencies(builder: &mut Node) {
+    if builder.get("dependencies").is_none() {
+        write(builder, &["dependencies", "paths"], Node::sequence(vec![plain(".")]));
+    }
 }
 
 /// Writes what is copied into running containers, where only that something is.
