@@ -11,6 +11,7 @@
 mod corpus;
 mod effective;
 mod errors;
+mod json_schema;
 mod odd;
 mod pipelines;
 mod profiles;
