@@ -23,7 +23,7 @@ use shipway_core::{Catalog, Pipeline, Result};
 
 use self::{lower::Lower, model::Config, profile::Profiles};
 pub use self::{
-    options::{Dockerfiles, Options},
+    options::{Dockerfiles, Options, Trust},
     version::Version,
 };
 use crate::Notice;
