@@ -9,5 +9,5 @@ mod skaffold;
 
 pub use self::{
     notice::Notice,
-    skaffold::{Dockerfiles, Loaded, Options, Skaffold, Version, read_skaffold, skaffold_schema},
+    skaffold::{Dockerfiles, Loaded, Options, Skaffold, Trust, Version, read_skaffold, skaffold_schema},
 };

@@ -32,7 +32,7 @@ use shipway_yaml::Document;
 
 pub use self::{
     json_schema::skaffold_schema,
-    options::{Dockerfiles, Options},
+    options::{Dockerfiles, Options, Trust},
     version::Version,
 };
 use self::{lower::Lower, model::Config, profile::Profiles};

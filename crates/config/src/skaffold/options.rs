@@ -52,6 +52,48 @@ pub struct Options {
     /// What brings images of the container engine to the nodes of the deployer `kubectl`'s cluster (its option
     /// `imageLoader`); where absent, the context's name says it.
     pub image_loader: Option<Vec<String>>,
+    /// Whether what the file says may run on this machine; [`Trust::Untrusted`] by default.
+    pub trust: Trust,
+    /// What commands of templates (`{{cmd "git" "describe"}}`) gave, by the words of each; see
+    /// `read_skaffold`.
+    pub command_outputs: BTreeMap<Vec<String>, String>,
+    /// Whether the Kubernetes context's cluster is on this machine; where absent, the context's name says it.
+    pub local_cluster: Option<bool>,
+    /// Registries that are reached over plain HTTP, beside those of the file.
+    pub insecure_registries: Vec<String>,
+    /// The registry of the images that help to debug (`gcr.io/k8s-skaffold/skaffold-debug-support` when
+    /// absent). Nothing is debugged yet.
+    pub debug_helpers_registry: Option<String>,
+    /// Whether images for a cluster of kind go to a registry, and not into its nodes; false by default.
+    pub kind_disable_load: Option<bool>,
+    /// Whether images for a cluster of k3d go to a registry, and not into its nodes; false by default.
+    pub k3d_disable_load: Option<bool>,
+}
+
+/// Whether what a file says may run programs on the machine that reads it.
+///
+/// Whoever writes a `skaffold.yaml` can have any command run by whoever uses it. That is what a person wants
+/// of the own project, and nobody of a file that somebody sent.
+///
+/// | | `Untrusted` | `Full` |
+/// |---|---|---|
+/// | `cmd`, `env` and `expandenv` in templates | refused | as in Skaffold |
+/// | hooks on the host, custom builders and tests, builders that run the project's own tools (`bazel`, `jib`, `ko`) | refused | allowed |
+/// | kpt, transformers and validators of manifests, flags of helm and kustomize | refused | allowed |
+/// | configurations out of other repositories (`requires`) | refused | allowed |
+///
+/// What is refused is an error with its line, before anything is made. A file can still say what is read
+/// (a context, a path of manifests) and what images and clusters are given; that is for the doors of
+/// [`World`](shipway_core::World) to bound. What a plug-in of the catalog does that Skaffold does not know is for
+/// whoever put it there to judge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trust {
+    /// The file runs nothing here: right for what others wrote.
+    #[default]
+    Untrusted,
+    /// The file may run what it says: right for a person's own project.
+    Full,
 }
 
 /// Who builds artifacts of a Dockerfile.
@@ -82,6 +124,13 @@ impl Default for Options {
             dockerfiles: Dockerfiles::default(),
             docker_endpoint: None,
             image_loader: None,
+            trust: Trust::default(),
+            command_outputs: BTreeMap::new(),
+            local_cluster: None,
+            insecure_registries: Vec::new(),
+            debug_helpers_registry: None,
+            kind_disable_load: None,
+            k3d_disable_load: None,
         }
     }
 }
@@ -182,6 +231,59 @@ impl Options {
     #[must_use]
     pub fn image_loader<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.image_loader = Some(words.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets whether what the file says may run on this machine.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Sets what a command of a template gave.
+    #[must_use]
+    pub fn command_output<W: Into<String>>(
+        mut self,
+        words: impl IntoIterator<Item = W>,
+        output: impl Into<String>,
+    ) -> Self {
+        self.command_outputs.insert(words.into_iter().map(Into::into).collect(), output.into());
+        self
+    }
+
+    /// Sets whether the Kubernetes context's cluster is on this machine.
+    #[must_use]
+    pub fn local_cluster(mut self, local: bool) -> Self {
+        self.local_cluster = Some(local);
+        self
+    }
+
+    /// Sets the registries that are reached over plain HTTP, beside those of the file.
+    #[must_use]
+    pub fn insecure_registries<T: Into<String>>(mut self, registries: impl IntoIterator<Item = T>) -> Self {
+        self.insecure_registries = registries.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the registry of the images that help to debug.
+    #[must_use]
+    pub fn debug_helpers_registry(mut self, registry: impl Into<String>) -> Self {
+        self.debug_helpers_registry = Some(registry.into());
+        self
+    }
+
+    /// Sets whether images for a cluster of kind go to a registry.
+    #[must_use]
+    pub fn kind_disable_load(mut self, disabled: bool) -> Self {
+        self.kind_disable_load = Some(disabled);
+        self
+    }
+
+    /// Sets whether images for a cluster of k3d go to a registry.
+    #[must_use]
+    pub fn k3d_disable_load(mut self, disabled: bool) -> Self {
+        self.k3d_disable_load = Some(disabled);
         self
     }
 }

@@ -93,9 +93,9 @@ fn values_that_do_not_fit() {
     assert_snapshot!(refused("build: {artifacts: {image: a}}"), @"skaffold.yaml:3:20: expected a list, found a mapping");
     assert_snapshot!(refused("build: {artifacts: [{context: a}]}"), @"skaffold.yaml:3:21: `image` is missing");
     assert_snapshot!(refused("build: {artifacts: [web]}"), @"skaffold.yaml:3:21: expected a mapping, found `web`");
-    assert_snapshot!(refused("build: {artifacts: [{image: Web}]}"), @r"
-    skaffold.yaml:3:29: `Web` is no name of an image
-      hint: use lower-case letters, digits and `.`, `_`, `-`, `/`
+    assert_snapshot!(refused("build: {artifacts: [{image: we..b}]}"), @r"
+    skaffold.yaml:3:29: `we..b` is no name of an image
+      hint: use letters, digits and single `.`, `_`, `-` between them, parts with `/`
     ");
     assert_snapshot!(refused("build: {artifacts: [{image: web}, {image: web}]}"), @r"
     skaffold.yaml:3:43: two artifacts have the image `web`

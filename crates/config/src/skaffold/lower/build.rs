@@ -10,8 +10,7 @@ use super::{Lower, located};
 use crate::{
     Notice,
     skaffold::{
-        Dockerfiles, image_name,
-        local_cluster::is_local,
+        Dockerfiles, image_name, local_cluster,
         model::{self, ARTIFACT_FIELDS, Choice, Custom, Docker, Local, Open},
         unread,
     },
@@ -68,15 +67,14 @@ impl Lower<'_> {
     fn repository(&self, image: &str) -> Result<String> {
         let repository = image_name::repository(image)?;
         match &self.options.default_repo {
-            Some(default) => image_name::below(default, self.options.multi_level_repo, repository),
-            None => Ok(repository.to_owned()),
+            Some(default) => image_name::below(default, self.options.multi_level_repo, &repository),
+            None => Ok(repository),
         }
     }
 
     /// Returns where images go.
     fn store(&self, local: &Local) -> Store {
-        let elsewhere = || !self.options.kube_context.as_deref().is_some_and(is_local);
-        if self.options.push.or(local.push).unwrap_or_else(elsewhere) {
+        if self.options.push.or(local.push).unwrap_or_else(|| local_cluster::pulls(self.options)) {
             return Store::Registry;
         }
         let usual = "unix:///var/run/docker.sock".to_owned();

@@ -10,6 +10,7 @@ use super::{Lower, located};
 use crate::{
     Notice,
     skaffold::{
+        Options, local_cluster,
         model::{self, Choice, DEPLOY_FIELDS, Kubectl, Manifests, Open},
         unread,
     },
@@ -68,7 +69,10 @@ impl Lower<'_> {
             let said = [
                 ("kubeContext", options.kube_context.clone().map(Value::from)),
                 ("defaultNamespace", options.namespace.clone().map(Value::from)),
-                ("imageLoader", options.image_loader.clone().map(Value::from)),
+                (
+                    "imageLoader",
+                    options.image_loader.clone().or_else(|| not_loaded(options)).map(Value::from),
+                ),
             ];
             for (name, value) in said {
                 if let Some(value) = value {
@@ -107,6 +111,13 @@ impl Lower<'_> {
             }
         }
     }
+}
+
+/// Returns the loader that loads nothing, where the context's name would say that images are loaded.
+fn not_loaded(options: &Options) -> Option<Vec<String>> {
+    let named =
+        Options { local_cluster: None, kind_disable_load: None, k3d_disable_load: None, ..options.clone() };
+    (local_cluster::loads(&named) && !local_cluster::loads(options)).then(Vec::new)
 }
 
 /// Sets an option of the deployer `kubectl`, be it the part itself or the one that it stands in front of.

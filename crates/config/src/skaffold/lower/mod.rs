@@ -35,7 +35,7 @@ impl<'a> Lower<'a> {
             catalog,
             pipeline: Pipeline::new(&options.name),
             named: false,
-            insecure_registries: Vec::new(),
+            insecure_registries: options.insecure_registries.clone(),
             images: BTreeMap::new(),
             required: Vec::new(),
             notices: Vec::new(),
