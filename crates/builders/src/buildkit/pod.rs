@@ -3,10 +3,10 @@
 //! It listens on the pod's own loopback and is reached through the cluster's API, so that nobody else in the
 //! cluster can have it build.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use shipway_cluster::{Cluster, Ended, ForwardTarget, PodJob};
+use shipway_cluster::{Cluster, Ended, ForwardTarget, PodJob, job_secret, literal};
 use shipway_core::{BuildRequest, Context, Error, ErrorKind, Image, Result};
 use shipway_docker::{BuildkitAddress, SolveSpec};
 
@@ -14,7 +14,7 @@ use super::{Buildkit, BuildkitConfig};
 use crate::{
     BuildCluster,
     docker::wanted_platform,
-    pod::{self, MANAGER, Names, literal, name},
+    pod::{self, Names, name},
 };
 
 /// The container.
@@ -56,7 +56,7 @@ impl Buildkit {
         };
         let config = config(&self.options, &names);
         let job = job(&self.options, place, &names);
-        let opened = PodJob::open(cx, &cluster, MANAGER, job, config).await?;
+        let opened = PodJob::open(cx, &cluster, job, config).await?;
         let result = self.use_pod(cx, &opened, request, spec, &namespace).await;
         let removed = opened.remove().await;
         result.and_then(|image| removed.map(|()| image))
@@ -170,14 +170,7 @@ fn job(options: &BuildkitConfig, place: &BuildCluster, names: &Names<'_>) -> Val
 fn config(options: &BuildkitConfig, names: &Names<'_>) -> Option<Value> {
     let registry = |host: &String| format!("[registry.{}]\nhttp = true\n", json!(host));
     let text: String = options.insecure_registry.iter().map(registry).collect();
-    let data = BTreeMap::from([("buildkitd.toml", &text)]);
-    (!text.is_empty()).then(|| {
-        json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": true,
-            "metadata": {"name": names.name, "namespace": names.namespace},
-            "stringData": data,
-        })
-    })
+    (!text.is_empty()).then(|| job_secret(names.name, names.namespace, [("buildkitd.toml", text)]))
 }
 
 #[cfg(test)]

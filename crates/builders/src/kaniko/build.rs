@@ -16,7 +16,7 @@ use super::{
 use crate::{
     docker::{Plan, context, wanted_platform},
     logins::logins,
-    pod::{MANAGER, Names, name},
+    pod::{Names, name},
 };
 
 /// How much later than a container's end its node says so.
@@ -53,7 +53,7 @@ impl Kaniko {
             Build { dockerfile: &plan.dockerfile, args: &values, destination: &destination, platform };
         let job = job(&self.options, &names, !logins.is_empty(), &args(&self.options, &build)?);
         let secret = (!logins.is_empty()).then(|| secret(&names, &docker_config(&logins)));
-        let opened = PodJob::open(cx, &cluster, MANAGER, job, secret).await?;
+        let opened = PodJob::open(cx, &cluster, job, secret).await?;
         let result = self.run(cx, &opened, request, plan, &namespace).await;
         let removed = opened.remove().await;
         match result {

@@ -17,9 +17,6 @@ use super::{
 };
 use crate::output::Output;
 
-/// Who writes our objects.
-pub(super) const MANAGER: &str = "shipway";
-
 impl KubernetesJob {
     pub(super) async fn run_job(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
         let command = &request.command;
@@ -53,7 +50,7 @@ impl KubernetesJob {
             volumes: &volumes,
             result: result.as_deref(),
         };
-        let opened = PodJob::open(cx, &cluster, MANAGER, job(&self.options, &work), secret(&work)).await?;
+        let opened = PodJob::open(cx, &cluster, job(&self.options, &work), secret(&work)).await?;
         let ran = run(cx, &opened, command, work.namespace).await;
         let removed = opened.remove().await;
         let (ended, stdout, stderr) = ran.map_err(|error| match error.kind() {

@@ -12,9 +12,13 @@ use tokio::io::duplex;
 use super::{
     KubernetesJob,
     objects::{HOLDER, STAGING, VOLUME, holder},
-    run::{MANAGER, unlike},
+    run::unlike,
 };
 use crate::unpack::unpack;
+
+/// Who makes claims, and who says that they are filled.
+const MANAGER: &str = "shipway";
+const MARKER: &str = "shipway-volume";
 
 /// Says that a claim holds what it was opened with.
 const FILLED: &str = "dev.shipway/filled";
@@ -113,7 +117,7 @@ impl KubernetesJob {
     async fn hold(&self, cx: &Context, cluster: &Cluster, id: &ObjectId) -> Result<(PodJob, String)> {
         let (name, namespace) = (unlike(cx, "volume"), id.namespace.as_deref().unwrap_or_default());
         let job = holder(&self.options, &name, namespace, cx.run_id(), &id.name);
-        let opened = PodJob::open(cx, cluster, MANAGER, job, None).await?;
+        let opened = PodJob::open(cx, cluster, job, None).await?;
         match opened.begun(cx, HOLDER).await {
             Ok(pod) => Ok((opened, pod)),
             Err(error) => {
@@ -135,9 +139,6 @@ impl KubernetesJob {
 fn files<'a>(job: &'a PodJob, id: &'a ObjectId, pod: &'a str) -> PodFiles<'a> {
     PodFiles::new(job.cluster(), id.namespace.as_deref().unwrap_or_default(), pod, HOLDER, STAGING)
 }
-
-/// Who says that a claim is filled, beside who made it.
-const MARKER: &str = "shipway-volume";
 
 /// Returns the name of a volume's claim.
 pub(super) fn claim_name(cx: &Context, volume: &str) -> String {
