@@ -2,10 +2,13 @@
 //! says all that decides the build.
 
 use serde_json::{Value, json};
-use shipway_cluster::JobObject;
-use shipway_core::{BuildRequest, Platform, Snapshot};
+use shipway_cluster::{Ended, JobObject};
+use shipway_core::{BuildRequest, Error, ErrorKind, Platform, Snapshot};
 
 use crate::BuildCluster;
+
+/// The node's word for a container that wanted more memory than it may have.
+pub(crate) const OUT_OF_MEMORY: &str = "OOMKilled";
 
 /// How long a job stays that nobody removes, in seconds: whoever goes on after a kill finds it that long.
 const STAYS: u64 = 600;
@@ -64,4 +67,14 @@ pub(crate) fn job(place: &BuildCluster, names: &Names<'_>, mut spec: Value) -> V
         ttl_seconds: STAYS,
     };
     job.around(spec)
+}
+
+/// Returns the error for a container that ended badly, with the last that it said.
+pub(crate) fn failed(what: &str, ended: &Ended, said: &str) -> Error {
+    let error = Error::new(ErrorKind::ToolFailed, format!("{what} with {ended}"));
+    let error = if said.is_empty() { error } else { error.note(said) };
+    match ended.reason.as_str() {
+        OUT_OF_MEMORY => error.hint("give it more memory with `cluster.resources`"),
+        _ => error,
+    }
 }

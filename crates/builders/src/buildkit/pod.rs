@@ -14,7 +14,7 @@ use super::{Buildkit, BuildkitConfig};
 use crate::{
     BuildCluster,
     docker::wanted_platform,
-    pod::{self, Names, name},
+    pod::{self, Names, OUT_OF_MEMORY, failed, name},
 };
 
 /// The container.
@@ -114,18 +114,9 @@ async fn ready(cx: &Context, job: &PodJob, address: &BuildkitAddress) -> Result<
 
 /// Returns the error for a buildkitd that has ended by itself.
 fn gone(ended: &Ended) -> Error {
-    let why = match ended.reason.as_str() {
-        "" | "Error" => String::new(),
-        reason => format!(" ({reason})"),
-    };
-    let text = format!("`buildkitd` in the pod ended with exit code {}{why}", ended.code);
-    let error = Error::new(ErrorKind::ToolFailed, text);
-    let error = match ended.message.trim() {
-        "" => error,
-        said => error.note(said),
-    };
+    let error = failed("`buildkitd` in the pod ended", ended, ended.message.trim());
     match ended.reason.as_str() {
-        "OOMKilled" => error.hint("give it more memory with `cluster.resources`"),
+        OUT_OF_MEMORY => error,
         _ => error
             .hint("see whether `image` is buildkitd's, and whether it needs `rootless` or must not have it"),
     }
