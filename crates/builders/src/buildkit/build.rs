@@ -33,8 +33,8 @@ impl Buildkit {
                 .hint("build into a registry that the buildkitd reaches"));
         }
         wanted_platform("buildkit", artifact)?;
-        let (this, owned) = (self.clone(), artifact.clone());
-        let plan = cx.blocking(move |cx| this.plan(cx, &owned)).await?;
+        let (reading, owned) = (self.reading(), artifact.clone());
+        let plan = cx.blocking(move |cx| Plan::read(cx, &owned, &reading)).await?;
         if self.options.untrusted {
             plan.check_frontends(&artifact.context)?;
         }

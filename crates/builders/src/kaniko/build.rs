@@ -34,8 +34,8 @@ impl Kaniko {
                 .hint("build into a registry that the cluster's pods reach"));
         }
         let platform = wanted_platform("kaniko", artifact)?;
-        let (this, owned) = (self.clone(), artifact.clone());
-        let plan = Arc::new(cx.blocking(move |cx| this.plan(cx, &owned)).await?);
+        let (reading, owned) = (self.reading(), artifact.clone());
+        let plan = Arc::new(cx.blocking(move |cx| Plan::read(cx, &owned, &reading)).await?);
         let cx = &cx.within(Some(Duration::from_secs(self.options.cluster.timeout_seconds)));
         let cluster = Cluster::open(cx, &self.options.cluster.context).await?;
         let namespace = self.options.cluster.namespace.as_deref().unwrap_or(cluster.namespace()).to_owned();
