@@ -32,15 +32,16 @@ impl KubernetesJob {
             secrets.insert(name.clone(), cx.secret(id).await?.expose().to_owned());
         }
         let files = files(cx, request).await?;
-        let volumes = self.volumes(cx, request).await?;
         let dir = command.dir.as_deref().map(absolute).transpose()?;
         let result = request.result.as_deref().map(absolute).transpose()?;
         let cx = &cx.within(Some(Duration::from_secs(self.options.timeout_seconds)));
-        let cluster = Cluster::open(cx, &self.options.context).await?;
+        let cluster = self.cluster(cx).await?;
+        let namespace = self.namespace_in(&cluster);
+        let volumes = self.volumes(cx, &cluster, request).await?;
         let name = unlike(cx, "run");
         let work = Work {
             name: &name,
-            namespace: self.options.namespace.as_deref().unwrap_or(cluster.namespace()),
+            namespace,
             run: cx.run_id(),
             image: &image,
             command,
@@ -51,7 +52,7 @@ impl KubernetesJob {
             result: result.as_deref(),
         };
         let opened = PodJob::open(cx, &cluster, job(&self.options, &work), secret(&work)).await?;
-        let ran = run(cx, &opened, command, work.namespace).await;
+        let ran = run(cx, &opened, command, namespace).await;
         let removed = opened.remove().await;
         let (ended, stdout, stderr) = ran.map_err(|error| match error.kind() {
             ErrorKind::Cancelled | ErrorKind::Timeout => {
@@ -64,11 +65,16 @@ impl KubernetesJob {
     }
 
     /// Returns the volumes that the command sees, which must be open.
-    async fn volumes(&self, cx: &Context, request: &RunRequest) -> Result<Vec<MountedVolume>> {
+    async fn volumes(
+        &self,
+        cx: &Context,
+        cluster: &Cluster,
+        request: &RunRequest,
+    ) -> Result<Vec<MountedVolume>> {
         let mut volumes = Vec::new();
         for mount in &request.mounts {
             let MountSource::Volume(name) = &mount.source else { continue };
-            let (cluster, id) = self.claim(cx, name).await?;
+            let id = self.claim(cx, cluster, name);
             if cluster.get(cx, &id).await?.is_none() {
                 return Err(Error::config(format!("the volume `{name}` is not open")).hint("open it first"));
             }
