@@ -13,6 +13,7 @@ mod native;
 mod place;
 #[cfg(feature = "kubernetes")]
 mod pod;
+mod pushed;
 mod sources;
 
 #[cfg(feature = "kubernetes")]

@@ -2,12 +2,13 @@
 //! says all that decides the build.
 
 use serde_json::{Value, json};
-use shipway_core::{BuildRequest, Platform, Snapshot};
+use shipway_cluster::{Ended, JobObject};
+use shipway_core::{BuildRequest, Error, ErrorKind, Platform, Snapshot};
 
 use crate::BuildCluster;
 
-/// Who writes our objects.
-pub(crate) const MANAGER: &str = "shipway";
+/// The node's word for a container that wanted more memory than it may have.
+pub(crate) const OUT_OF_MEMORY: &str = "OOMKilled";
 
 /// How long a job stays that nobody removes, in seconds: whoever goes on after a kill finds it that long.
 const STAYS: u64 = 600;
@@ -36,8 +37,6 @@ pub(crate) fn name(builder: &str, request: &BuildRequest) -> String {
 
 /// Returns the job of a build whose pod has this `spec`, of which the first container builds.
 pub(crate) fn job(place: &BuildCluster, names: &Names<'_>, mut spec: Value) -> Value {
-    let mut labels = place.labels.clone();
-    labels.insert("app.kubernetes.io/managed-by".to_owned(), "shipway".to_owned());
     let mut annotations = place.annotations.clone();
     annotations.insert("dev.shipway/artifact".to_owned(), names.artifact.to_owned());
     let mut nodes = place.node_selector.clone();
@@ -49,44 +48,33 @@ pub(crate) fn job(place: &BuildCluster, names: &Names<'_>, mut spec: Value) -> V
             nodes.entry(label.to_owned()).or_insert_with(|| value.clone());
         }
     }
-    spec["restartPolicy"] = json!("Never");
-    spec["terminationGracePeriodSeconds"] = json!(1);
-    spec["enableServiceLinks"] = json!(false);
-    // A Dockerfile's steps could read it.
-    spec["automountServiceAccountToken"] = json!(place.service_account.is_some());
     if let Some(resources) = &place.resources {
         spec["containers"][0]["resources"] = resources.clone();
-    }
-    if let Some(account) = &place.service_account {
-        spec["serviceAccountName"] = json!(account);
-    }
-    if let Some(secret) = &place.image_pull_secret {
-        spec["imagePullSecrets"] = json!([{ "name": secret }]);
-    }
-    if !nodes.is_empty() {
-        spec["nodeSelector"] = json!(nodes);
-    }
-    if !place.tolerations.is_empty() {
-        spec["tolerations"] = json!(place.tolerations);
     }
     if let Some(user) = place.run_as_user {
         spec["securityContext"]["runAsUser"] = json!(user);
     }
-    json!({
-        "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": names.name, "namespace": names.namespace, "labels": labels,
-            "annotations": annotations},
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": place.timeout_seconds,
-            "ttlSecondsAfterFinished": STAYS,
-            "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec},
-        },
-    })
+    let job = JobObject {
+        name: names.name,
+        namespace: names.namespace,
+        labels: &place.labels,
+        annotations: &annotations,
+        node_selector: &nodes,
+        tolerations: &place.tolerations,
+        service_account: place.service_account.as_deref(),
+        image_pull_secret: place.image_pull_secret.as_deref(),
+        timeout_seconds: place.timeout_seconds,
+        ttl_seconds: STAYS,
+    };
+    job.around(spec)
 }
 
-/// The kubelet puts a variable's value in the place of `$(NAME)`, and `$` in that of `$$` (kubernetes,
-/// `expansion/expand.go`).
-pub(crate) fn literal(text: &str) -> String {
-    text.replace('$', "$$")
+/// Returns the error for a container that ended badly, with the last that it said.
+pub(crate) fn failed(what: &str, ended: &Ended, said: &str) -> Error {
+    let error = Error::new(ErrorKind::ToolFailed, format!("{what} with {ended}"));
+    let error = if said.is_empty() { error } else { error.note(said) };
+    match ended.reason.as_str() {
+        OUT_OF_MEMORY => error.hint("give it more memory with `cluster.resources`"),
+        _ => error,
+    }
 }

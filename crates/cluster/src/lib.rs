@@ -42,7 +42,7 @@ mod store;
 mod watch;
 
 #[cfg(feature = "kubernetes")]
-pub use self::job::{Ended, PodFiles, PodJob};
+pub use self::job::{Ended, JobObject, PodFiles, PodJob, job_secret, literal};
 #[cfg(feature = "kubernetes")]
 pub use self::kubernetes::{
     Cluster, ClusterWatch, ExecRequest, ForwardTarget, Kubeconfig, LogOptions, Logs, Options, PortForward,

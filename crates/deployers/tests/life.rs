@@ -3,11 +3,16 @@
 
 mod support;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use serde_json::json;
-use shipway_cluster::{Apply, managers};
+use shipway_cluster::{Apply, Fault, Operation, managers};
 use shipway_core::{
-    Cancel, CancelReason, Catalog, Deployer as _, Deployment, Desired, ErrorKind, Feature, Image, Part,
-    PluginConfig as _, Release, Stage, Store, Verb,
+    Cancel, CancelReason, Catalog, Deployer as _, Deployment, Desired, Error, ErrorKind, Feature, Image,
+    Part, PluginConfig as _, Release, Stage, Store, Verb,
 };
 use shipway_deployers::{Memory, MemoryConfig};
 use support::{Bed, config_map, context, cut_after, fixture, no_digest, released};
@@ -131,7 +136,7 @@ async fn nothing_to_do_writes_nothing() {
     assert!(changes.changes.is_empty());
     bed.cluster.set_faults(|call| {
         assert_eq!(call.write, None, "{call:?}");
-        shipway_cluster::Fault::None
+        Fault::None
     });
     assert_eq!(bed.apply(&changes).await.expect("applied"), first);
     bed.cluster.clear_faults();
@@ -266,13 +271,38 @@ async fn the_world_may_move_between_the_look_and_the_write() {
             object["data"]["edition"] = "theirs".into();
             mover.update("somebody", &object).expect("written");
         }
-        shipway_cluster::Fault::None
+        Fault::None
     });
     assert_eq!(bed.apply(&changes).await.expect_err("moved").kind(), ErrorKind::Conflict);
     bed.cluster.clear_faults();
     let object = bed.cluster.get(&config_map("shared")).expect("read").expect("there");
     assert_eq!(object["data"]["edition"], "theirs");
     assert_eq!(bed.revisions().await, ["1"]);
+}
+
+#[tokio::test]
+async fn what_is_removed_is_not_looked_for_one_by_one_and_may_take_its_kind_along() {
+    let bed = Bed::new();
+    let first = bed.release(1).await;
+    let changes = bed.diff(&Desired::Absent(first)).await.expect("seen");
+    let (seen, mut removed) = (Arc::new(AtomicUsize::new(0)), 0);
+    let count = Arc::clone(&seen);
+    bed.cluster.set_faults(move |call| {
+        let own = ["shared", "own-1"];
+        let is_own = call.object.as_ref().is_some_and(|object| own.contains(&object.name.as_str()));
+        match call.operation {
+            Operation::Delete if is_own => removed += 1,
+            Operation::Get if is_own => _ = count.fetch_add(1, Ordering::Relaxed),
+            Operation::List if removed == own.len() => {
+                return Fault::Refuse(Error::not_found("the cluster has no such kind"));
+            }
+            _ => {}
+        }
+        Fault::None
+    });
+    bed.apply(&changes).await.expect("removed");
+    bed.cluster.clear_faults();
+    assert_eq!((bed.names(), seen.load(Ordering::Relaxed)), (Vec::new(), 0));
 }
 
 #[tokio::test]

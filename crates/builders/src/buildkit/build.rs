@@ -8,7 +8,7 @@ use std::{
 };
 
 use shipway_core::{
-    BuildRequest, Context, Error, ErrorKind, Image, Level, Login, LoginKind, Result, Store, Stream, Target,
+    BuildRequest, Context, Error, ErrorKind, Image, Level, Login, LoginKind, Result, Store, Stream,
 };
 use shipway_docker::{BuildkitAddress, BuildkitTls, SessionOffer, SharedFolder, SolveSpec};
 
@@ -16,6 +16,7 @@ use super::{Buildkit, BuildkitTlsFiles, cache};
 use crate::{
     docker::{Plan, agent, read_secret, secrets, wanted_platform, warnings},
     logins::logins,
+    pushed::{pushed, pushed_before},
 };
 
 /// The name by which the frontend asks for the context, and for the Dockerfile.
@@ -32,8 +33,8 @@ impl Buildkit {
                 .hint("build into a registry that the buildkitd reaches"));
         }
         wanted_platform("buildkit", artifact)?;
-        let (this, owned) = (self.clone(), artifact.clone());
-        let plan = cx.blocking(move |cx| this.plan(cx, &owned)).await?;
+        let (reading, owned) = (self.reading(), artifact.clone());
+        let plan = cx.blocking(move |cx| Plan::read(cx, &owned, &reading)).await?;
         if self.options.untrusted {
             plan.check_frontends(&artifact.context)?;
         }
@@ -51,28 +52,13 @@ impl Buildkit {
             }
             None => self.in_pod(cx, request, &spec).await,
         };
-        let built = match built {
-            // What a stop closes may be heard of before the stop itself.
-            Err(error) if error.kind() == ErrorKind::Unavailable => {
-                Err(cx.check_stopped().err().unwrap_or(error))
-            }
-            built => built,
-        };
         match built {
-            // It may have been pushed before it was stopped, or by another process, which removed the pod.
-            Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Unavailable) => {
-                match pushed(&cx.for_cleanup(), &artifact.name, target).await {
-                    Ok(Some(image)) => Ok(image),
-                    _ => Err(error),
-                }
+            Ok(image) => Ok(image),
+            Err(error) => {
+                // What a stop closes may be heard of before the stop itself.
+                let stopped = cx.check_stopped().err().filter(|_| error.kind() == ErrorKind::Unavailable);
+                pushed_before(cx, stopped.unwrap_or(error), request, time).await
             }
-            Err(error) if error.kind() == ErrorKind::Timeout => Err(match time {
-                Some(time) => error
-                    .note(format!("a build may take {time} s"))
-                    .hint("give it more time with `cluster.timeoutSeconds`, or look at why it waits"),
-                None => error,
-            }),
-            built => built,
         }
     }
 
@@ -101,15 +87,7 @@ impl Buildkit {
             let text = format!("sent {} of {all} files of the context, {} bytes", sent.files, sent.bytes);
             cx.output(Stream::Stdout, &text);
         }
-        let target = &request.target;
-        let reference = format!("{}@{digest}", target.repository);
-        let found = cx.images().find(cx, &Store::Registry, &reference).await?.ok_or_else(|| {
-            Error::bad_output(format!(
-                "buildkitd says that it pushed `{reference}`, and the registry has no such image"
-            ))
-            .hint("see whether its registry is the one that this program reaches by the same name")
-        })?;
-        Ok(image(&request.artifact.name, target, found))
+        pushed(cx, "buildkitd", request, &digest).await
     }
 
     async fn spec(&self, cx: &Context, request: &BuildRequest, plan: Plan) -> Result<SolveSpec> {
@@ -204,16 +182,4 @@ fn read_tls(cx: &Context, files: BuildkitTlsFiles) -> Result<BuildkitTls> {
     tls.server_name = files.server_name;
     tls.check()?;
     Ok(tls)
-}
-
-/// Returns the image that has the target's tag, if there is one.
-async fn pushed(cx: &Context, name: &str, target: &Target) -> Result<Option<Image>> {
-    let found = cx.images().find(cx, &Store::Registry, &target.reference()).await?;
-    Ok(found.map(|found| image(name, target, found)))
-}
-
-fn image(name: &str, target: &Target, found: Image) -> Image {
-    Image::new(name, Store::Registry, target.repository.as_str(), found.digest)
-        .tag(target.tag.clone())
-        .platforms(found.platforms)
 }

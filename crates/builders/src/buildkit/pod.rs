@@ -3,10 +3,10 @@
 //! It listens on the pod's own loopback and is reached through the cluster's API, so that nobody else in the
 //! cluster can have it build.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use shipway_cluster::{Cluster, Ended, ForwardTarget, PodJob};
+use shipway_cluster::{Cluster, Ended, ForwardTarget, PodJob, job_secret, literal};
 use shipway_core::{BuildRequest, Context, Error, ErrorKind, Image, Result};
 use shipway_docker::{BuildkitAddress, SolveSpec};
 
@@ -14,7 +14,7 @@ use super::{Buildkit, BuildkitConfig};
 use crate::{
     BuildCluster,
     docker::wanted_platform,
-    pod::{self, MANAGER, Names, literal, name},
+    pod::{self, Names, OUT_OF_MEMORY, failed, name},
 };
 
 /// The container.
@@ -56,7 +56,7 @@ impl Buildkit {
         };
         let config = config(&self.options, &names);
         let job = job(&self.options, place, &names);
-        let opened = PodJob::open(cx, &cluster, MANAGER, job, config).await?;
+        let opened = PodJob::open(cx, &cluster, job, config).await?;
         let result = self.use_pod(cx, &opened, request, spec, &namespace).await;
         let removed = opened.remove().await;
         result.and_then(|image| removed.map(|()| image))
@@ -114,18 +114,9 @@ async fn ready(cx: &Context, job: &PodJob, address: &BuildkitAddress) -> Result<
 
 /// Returns the error for a buildkitd that has ended by itself.
 fn gone(ended: &Ended) -> Error {
-    let why = match ended.reason.as_str() {
-        "" | "Error" => String::new(),
-        reason => format!(" ({reason})"),
-    };
-    let text = format!("`buildkitd` in the pod ended with exit code {}{why}", ended.code);
-    let error = Error::new(ErrorKind::ToolFailed, text);
-    let error = match ended.message.trim() {
-        "" => error,
-        said => error.note(said),
-    };
+    let error = failed("`buildkitd` in the pod ended", ended, ended.message.trim());
     match ended.reason.as_str() {
-        "OOMKilled" => error.hint("give it more memory with `cluster.resources`"),
+        OUT_OF_MEMORY => error,
         _ => error
             .hint("see whether `image` is buildkitd's, and whether it needs `rootless` or must not have it"),
     }
@@ -170,14 +161,7 @@ fn job(options: &BuildkitConfig, place: &BuildCluster, names: &Names<'_>) -> Val
 fn config(options: &BuildkitConfig, names: &Names<'_>) -> Option<Value> {
     let registry = |host: &String| format!("[registry.{}]\nhttp = true\n", json!(host));
     let text: String = options.insecure_registry.iter().map(registry).collect();
-    let data = BTreeMap::from([("buildkitd.toml", &text)]);
-    (!text.is_empty()).then(|| {
-        json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": true,
-            "metadata": {"name": names.name, "namespace": names.namespace},
-            "stringData": data,
-        })
-    })
+    (!text.is_empty()).then(|| job_secret(names.name, names.namespace, [("buildkitd.toml", text)]))
 }
 
 #[cfg(test)]

@@ -1,68 +1,61 @@
 //! What an image depends on, declared for core to hash and to watch.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use serde::Serialize;
 use shipway_core::{Artifact, Context, EntryKind, Inputs, Platform, Result, Secret, Store};
+use shipway_docker::Daemon;
 use shipway_oci::Reference;
 
-use super::{BuildSecret, Docker, DockerConfig, plan::Plan};
+use super::{BuildSecret, DockerConfig, plan::Plan};
 
-impl Docker {
-    /// Declares the inputs.
-    pub(super) async fn declare(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
-        let mut each = Vec::new();
-        for one in each_platform(artifact) {
-            let inputs = self.declare_one(cx, &one).await?;
-            each.push((one, inputs));
-        }
-        Ok(together(each))
-    }
-
-    async fn declare_one(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
-        let (this, owned) = (self.clone(), artifact.clone());
-        let (plan, mut inputs) = cx
-            .blocking(move |cx| {
-                let plan = Plan::read(cx, &owned, &this.options)?;
-                let inputs = plan.inputs(cx, &owned.context);
-                Ok((plan, inputs))
-            })
-            .await?;
+/// Declares the inputs of a build that follows a Dockerfile. Of `options` only those count that say what the Dockerfile
+/// reaches; `own` are those of the builder, as far as they decide the image. An `engine` is asked for bases first.
+pub(crate) async fn declare(
+    cx: &Context,
+    artifact: &Artifact,
+    options: Arc<DockerConfig>,
+    own: String,
+    engine: Option<&Daemon>,
+) -> Result<Inputs> {
+    let mut each = Vec::new();
+    for artifact in each_platform(artifact) {
+        let (options, owned) = (Arc::clone(&options), artifact.clone());
+        let read = move |cx: &Context| {
+            let plan = Plan::read(cx, &owned, &options)?;
+            let mut inputs = plan.inputs(cx, &owned.context);
+            declare_secrets(cx, &options.secrets, &mut inputs)?;
+            Ok((plan, inputs))
+        };
+        let (plan, mut inputs) = cx.blocking(read).await?;
         let mut fact = |name: &str, value: String| inputs.facts.insert(name.to_owned(), value);
-        fact("options", serde_json::to_string(self.options.as_ref()).unwrap_or_default());
+        fact("options", own.clone());
         for (name, value) in &plan.args {
             fact(&format!("build argument {name}"), value.clone());
         }
         if artifact.platforms.is_empty() {
+            // Most often the machine that builds is like this one.
             fact("platform here", Platform::linux_here().to_string());
         }
         for image in &plan.reach.images {
-            fact(&format!("base {image}"), self.base(cx, image).await?);
+            fact(&format!("base {image}"), base(cx, image, engine).await?);
         }
-        declare_secrets(cx, &self.options.secrets, &mut inputs)?;
-        Ok(inputs)
+        each.push((artifact, inputs));
     }
+    Ok(together(each))
+}
 
-    /// Returns what a base is now: what the engine has under its name, as it does not ask the registry
-    /// then; else what the registry has. In both cases it is the registry's digest as far as there is
-    /// one, so that it stays the same when the engine pulls it.
-    async fn base(&self, cx: &Context, image: &str) -> Result<String> {
-        if !self.options.pull_parent
-            && let Ok(reference) = image.parse::<Reference>()
-            && reference.digest.is_none()
-            && let Some(there) = self.daemon.image(cx, image).await?
-        {
-            let own = there.digests.iter().find_map(|known| {
-                let known: Reference = known.parse().ok()?;
-                known.digest.filter(|_| (&known.host, &known.path) == (&reference.host, &reference.path))
-            });
-            return Ok(own.unwrap_or(there.id).to_string());
-        }
-        base(cx, image).await
+/// Returns a builder's options without these, which do not decide the image.
+pub(crate) fn options_without(options: &impl Serialize, names: &[&str]) -> String {
+    let mut options = serde_json::to_value(options).unwrap_or_default();
+    if let Some(options) = options.as_object_mut() {
+        names.iter().for_each(|name| _ = options.remove(*name));
     }
+    options.to_string()
 }
 
 /// Returns the artifact for each of its platforms, as core has each built alone.
-pub(crate) fn each_platform(artifact: &Artifact) -> Vec<Artifact> {
+fn each_platform(artifact: &Artifact) -> Vec<Artifact> {
     match artifact.platforms.as_slice() {
         [] | [_] => vec![artifact.clone()],
         several => several.iter().map(|one| artifact.clone().platforms([one.clone()])).collect(),
@@ -70,7 +63,7 @@ pub(crate) fn each_platform(artifact: &Artifact) -> Vec<Artifact> {
 }
 
 /// Returns the inputs of all platforms as those of one artifact.
-pub(crate) fn together(each: Vec<(Artifact, Inputs)>) -> Inputs {
+fn together(each: Vec<(Artifact, Inputs)>) -> Inputs {
     let several = each.len() > 1;
     let mut all = Inputs::default();
     for (artifact, own) in each {
@@ -85,7 +78,7 @@ pub(crate) fn together(each: Vec<(Artifact, Inputs)>) -> Inputs {
 }
 
 /// Declares the secrets of a build: each counts by its file, by its version or by the name of its credential.
-pub(crate) fn declare_secrets(cx: &Context, secrets: &[BuildSecret], inputs: &mut Inputs) -> Result<()> {
+fn declare_secrets(cx: &Context, secrets: &[BuildSecret], inputs: &mut Inputs) -> Result<()> {
     for secret in secrets {
         inputs.files.extend(secret.src.as_ref().map(Into::into));
         if let Some(variable) = &secret.env {
@@ -98,11 +91,22 @@ pub(crate) fn declare_secrets(cx: &Context, secrets: &[BuildSecret], inputs: &mu
     Ok(())
 }
 
-/// Returns what a base is now in its registry.
-pub(crate) async fn base(cx: &Context, image: &str) -> Result<String> {
+/// Returns what a base is now: what the engine has under its name, as it does not ask the registry
+/// then; else what the registry has. In both cases it is the registry's digest as far as there is
+/// one, so that it stays the same when the engine pulls it.
+async fn base(cx: &Context, image: &str, engine: Option<&Daemon>) -> Result<String> {
     let Ok(reference) = image.parse::<Reference>() else { return Ok("no reference".to_owned()) };
     if let Some(digest) = &reference.digest {
         return Ok(digest.to_string());
+    }
+    if let Some(engine) = engine
+        && let Some(there) = engine.image(cx, image).await?
+    {
+        let own = there.digests.iter().find_map(|known| {
+            let known: Reference = known.parse().ok()?;
+            known.digest.filter(|_| (&known.host, &known.path) == (&reference.host, &reference.path))
+        });
+        return Ok(own.unwrap_or(there.id).to_string());
     }
     let found = cx.images().find(cx, &Store::Registry, &reference.to_string()).await?;
     Ok(found.map_or("absent".to_owned(), |image| image.digest.to_string()))

@@ -25,7 +25,7 @@ pub use self::config::{BuildSecret, DockerConfig, Push};
 #[cfg(feature = "kubernetes")]
 pub(crate) use self::context::context;
 pub(crate) use self::{
-    inputs::{base, declare_secrets, each_platform, reached, together},
+    inputs::{declare, options_without, reached},
     offered::{agent, read_secret, secrets},
     plan::Plan,
     versions::warnings,
@@ -70,7 +70,10 @@ impl Builder for Docker {
     }
 
     async fn inputs(&self, cx: &Context, artifact: &Artifact) -> Result<Inputs> {
-        self.declare(cx, artifact).await
+        let own = serde_json::to_string(self.options.as_ref()).unwrap_or_default();
+        // An engine that has a base does not ask the registry for it.
+        let engine = (!self.options.pull_parent).then_some(&self.daemon);
+        declare(cx, artifact, Arc::clone(&self.options), own, engine).await
     }
 
     async fn build(&self, cx: &Context, request: &BuildRequest) -> Result<Image> {

@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use shipway_cluster::{Cluster, Ended, PodFiles, PodJob};
-use shipway_core::{
-    BuildRequest, Context, Digest, Error, ErrorKind, Image, Login, Result, Store, Stream, Target,
-};
+use shipway_core::{BuildRequest, Context, Digest, Error, Image, Login, Result, Store, Stream};
 
 use super::{
     Kaniko,
@@ -16,7 +14,8 @@ use super::{
 use crate::{
     docker::{Plan, context, wanted_platform},
     logins::logins,
-    pod::{MANAGER, Names, name},
+    pod::{Names, failed, name},
+    pushed::{pushed, pushed_before},
 };
 
 /// How much later than a container's end its node says so.
@@ -35,8 +34,8 @@ impl Kaniko {
                 .hint("build into a registry that the cluster's pods reach"));
         }
         let platform = wanted_platform("kaniko", artifact)?;
-        let (this, owned) = (self.clone(), artifact.clone());
-        let plan = Arc::new(cx.blocking(move |cx| this.plan(cx, &owned)).await?);
+        let (reading, owned) = (self.reading(), artifact.clone());
+        let plan = Arc::new(cx.blocking(move |cx| Plan::read(cx, &owned, &reading)).await?);
         let cx = &cx.within(Some(Duration::from_secs(self.options.cluster.timeout_seconds)));
         let cluster = Cluster::open(cx, &self.options.cluster.context).await?;
         let namespace = self.options.cluster.namespace.as_deref().unwrap_or(cluster.namespace()).to_owned();
@@ -53,22 +52,12 @@ impl Kaniko {
             Build { dockerfile: &plan.dockerfile, args: &values, destination: &destination, platform };
         let job = job(&self.options, &names, !logins.is_empty(), &args(&self.options, &build)?);
         let secret = (!logins.is_empty()).then(|| secret(&names, &docker_config(&logins)));
-        let opened = PodJob::open(cx, &cluster, MANAGER, job, secret).await?;
+        let opened = PodJob::open(cx, &cluster, job, secret).await?;
         let result = self.run(cx, &opened, request, plan, &namespace).await;
         let removed = opened.remove().await;
         match result {
             Ok(image) => removed.map(|()| image),
-            // It may have been pushed before it was stopped, or by another process, which removed the pod.
-            Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Unavailable) => {
-                match self.pushed(&cx.for_cleanup(), &artifact.name, target).await {
-                    Ok(Some(image)) => Ok(image),
-                    _ => Err(error),
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::Timeout => Err(error
-                .note(format!("a build may take {} s", self.options.cluster.timeout_seconds))
-                .hint("give it more time with `cluster.timeoutSeconds`, or look at why it waits")),
-            Err(error) => Err(error),
+            Err(error) => pushed_before(cx, error, request, Some(self.options.cluster.timeout_seconds)).await,
         }
     }
 
@@ -106,21 +95,7 @@ impl Kaniko {
             })
             .await?;
         let digest = digest(&ended, &cx.masked(&end))?;
-        let target = &request.target;
-        let reference = format!("{}@{digest}", target.repository);
-        let found = cx.images().find(cx, &Store::Registry, &reference).await?.ok_or_else(|| {
-            Error::bad_output(format!(
-                "kaniko says that it pushed `{reference}`, and the registry has no such image"
-            ))
-            .hint("see whether the pods' registry is the one that this program reaches by the same name")
-        })?;
-        Ok(image(&request.artifact.name, target, found))
-    }
-
-    /// Returns the image that has the target's tag, if there is one.
-    async fn pushed(&self, cx: &Context, name: &str, target: &Target) -> Result<Option<Image>> {
-        let found = cx.images().find(cx, &Store::Registry, &target.reference()).await?;
-        Ok(found.map(|found| image(name, target, found)))
+        pushed(cx, "kaniko", request, &digest).await
     }
 
     /// Returns the logins for exactly the registries that the build names.
@@ -137,29 +112,13 @@ impl Kaniko {
     }
 }
 
-fn image(name: &str, target: &Target, found: Image) -> Image {
-    Image::new(name, Store::Registry, target.repository.as_str(), found.digest)
-        .tag(target.tag.clone())
-        .platforms(found.platforms)
-}
-
 /// Returns the digest that the executor left, or why there is none.
-pub(super) fn digest(ended: &Ended, log: &str) -> Result<Digest> {
+fn digest(ended: &Ended, log: &str) -> Result<Digest> {
     if ended.code != 0 {
-        let why = match ended.reason.as_str() {
-            "" | "Error" => String::new(),
-            reason => format!(" ({reason})"),
-        };
-        let error =
-            Error::new(ErrorKind::ToolFailed, format!("`kaniko` failed with exit code {}{why}", ended.code));
         let end = log.trim_end();
         let end = &end[end.ceil_char_boundary(end.len().saturating_sub(END))..];
         let said = if end.is_empty() { ended.message.trim() } else { end };
-        let error = if said.is_empty() { error } else { error.note(said) };
-        return Err(match ended.reason.as_str() {
-            "OOMKilled" => error.hint("give it more memory with `cluster.resources`"),
-            _ => error,
-        });
+        return Err(failed("`kaniko` failed", ended, said));
     }
     Digest::parse(ended.message.trim()).map_err(|error| {
         Error::bad_output("`kaniko` ended well and left no digest")

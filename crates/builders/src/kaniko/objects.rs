@@ -1,9 +1,10 @@
 //! The objects of a build: a job of one pod, and the secret with the logins that it owns.
 
 use serde_json::{Value, json};
+use shipway_cluster::{job_secret, literal};
 
 use super::{KanikoConfig, args::CONTEXT};
-use crate::pod::{self, Names, literal};
+use crate::pod::{self, Names};
 
 /// The container that receives the context, and ends when it is whole.
 pub(super) const RECEIVER: &str = "context";
@@ -53,11 +54,7 @@ pub(super) fn job(options: &KanikoConfig, names: &Names<'_>, has_logins: bool, a
 
 /// Returns the secret with the logins.
 pub(super) fn secret(names: &Names<'_>, docker_config: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": true,
-        "metadata": {"name": names.name, "namespace": names.namespace},
-        "stringData": {"config.json": docker_config},
-    })
+    job_secret(names.name, names.namespace, [("config.json", docker_config)])
 }
 
 #[cfg(test)]

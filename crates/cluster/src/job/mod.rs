@@ -4,6 +4,7 @@
 //! gone: `activeDeadlineSeconds` and `ttlSecondsAfterFinished` are the job's, and its pod and its secret are
 //! owned by it.
 
+mod objects;
 mod pod;
 mod transfer;
 mod wait;
@@ -13,8 +14,15 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use shipway_core::{Context, Error, ErrorKind, ObjectId, Result};
 
-pub use self::{pod::Ended, transfer::PodFiles};
+pub use self::{
+    objects::{JobObject, job_secret, literal},
+    pod::Ended,
+    transfer::PodFiles,
+};
 use crate::{api::Api, kubernetes::Cluster, selector::Selector};
+
+/// Who writes the objects.
+const MANAGER: &str = "shipway";
 
 /// The label by which the job's controller marks its pods.
 const LABEL: &str = "batch.kubernetes.io/job-name";
@@ -49,15 +57,9 @@ impl PodJob {
     ///
     /// # Errors
     /// What the cluster says; `Cancelled` and `Timeout` when the context must not go on.
-    pub async fn open(
-        cx: &Context,
-        cluster: &Cluster,
-        manager: &'static str,
-        job: Value,
-        secret: Option<Value>,
-    ) -> Result<Self> {
+    pub async fn open(cx: &Context, cluster: &Cluster, job: Value, secret: Option<Value>) -> Result<Self> {
         let (cluster, cleanup) = (cluster.clone(), cx.for_cleanup());
-        let mut made = tokio::spawn(async move { Self::make(cluster, cleanup, manager, job, secret).await });
+        let mut made = tokio::spawn(async move { Self::make(cluster, cleanup, job, secret).await });
         let stopped = tokio::select! {
             biased;
             made = &mut made => {
@@ -78,17 +80,11 @@ impl PodJob {
         Err(stopped)
     }
 
-    async fn make(
-        cluster: Cluster,
-        cx: Context,
-        manager: &str,
-        job: Value,
-        secret: Option<Value>,
-    ) -> Result<Self> {
+    async fn make(cluster: Cluster, cx: Context, job: Value, secret: Option<Value>) -> Result<Self> {
         let id = crate::object_id(&job)?;
         let there = loop {
             // Where the answer was lost, what is there may be an earlier one of the same content.
-            let there = match cluster.create(&cx, manager, &job).await {
+            let there = match cluster.create(&cx, MANAGER, &job).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => cluster.get(&cx, &id).await?,
                 made => Some(made?),
             };
@@ -100,7 +96,7 @@ impl PodJob {
         };
         let mut opened = Self::at(cluster, cx, id, &there)?;
         if let Some(secret) = secret {
-            opened.secret = Some(opened.own(manager, secret).await?);
+            opened.secret = Some(opened.own(secret).await?);
         }
         Ok(opened)
     }
@@ -111,14 +107,14 @@ impl PodJob {
     }
 
     /// Makes a secret that goes with the job, and returns which it is.
-    async fn own(&self, manager: &str, mut secret: Value) -> Result<(ObjectId, String)> {
+    async fn own(&self, mut secret: Value) -> Result<(ObjectId, String)> {
         secret["metadata"]["ownerReferences"] = json!([{
             "apiVersion": self.job.api_version, "kind": self.job.kind, "name": self.job.name,
             "uid": self.uid, "controller": true,
         }]);
         let id = crate::object_id(&secret)?;
         loop {
-            match self.cluster.create(&self.cleanup, manager, &secret).await {
+            match self.cluster.create(&self.cleanup, MANAGER, &secret).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 made => return Ok((id, uid(&made?)?)),
             }

@@ -1,8 +1,10 @@
 //! What a pod's status says of its containers.
 
+use std::fmt;
+
 use serde_json::Value;
 
-/// How a container ended.
+/// How a container ended, shown as `exit code 137 (OOMKilled)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
@@ -12,6 +14,17 @@ pub struct Ended {
     pub reason: String,
     /// What it wrote to its termination message, or what the node says of a start that failed.
     pub message: String,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code {}", self.code)?;
+        match self.reason.as_str() {
+            // The code says as much.
+            "" | "Error" => Ok(()),
+            reason => write!(f, " ({reason})"),
+        }
+    }
 }
 
 /// How far a container is.
@@ -88,6 +101,16 @@ mod tests {
         assert_eq!(stage(&pod, "main"), Stage::Waiting);
         assert_eq!(stage(&pod, "other"), Stage::Running);
         assert_eq!(stage(&json!({}), "main"), Stage::Waiting);
+    }
+
+    #[test]
+    fn an_end_is_told_with_a_reason_that_says_more() {
+        for (reason, told) in
+            [("", "exit code 9"), ("Error", "exit code 9"), ("OOMKilled", "exit code 9 (OOMKilled)")]
+        {
+            let ended = Ended { code: 9, reason: reason.to_owned(), message: String::new() };
+            assert_eq!(ended.to_string(), told);
+        }
     }
 
     #[test]

@@ -158,10 +158,14 @@ impl Work<'_> {
         self.remove_in_order(&made).await?;
         // The namespace of the records takes what holds this apply along: nobody is there to wait for it.
         let of_records = |id: &ObjectId| rank(id) == 0 && id.name == self.releases.namespace;
-        for step in self.plan.steps.iter().filter(|step| !of_records(&step.object)) {
-            if let Action::Delete { uid, .. } = &step.action {
-                change::gone(self.releases, self.cx, &step.object, Some(uid)).await?;
-            }
+        let removed = self.plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Delete { uid, .. } if !of_records(&step.object) => Some((&step.object, uid)),
+            _ => None,
+        });
+        let ids: Vec<&ObjectId> = removed.clone().map(|(id, _)| id).collect();
+        let left = Live::read(self.releases, self.cx, self.release, &Extent::default(), &ids).await?;
+        for (id, uid) in removed.filter(|(id, _)| left.get(id).is_some()) {
+            change::gone(self.releases, self.cx, id, Some(uid)).await?;
         }
         for record in &self.records {
             self.go_on()?;

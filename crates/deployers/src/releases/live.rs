@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::FutureExt;
 use serde_json::Value;
 use shipway_cluster::{Selector, group, object_id};
-use shipway_core::{Context, ObjectId, Result};
+use shipway_core::{Context, ErrorKind, ObjectId, Result};
 
 use super::{
     Releases,
@@ -78,11 +78,18 @@ impl Live {
             if let Some(namespace) = query.namespace {
                 selector = selector.namespace(namespace);
             }
-            lists.push(async move { releases.api.list(cx, &selector).await }.boxed());
+            let list = async move {
+                match releases.api.list(cx, &selector).await {
+                    // What was defined when it was first asked for may be so no more.
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+                    list => Ok(list?.items),
+                }
+            };
+            lists.push(list.boxed());
         }
         let lists = at_once(lists).await?;
         let mut objects = BTreeMap::new();
-        for object in lists.into_iter().flat_map(|list| list.items) {
+        for object in lists.into_iter().flatten() {
             objects.insert(Key::of(&object_id(&object)?), object);
         }
         Ok(Self { part_of: releases.apply_set(release).id(), objects })

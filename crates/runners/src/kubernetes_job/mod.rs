@@ -8,6 +8,7 @@ mod volume;
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use shipway_cluster::Cluster;
 use shipway_core::{Capabilities, Context, Exit, Feature, Result, RunRequest, Runner, StoreKind, Volume};
 
 pub use self::config::KubernetesJobConfig;
@@ -34,6 +35,14 @@ impl KubernetesJob {
     pub fn new(options: KubernetesJobConfig) -> Result<Self> {
         options.check()?;
         Ok(Self { options })
+    }
+
+    async fn cluster(&self, cx: &Context) -> Result<Cluster> {
+        Cluster::open(cx, &self.options.context).await
+    }
+
+    fn namespace_in<'a>(&'a self, cluster: &'a Cluster) -> &'a str {
+        self.options.namespace.as_deref().unwrap_or(cluster.namespace())
     }
 }
 

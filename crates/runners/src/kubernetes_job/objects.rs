@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use shipway_cluster::{JobObject, job_secret, literal};
 use shipway_core::Command;
 
 use super::KubernetesJobConfig;
@@ -41,13 +42,6 @@ esac
 if [ -f "$found" ] && [ -x "$found" ]; then unset go folder; shift; exec "$found" "$@"; fi
 printf 'shipway: no such program' > "$0"
 exit 127"#;
-
-/// Sets what there is.
-fn set(place: &mut Value, name: &str, value: Option<Value>) {
-    if let Some(value) = value {
-        place[name] = value;
-    }
-}
 
 /// A file that the command sees.
 #[derive(Debug)]
@@ -124,16 +118,13 @@ pub(super) fn job(options: &KubernetesJobConfig, work: &Work<'_>) -> Value {
         volumes.push(json!({"name": name, "persistentVolumeClaim": {"claimName": volume.claim}}));
     }
     container["volumeMounts"] = json!(mounts);
-    set(&mut container, "workingDir", work.dir.map(|dir| json!(dir)));
-    set(&mut container, "resources", options.resources.clone());
-    let mut spec = json!({
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 1,
-        "enableServiceLinks": false,
-        "automountServiceAccountToken": options.service_account.is_some(),
-        "containers": [container],
-        "volumes": volumes,
-    });
+    if let Some(dir) = work.dir {
+        container["workingDir"] = json!(dir);
+    }
+    if let Some(resources) = &options.resources {
+        container["resources"] = resources.clone();
+    }
+    let mut spec = json!({"containers": [container], "volumes": volumes});
     if !work.command.program.is_empty() {
         let copy =
             format!("cp /bin/busybox {TOOLS}/busybox 2>/dev/null || cp /usr/bin/busybox {TOOLS}/busybox");
@@ -143,8 +134,7 @@ pub(super) fn job(options: &KubernetesJobConfig, work: &Work<'_>) -> Value {
             "volumeMounts": [{"name": "tools", "mountPath": TOOLS}],
         }]);
     }
-    let about = About { name: work.name, namespace: work.namespace, run: work.run };
-    around(options, &about, spec)
+    around(options, (work.name, work.namespace), work.run, spec)
 }
 
 /// Returns the job of a pod that has a volume, for files that go into it and come back.
@@ -156,9 +146,7 @@ pub(super) fn holder(
     claim: &str,
 ) -> Value {
     let spec = json!({
-        "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
-        "enableServiceLinks": false,
         "automountServiceAccountToken": false,
         "containers": [{
             // It is ended from outside.
@@ -170,61 +158,42 @@ pub(super) fn holder(
             {"name": "staging", "emptyDir": {}},
         ],
     });
-    around(options, &About { name, namespace, run }, spec)
-}
-
-/// What a job says of itself.
-struct About<'a> {
-    name: &'a str,
-    namespace: &'a str,
-    run: &'a str,
+    around(options, (name, namespace), run, spec)
 }
 
 /// Returns a job of a pod, with what the options say of all pods.
-fn around(options: &KubernetesJobConfig, about: &About<'_>, mut spec: Value) -> Value {
-    let mut labels = options.labels.clone();
-    labels.insert("app.kubernetes.io/managed-by".to_owned(), "shipway".to_owned());
+fn around(
+    options: &KubernetesJobConfig,
+    (name, namespace): (&str, &str),
+    run: &str,
+    mut spec: Value,
+) -> Value {
     let mut annotations = options.annotations.clone();
-    annotations.insert("dev.shipway/run".to_owned(), about.run.to_owned());
-    let some = |value: Value, is: bool| is.then_some(value);
-    set(&mut spec, "serviceAccountName", options.service_account.as_ref().map(|name| json!(name)));
-    set(
-        &mut spec,
-        "imagePullSecrets",
-        options.image_pull_secret.as_ref().map(|name| json!([{ "name": name }])),
-    );
-    set(
-        &mut spec,
-        "securityContext",
-        options.run_as_user.map(|user| json!({ "runAsUser": user, "fsGroup": user })),
-    );
-    set(&mut spec, "nodeSelector", some(json!(options.node_selector), !options.node_selector.is_empty()));
-    set(&mut spec, "tolerations", some(json!(options.tolerations), !options.tolerations.is_empty()));
-    json!({
-        "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": about.name, "namespace": about.namespace, "labels": labels,
-            "annotations": annotations},
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": options.timeout_seconds,
-            "ttlSecondsAfterFinished": options.ttl_seconds,
-            "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec},
-        },
-    })
+    annotations.insert("dev.shipway/run".to_owned(), run.to_owned());
+    if let Some(user) = options.run_as_user {
+        spec["securityContext"] = json!({ "runAsUser": user, "fsGroup": user });
+    }
+    let job = JobObject {
+        name,
+        namespace,
+        labels: &options.labels,
+        annotations: &annotations,
+        node_selector: &options.node_selector,
+        tolerations: &options.tolerations,
+        service_account: options.service_account.as_deref(),
+        image_pull_secret: options.image_pull_secret.as_deref(),
+        timeout_seconds: options.timeout_seconds,
+        ttl_seconds: options.ttl_seconds,
+    };
+    job.around(spec)
 }
 
 /// Returns the secret with what the command alone may see, if there is something.
 pub(super) fn secret(work: &Work<'_>) -> Option<Value> {
     let variables = work.secrets.values().enumerate().map(|(number, value)| (variable(number), value));
     let files = work.files.iter().enumerate().map(|(number, file)| (content(number), &file.content));
-    let data: Map<String, Value> = variables.chain(files).map(|(key, value)| (key, json!(value))).collect();
-    (!data.is_empty()).then(|| {
-        json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": true,
-            "metadata": {"name": work.name, "namespace": work.namespace},
-            "stringData": data,
-        })
-    })
+    let mut texts = variables.chain(files).peekable();
+    texts.peek().is_some().then(|| job_secret(work.name, work.namespace, texts))
 }
 
 fn variable(number: usize) -> String {
@@ -233,12 +202,6 @@ fn variable(number: usize) -> String {
 
 fn content(number: usize) -> String {
     format!("file-{number}")
-}
-
-/// The kubelet puts a variable's value in the place of `$(NAME)`, and `$` in that of `$$` (kubernetes,
-/// `expansion/expand.go`).
-fn literal(text: &str) -> String {
-    text.replace('$', "$$")
 }
 
 #[cfg(test)]
@@ -477,12 +440,5 @@ mod tests {
         }
         "#);
         assert_eq!(secret(&work), None);
-    }
-
-    #[test]
-    fn text_that_the_kubelet_would_change_is_kept() {
-        for (text, kept) in [("$(A)", "$$(A)"), ("$A $$", "$$A $$$$")] {
-            assert_eq!(literal(text), kept);
-        }
     }
 }

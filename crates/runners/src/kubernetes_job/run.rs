@@ -17,9 +17,6 @@ use super::{
 };
 use crate::output::Output;
 
-/// Who writes our objects.
-pub(super) const MANAGER: &str = "shipway";
-
 impl KubernetesJob {
     pub(super) async fn run_job(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
         let command = &request.command;
@@ -35,15 +32,16 @@ impl KubernetesJob {
             secrets.insert(name.clone(), cx.secret(id).await?.expose().to_owned());
         }
         let files = files(cx, request).await?;
-        let volumes = self.volumes(cx, request).await?;
         let dir = command.dir.as_deref().map(absolute).transpose()?;
         let result = request.result.as_deref().map(absolute).transpose()?;
         let cx = &cx.within(Some(Duration::from_secs(self.options.timeout_seconds)));
-        let cluster = Cluster::open(cx, &self.options.context).await?;
+        let cluster = self.cluster(cx).await?;
+        let namespace = self.namespace_in(&cluster);
+        let volumes = self.volumes(cx, &cluster, request).await?;
         let name = unlike(cx, "run");
         let work = Work {
             name: &name,
-            namespace: self.options.namespace.as_deref().unwrap_or(cluster.namespace()),
+            namespace,
             run: cx.run_id(),
             image: &image,
             command,
@@ -53,8 +51,8 @@ impl KubernetesJob {
             volumes: &volumes,
             result: result.as_deref(),
         };
-        let opened = PodJob::open(cx, &cluster, MANAGER, job(&self.options, &work), secret(&work)).await?;
-        let ran = run(cx, &opened, command, work.namespace).await;
+        let opened = PodJob::open(cx, &cluster, job(&self.options, &work), secret(&work)).await?;
+        let ran = run(cx, &opened, command, namespace).await;
         let removed = opened.remove().await;
         let (ended, stdout, stderr) = ran.map_err(|error| match error.kind() {
             ErrorKind::Cancelled | ErrorKind::Timeout => {
@@ -67,11 +65,16 @@ impl KubernetesJob {
     }
 
     /// Returns the volumes that the command sees, which must be open.
-    async fn volumes(&self, cx: &Context, request: &RunRequest) -> Result<Vec<MountedVolume>> {
+    async fn volumes(
+        &self,
+        cx: &Context,
+        cluster: &Cluster,
+        request: &RunRequest,
+    ) -> Result<Vec<MountedVolume>> {
         let mut volumes = Vec::new();
         for mount in &request.mounts {
             let MountSource::Volume(name) = &mount.source else { continue };
-            let (cluster, id) = self.claim(cx, name).await?;
+            let id = self.claim(cx, cluster, name);
             if cluster.get(cx, &id).await?.is_none() {
                 return Err(Error::config(format!("the volume `{name}` is not open")).hint("open it first"));
             }

@@ -12,9 +12,13 @@ use tokio::io::duplex;
 use super::{
     KubernetesJob,
     objects::{HOLDER, STAGING, VOLUME, holder},
-    run::{MANAGER, unlike},
+    run::unlike,
 };
 use crate::unpack::unpack;
+
+/// Who makes claims, and who says that they are filled.
+const MANAGER: &str = "shipway";
+const MARKER: &str = "shipway-volume";
 
 /// Says that a claim holds what it was opened with.
 const FILLED: &str = "dev.shipway/filled";
@@ -31,7 +35,8 @@ impl KubernetesJob {
                  share files",
             )
         })?;
-        let (cluster, id) = self.claim(cx, &volume.name).await?;
+        let cluster = self.cluster(cx).await?;
+        let id = self.claim(cx, &cluster, &volume.name);
         let there = match cluster.get(cx, &id).await? {
             Some(there) => there,
             None => {
@@ -83,7 +88,8 @@ impl KubernetesJob {
         if self.options.volume_claim.is_none() {
             return Ok(());
         }
-        let (cluster, id) = self.claim(cx, &volume.name).await?;
+        let cluster = self.cluster(cx).await?;
+        let id = self.claim(cx, &cluster, &volume.name);
         if cluster.get(cx, &id).await?.is_none() {
             return Ok(());
         }
@@ -113,7 +119,7 @@ impl KubernetesJob {
     async fn hold(&self, cx: &Context, cluster: &Cluster, id: &ObjectId) -> Result<(PodJob, String)> {
         let (name, namespace) = (unlike(cx, "volume"), id.namespace.as_deref().unwrap_or_default());
         let job = holder(&self.options, &name, namespace, cx.run_id(), &id.name);
-        let opened = PodJob::open(cx, cluster, MANAGER, job, None).await?;
+        let opened = PodJob::open(cx, cluster, job, None).await?;
         match opened.begun(cx, HOLDER).await {
             Ok(pod) => Ok((opened, pod)),
             Err(error) => {
@@ -124,27 +130,17 @@ impl KubernetesJob {
     }
 
     /// Returns the claim of a volume: of the run, so that a run that is resumed finds it again.
-    pub(super) async fn claim(&self, cx: &Context, volume: &str) -> Result<(Cluster, ObjectId)> {
-        let cluster = Cluster::open(cx, &self.options.context).await?;
-        let namespace = self.options.namespace.as_deref().unwrap_or(cluster.namespace()).to_owned();
-        let id = ObjectId::new("v1", "PersistentVolumeClaim", claim_name(cx, volume)).namespace(namespace);
-        Ok((cluster, id))
+    pub(super) fn claim(&self, cx: &Context, cluster: &Cluster, volume: &str) -> ObjectId {
+        let mut parts = Snapshot::default();
+        parts.set("run", cx.run_id());
+        parts.set("volume", volume);
+        let name = format!("volume-{}", &parts.fingerprint().as_str()[..32]);
+        ObjectId::new("v1", "PersistentVolumeClaim", name).namespace(self.namespace_in(cluster).to_owned())
     }
 }
 
 fn files<'a>(job: &'a PodJob, id: &'a ObjectId, pod: &'a str) -> PodFiles<'a> {
     PodFiles::new(job.cluster(), id.namespace.as_deref().unwrap_or_default(), pod, HOLDER, STAGING)
-}
-
-/// Who says that a claim is filled, beside who made it.
-const MARKER: &str = "shipway-volume";
-
-/// Returns the name of a volume's claim.
-pub(super) fn claim_name(cx: &Context, volume: &str) -> String {
-    let mut parts = Snapshot::default();
-    parts.set("run", cx.run_id());
-    parts.set("volume", volume);
-    format!("volume-{}", &parts.fingerprint().as_str()[..32])
 }
 
 /// Removes a claim, and returns when it is gone: a pod that has it may go a moment later.
