@@ -82,7 +82,7 @@ pub struct Loaded {
 }
 
 impl Skaffold {
-    /// Reads a file of any version; a field that its version does not have is an error, as with Skaffold.
+    /// Reads a file of any version, from [`Version::OLDEST`] to [`Version::NEWEST`]; a field that its version does not have is an error, as with Skaffold.
     ///
     /// `file` is its name, for messages. In the places of builders, taggers and deployers, a name that Skaffold does not
     /// know is a kind of the catalog.
