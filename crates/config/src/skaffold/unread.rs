@@ -21,7 +21,7 @@ enum Effect {
 use Effect::{Changes, Nothing};
 
 /// The fields, at their paths in the newest version.
-const UNREAD: [(&str, Effect); 21] = [
+const UNREAD: [(&str, Effect); 20] = [
     ("/requires", Changes),
     ("/verify", Changes),
     ("/resourceSelector", Changes),
@@ -29,7 +29,6 @@ const UNREAD: [(&str, Effect); 21] = [
     ("/customActions", Nothing("custom actions are not run yet")),
     ("/build/hooks", Changes),
     ("/build/googleCloudBuild", Changes),
-    ("/build/cluster", Changes),
     ("/build/local/concurrency", Nothing("how much is built at once is for who runs the pipeline to say")),
     ("/build/local/tryImportMissing", Nothing("what is in a registry already is found there")),
     ("/build/local/useDockerCLI", Nothing("the engine is asked over its API, without a command line")),
@@ -86,16 +85,6 @@ fn concerns(path: &str, command: &str) -> bool {
 /// Takes the fields that are not read out of a part of a configuration that is only checked.
 pub(super) fn remove(root: &mut Node) {
     taken(root);
-}
-
-/// Returns the names of the fields of a mapping that are not read, for messages.
-pub(super) fn fields(path: &str) -> impl Iterator<Item = &'static str> {
-    let below = steps(path);
-    UNREAD.iter().filter_map(move |(field, _)| {
-        let all = steps(field);
-        let (last, parents) = all.split_last()?;
-        (parents == below).then_some(*last)
-    })
 }
 
 fn taken(root: &mut Node) -> Vec<(&'static str, &'static Effect, Node)> {

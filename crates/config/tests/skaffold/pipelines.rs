@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use shipway_config::{Dockerfiles, Options};
 use shipway_core::Tag;
 
-use crate::recorded::{newest, newest_with, read};
+use crate::recorded::{error, newest, newest_with, read};
 
 #[test]
 fn artifacts_go_to_the_builders_of_their_keys() {
@@ -327,4 +327,72 @@ deploy: {logs: {prefix: auto}}
     notice skaffold.yaml:11:1: `customActions` has no effect: custom actions are not run yet
     notice skaffold.yaml:12:10: `deploy.logs` has no effect: logs are not followed yet
     "#);
+}
+
+#[test]
+fn what_is_built_in_a_cluster_is_kanikos() {
+    let body = "
+build:
+  cluster:
+    namespace: builds
+    timeout: 1h10m
+    resources: {requests: {cpu: 100m, ephemeralStorage: 1Gi}}
+    nodeSelector: {disk: ssd}
+    HTTP_PROXY: http://proxy
+    pullSecretName: key
+  artifacts:
+  - image: web
+  - image: api
+    kaniko:
+      target: run
+      buildArgs: {A: '1', B: null}
+      cache: {repo: cache}
+      env: [{name: C, value: d}]
+      pushRetry: '3'
+      registryMirror: mirror
+      skipTLS: true
+      insecureRegistry: [a, b]
+      digestFile: /dev/x
+deploy: {kubeContext: staging}
+";
+    assert_snapshot!(newest(body).unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by kaniko {"cluster":{"context":"staging","namespace":"builds","nodeSelector":{"disk":"ssd"},"resources":{"requests":{"cpu":"100m","ephemeral-storage":"1Gi"}},"timeoutSeconds":4200},"env":{"HTTP_PROXY":"http://proxy"}}
+      named by gitCommit {}
+    build api in . into [Registry] api
+      by kaniko {"buildArgs":{"A":"1","B":null},"cache":{"repo":"cache"},"cluster":{"context":"staging","namespace":"builds","nodeSelector":{"disk":"ssd"},"resources":{"requests":{"cpu":"100m","ephemeral-storage":"1Gi"}},"timeoutSeconds":4200},"env":{"C":"d","HTTP_PROXY":"http://proxy"},"flags":{"skip-tls-verify":true},"insecureRegistry":["a","b"],"pushRetry":3,"registryMirror":["mirror"],"target":"run"}
+      named by gitCommit {}
+    deploy skaffold by kubectl {"kubeContext":"staging","manifests":{"rawYaml":["k8s/*.yaml"]}}
+    notice skaffold.yaml:5:3: `build.cluster.pullSecretName` has no effect: a pod gets the logins that the world has for the registries it needs
+    notice skaffold.yaml:15:5: `kaniko.digestFile` has no effect: the digest is taken from the executor as it ends
+    "#);
+    let given = Options::default().kube_context("other");
+    assert!(newest_with(body, &given).unwrap().contains(r#""cluster":{"context":"other""#));
+    let refused = |body: &str| error(newest(body));
+    assert_snapshot!(refused("build: {cluster: {}, artifacts: [{image: web}]}"), @"
+    skaffold.yaml:3:9: `build.cluster` builds in a cluster, and none is named
+      hint: name it with `--kube-context`, or in `deploy.kubeContext`
+    ");
+    assert_snapshot!(refused("build: {artifacts: [{image: web, kaniko: {}}]}"), @"
+    skaffold.yaml:3:34: `kaniko` builds in a cluster, and `build.cluster` is missing
+      hint: add `cluster: {}` to `build`
+    ");
+    let wrong = |fields: &str| {
+        refused(&format!("build: {{cluster: {{}}, artifacts: [{{image: web, {fields}}}]}}\ndeploy: {{kubeContext: c}}"))
+    };
+    assert_snapshot!(wrong("docker: {}"), @"
+    skaffold.yaml:3:47: `docker` in `build.cluster` is not supported yet
+      hint: build a Dockerfile with `kaniko` there
+    ");
+    assert_snapshot!(wrong("kaniko: {contextSubPath: a}"), @"skaffold.yaml:3:47: `kaniko.contextSubPath` is not supported yet");
+    assert_snapshot!(wrong("kaniko: {cache: {hostPath: /a}}"), @"
+    skaffold.yaml:3:47: `kaniko.cache.hostPath` is not supported yet
+      hint: keep the layers in a repository: `kaniko.cache.repo`
+    ");
+    assert_snapshot!(wrong("kaniko: {pushRetry: often}"), @r#"skaffold.yaml:3:47: `kaniko.pushRetry` is "often", which is no number"#);
+    assert_snapshot!(wrong("kaniko: {env: [{name: A, valueFrom: {}}]}"), @"
+    skaffold.yaml:3:47: `kaniko.env` takes `A` from elsewhere, which is not supported yet
+      hint: write its value, or take it out
+    ");
 }

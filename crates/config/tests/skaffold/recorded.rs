@@ -26,7 +26,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Docker "docker" Native "native" Custom "custom" Pages "pages"
+    Docker "docker" Native "native" Custom "custom" Pages "pages" Kaniko "kaniko"
     GitCommit "gitCommit" Sha256 "sha256" DateTime "dateTime" EnvTemplate "envTemplate"
     CustomTemplate "customTemplate" InputDigest "inputDigest" Fixed "fixed" Counter "counter"
     Structure "structure" Command "command"
@@ -44,6 +44,7 @@ pub(crate) fn without_deployers() -> Catalog {
         .with_builder::<Native>()
         .with_builder::<Custom>()
         .with_builder::<Pages>()
+        .with_builder::<Kaniko>()
         .with_tagger::<GitCommit>()
         .with_tagger::<Sha256>()
         .with_tagger::<DateTime>()

@@ -89,9 +89,9 @@ deploy:
     skaffold.yaml:7:5: there is no field `flag` here
       hint: did you mean `flags`?
     ");
-    assert_snapshot!(refused("deploy: {kpt: {dir: live}}"), @r"
-    skaffold.yaml:3:10: `deploy.kpt` of versions before skaffold/v3alpha1 is not brought over by Skaffold either
-      hint: take it out, or write the file in the newest version
+    assert_snapshot!(refused("deploy: {kpt: {dir: live}}"), @"
+    skaffold.yaml:3:10: `kpt` needs v2beta7; this file says v1beta11
+      hint: write `apiVersion: skaffold/v2beta7`, or a later one
     ");
     assert_snapshot!(refused("build: {artifacts: [{image: a, jibMaven: {module: m, profile: p}}]}"), @"skaffold.yaml:3:32: the builder `jib` is not supported yet");
     assert_snapshot!(refused("profiles: [{name: p, patches: [{path: /deploy/kpt/dir, value: x}]}]"), @r"

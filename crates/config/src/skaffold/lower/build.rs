@@ -11,23 +11,32 @@ use crate::{
     Notice,
     skaffold::{
         Dockerfiles, image_name, local_cluster,
-        model::{self, ARTIFACT_FIELDS, Choice, Custom, Docker, Local, Open},
-        unread,
+        model::{self, Choice, Custom, Docker, Local, Open},
     },
 };
 
-/// Skaffold's builders that are no kinds of the catalog yet.
-const LATER: [&str; 5] = ["bazel", "buildpacks", "jib", "kaniko", "ko"];
+/// Where artifacts are built: on this machine, unless there is a cluster, of this context if the file says one.
+struct Place<'a> {
+    local: &'a Local,
+    cluster: Option<(&'a Choice, Option<&'a str>)>,
+}
 
 impl Lower<'_> {
-    pub(super) fn builds(&mut self, build: model::Build, document: &Document) -> Result<()> {
-        let model::Build { common, tag_policy, artifacts } = build;
+    /// Adds what is built, some of it perhaps in the cluster of this context.
+    pub(super) fn builds(
+        &mut self,
+        build: model::Build,
+        context: Option<&str>,
+        document: &Document,
+    ) -> Result<()> {
+        let model::Build { common, tag_policy, cluster, artifacts } = build;
         if artifacts.is_empty() {
             return Ok(());
         }
         let tagger = self.tagger(&tag_policy, document)?;
         for open in artifacts {
-            let builder = self.builder(&open, &common.local, document)?;
+            let place = Place { local: &common.local, cluster: cluster.as_ref().map(|at| (at, context)) };
+            let builder = self.builder(&open, &place, document)?;
             let Open { known: artifact, .. } = open;
             let image = &artifact.image;
             let repository = self
@@ -58,7 +67,10 @@ impl Lower<'_> {
                 .platforms(platforms.clone());
             let build = Build::new(declared, repository, builder)
                 .tagger(Arc::clone(&tagger))
-                .stores([self.store(&common.local)]);
+                .stores([match cluster {
+                    Some(_) => Store::Registry,
+                    None => self.store(&common.local),
+                }]);
             self.pipeline.builds.push(build);
         }
         Ok(())
@@ -84,30 +96,39 @@ impl Lower<'_> {
     fn builder(
         &mut self,
         open: &Open<model::Artifact>,
-        local: &Local,
+        place: &Place<'_>,
         document: &Document,
     ) -> Result<Arc<dyn Builder>> {
-        let (span, part) = match open.only(document, "build the image")? {
-            None => (open.span, self.dockerfile(Docker::default(), local, document.location(open.span))),
-            Some(choice) => (choice.span, self.chosen(choice, local, document)),
+        let choice = open.only(document, "build the image")?;
+        let span = choice.map_or(open.span, |choice| choice.span);
+        let part = match (choice, place.cluster) {
+            (None, Some((cluster, context))) => self.in_cluster(None, cluster, context, document),
+            (None, None) => self.dockerfile(Docker::default(), place.local, document.location(span)),
+            (Some(choice), _) => self.chosen(choice, place, document),
         };
         let made = part.and_then(|part| self.catalog.builder(&part));
         made.map_err(|error| located(error, document.location(span)))
     }
 
-    fn chosen(&mut self, choice: &Choice, local: &Local, document: &Document) -> Result<Part> {
-        match choice.name.as_str() {
-            "docker" => self.dockerfile(choice.read(document)?, local, document.location(choice.span)),
-            "custom" => Part::with_options("custom", &choice.read::<Custom>(document)?),
-            other if self.knows("builder", other) => Ok(Part::new(other).options(choice.options(document)?)),
-            other if LATER.contains(&other) => {
-                Err(Error::unsupported(format!("the builder `{other}` is not supported yet")))
+    fn chosen(&mut self, choice: &Choice, place: &Place<'_>, document: &Document) -> Result<Part> {
+        match (choice.name.as_str(), place.cluster) {
+            ("kaniko", Some((cluster, context))) => {
+                self.in_cluster(Some(choice), cluster, context, document)
             }
-            _ => {
-                let known = ARTIFACT_FIELDS.into_iter().chain(["docker", "custom"]).chain(LATER);
-                let known = known.chain(unread::fields("/build/artifacts/*"));
-                Err(choice.unknown(document, known.chain(self.kinds("builder"))))
+            ("kaniko", None) => Err(Error::config("`kaniko` builds in a cluster, and `build.cluster` is missing")
+                .hint("add `cluster: {}` to `build`")),
+            (other @ ("docker" | "custom"), Some(_)) => {
+                Err(Error::unsupported(format!("`{other}` in `build.cluster` is not supported yet"))
+                    .hint("build a Dockerfile with `kaniko` there"))
             }
+            ("docker", None) => {
+                self.dockerfile(choice.read(document)?, place.local, document.location(choice.span))
+            }
+            ("custom", None) => Part::with_options("custom", &choice.read::<Custom>(document)?),
+            (other, _) if self.knows("builder", other) => {
+                Ok(Part::new(other).options(choice.options(document)?))
+            }
+            (other, _) => Err(Error::unsupported(format!("the builder `{other}` is not supported yet"))),
         }
     }
 

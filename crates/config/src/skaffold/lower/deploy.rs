@@ -11,13 +11,9 @@ use crate::{
     Notice,
     skaffold::{
         Options, local_cluster,
-        model::{self, Choice, DEPLOY_FIELDS, Kubectl, Manifests, Open},
-        unread,
+        model::{self, Choice, Kubectl, Manifests, Open},
     },
 };
-
-/// Skaffold's deployers that are no kinds of the catalog yet.
-const LATER: [&str; 4] = ["cloudrun", "docker", "helm", "kpt"];
 
 impl Lower<'_> {
     pub(super) fn deploys(
@@ -101,13 +97,8 @@ impl Lower<'_> {
         match choice.name.as_str() {
             "kubectl" => Part::with_options("kubectl", &choice.read::<Kubectl>(document)?),
             other if self.knows("deployer", other) => Ok(Part::new(other).options(choice.options(document)?)),
-            other if LATER.contains(&other) => {
+            other => {
                 Err(Error::unsupported(format!("the deployer `{other}` is not supported yet")).at(location))
-            }
-            _ => {
-                let known = DEPLOY_FIELDS.into_iter().chain(["kubectl"]).chain(LATER);
-                let known = known.chain(unread::fields("/deploy"));
-                Err(choice.unknown(document, known.chain(self.kinds("deployer"))))
             }
         }
     }

@@ -122,6 +122,7 @@ impl Lower<'_> {
             env.extend(place.remove(proxy).map(|value| (proxy.to_owned(), value)));
         }
         made.take(place, &CLUSTER, "build.cluster").map_err(at)?;
+        self.say(&mut made, cluster, document);
         if let Some(choice) = kaniko {
             let at = |error: Error| error.at(document.location(choice.span));
             let mut options = choice.options(document)?;
@@ -130,14 +131,23 @@ impl Lower<'_> {
                 made.options.insert("cache".to_owned(), layers(cache).map_err(at)?);
             }
             made.take(options, &KANIKO, "kaniko").map_err(at)?;
+            self.say(&mut made, choice, document);
         }
-        let location = document.location(kaniko.map_or(cluster.span, |choice| choice.span));
-        let notices = made.nothing.drain(..).map(|message| Notice::new(location.clone(), message));
-        self.notices.extend(notices);
         if !env.is_empty() {
             made.options.insert("env".to_owned(), env.into());
         }
         Ok(made.into_part())
+    }
+
+    /// Says once what has no effect.
+    fn say(&mut self, made: &mut Made, choice: &Choice, document: &Document) {
+        let location = document.location(choice.span);
+        for message in made.nothing.drain(..) {
+            let notice = Notice::new(location.clone(), message);
+            if !self.notices.contains(&notice) {
+                self.notices.push(notice);
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod build;
 mod deploy;
+mod kaniko;
 mod tag;
 mod test;
 
@@ -52,7 +53,7 @@ impl<'a> Lower<'a> {
         }
         self.insecure_registries.extend(build.common.insecure_registries.iter().cloned());
         let first = self.pipeline.builds.len();
-        self.builds(build, document)?;
+        self.builds(build, deploy.known.kube_context.as_deref(), document)?;
         if self.options.command != "build" {
             self.tests(tests, first, document)?;
         }

@@ -9,10 +9,6 @@ use shipway_yaml::Document;
 use super::{Lower, located};
 use crate::skaffold::model::{Choice, CustomTemplate, DateTime, EnvTemplate, GitCommit, Nothing, Open};
 
-/// Skaffold's taggers.
-const TAGGERS: [&str; 6] =
-    ["gitCommit", "sha256", "inputDigest", "dateTime", "envTemplate", "customTemplate"];
-
 impl Lower<'_> {
     /// Returns the tagger that the file says, or that is said in its place.
     pub(super) fn tagger(&self, policy: &Open<Nothing>, document: &Document) -> Result<Arc<dyn Tagger>> {
@@ -32,8 +28,7 @@ impl Lower<'_> {
             "dateTime" => typed::<DateTime>(choice, document),
             "envTemplate" => typed::<EnvTemplate>(choice, document),
             "customTemplate" => typed::<CustomTemplate>(choice, document),
-            other if self.knows("tagger", other) => Ok(Part::new(other).options(choice.options(document)?)),
-            _ => Err(choice.unknown(document, TAGGERS.into_iter().chain(self.kinds("tagger")))),
+            other => Ok(Part::new(other).options(choice.options(document)?)),
         }?;
         self.catalog.tagger(&part).map_err(|error| located(error, document.location(choice.span)))
     }

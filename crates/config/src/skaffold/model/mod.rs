@@ -20,7 +20,7 @@ pub(super) use self::{
     },
 };
 
-use super::{parse::part, unread};
+use super::parse::part;
 
 /// A configuration.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Config {
 pub(super) struct Build {
     pub(super) common: BuildFields,
     pub(super) tag_policy: Open<Nothing>,
+    /// `cluster`, which says where and how the pods are that build.
+    pub(super) cluster: Option<Choice>,
     pub(super) artifacts: Vec<Open<Artifact>>,
 }
 
@@ -123,10 +125,9 @@ pub(super) struct Deploy {
 
 /// What a mapping is made of besides what is read apart and what plug-ins claim.
 const TOP_FIELDS: [&str; 3] = ["metadata", "test", "manifests"];
-const TOP_SECTIONS: [&str; 5] = ["apiVersion", "kind", "build", "deploy", "profiles"];
 const BUILD_FIELDS: [&str; 3] = ["insecureRegistries", "platforms", "local"];
-pub(super) const ARTIFACT_FIELDS: [&str; 4] = ["image", "context", "platforms", "requires"];
-pub(super) const DEPLOY_FIELDS: [&str; 3] = ["kubeContext", "statusCheck", "statusCheckDeadlineSeconds"];
+const ARTIFACT_FIELDS: [&str; 4] = ["image", "context", "platforms", "requires"];
+const DEPLOY_FIELDS: [&str; 3] = ["kubeContext", "statusCheck", "statusCheckDeadlineSeconds"];
 
 /// A profile, apart from its sections.
 #[derive(Debug, Deserialize)]
@@ -165,10 +166,6 @@ impl Config {
     /// Reads a configuration of the newest version, without profiles.
     pub(super) fn read(document: &Document) -> Result<Self> {
         let open: Open<Top> = Open::read(document, &TOP_FIELDS)?;
-        if let Some(choice) = open.choices.iter().find(|choice| !TOP_SECTIONS.contains(&&*choice.name)) {
-            let known = TOP_SECTIONS.into_iter().chain(TOP_FIELDS).chain(unread::fields(""));
-            return Err(choice.unknown(document, known));
-        }
         let Top { metadata, test, manifests } = open.known;
         let section = |name: &str| match document.root.get(name) {
             Some(node) if !node.is_null() => part(document, node),
@@ -192,10 +189,8 @@ impl Build {
         };
         let (artifacts, tag_policy) = (apart("artifacts"), apart("tagPolicy"));
         let open: Open<BuildFields> = Open::read(&document, &BUILD_FIELDS)?;
-        if let Some(choice) = open.choices.first() {
-            let known = ["artifacts", "tagPolicy"].into_iter().chain(BUILD_FIELDS);
-            return Err(choice.unknown(&document, known.chain(unread::fields("/build"))));
-        }
+        // What else is there was checked before.
+        let cluster = open.choices.into_iter().find(|choice| choice.name == "cluster");
         let tag_policy = tag_policy.unwrap_or_else(|| Node::mapping(Vec::new()));
         let tag_policy = Open::read(&part(&document, &tag_policy), &[])?;
         let list = artifacts.map(|node| match node.value {
@@ -204,6 +199,6 @@ impl Build {
         });
         let items = list.transpose()?.unwrap_or_default();
         let artifacts = items.iter().map(|item| Open::read(&part(&document, item), &ARTIFACT_FIELDS));
-        Ok(Self { common: open.known, tag_policy, artifacts: artifacts.collect::<Result<_>>()? })
+        Ok(Self { common: open.known, tag_policy, cluster, artifacts: artifacts.collect::<Result<_>>()? })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
-use shipway_core::{Error, Result, did_you_mean};
+use shipway_core::Result;
 use shipway_yaml::{Document, Node, Rules, Span};
 
 use crate::skaffold::parse::part;
@@ -83,21 +83,5 @@ impl Choice {
         }
         let error = document.error(self.span, format!("`{}` says nothing", self.name));
         Err(error.hint(format!("write `{}: {{}}`, or take it out", self.name)))
-    }
-
-    /// Returns the error that there is no such field.
-    pub(in crate::skaffold) fn unknown<'k>(
-        &self,
-        document: &Document,
-        known: impl IntoIterator<Item = &'k str>,
-    ) -> Error {
-        let mut known: Vec<&str> = known.into_iter().collect();
-        known.sort_unstable();
-        known.dedup();
-        let error = document.error(self.span, format!("there is no field `{}` here", self.name));
-        match did_you_mean(&self.name, known.iter().copied()) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!("these are known: {}", known.join(", "))),
-        }
     }
 }
