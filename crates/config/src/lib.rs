@@ -9,5 +9,5 @@ mod skaffold;
 
 pub use self::{
     notice::Notice,
-    skaffold::{Dockerfiles, Loaded, Options, Version, read_skaffold},
+    skaffold::{Dockerfiles, Loaded, Options, SyncRemoteCache, Version, load_skaffold, read_skaffold},
 };

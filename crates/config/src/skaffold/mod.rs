@@ -3,14 +3,21 @@
 //! them, [`lower`] makes the pipeline. A place in the file goes along through all of them.
 
 mod image_name;
+mod load;
 mod local_cluster;
 mod lower;
 mod model;
+mod modules;
 mod options;
 mod overlay;
 mod parse;
 mod patch;
+mod paths;
+mod pointer;
 mod profile;
+mod remote;
+mod requires;
+mod rotten;
 mod steps;
 mod templates;
 mod unread;
@@ -19,12 +26,17 @@ mod version;
 
 use std::path::Path;
 
-use shipway_core::{Catalog, Pipeline, Result};
+use shipway_core::{Catalog, Error, Pipeline, Result};
 
-use self::{lower::Lower, model::Config, profile::Profiles};
 pub use self::{
-    options::{Dockerfiles, Options},
+    load::load_skaffold,
+    options::{Dockerfiles, Options, SyncRemoteCache},
     version::Version,
+};
+use self::{
+    lower::Lower,
+    model::Config,
+    modules::{Found, Modules},
 };
 use crate::Notice;
 
@@ -49,7 +61,7 @@ pub struct Loaded {
 /// `file` is its name, for messages. Paths in it are below the root of the world that runs the pipeline,
 /// as Skaffold takes them from the current folder. Each `deploy.KIND` and each artifact's builder is of the kind
 /// of that name in the catalog, also where Skaffold knows no such field; nothing is built or asked here. A
-/// file with several configurations makes one pipeline of all.
+/// file with several configurations makes one pipeline of all; where they require other files, use [`load_skaffold`].
 ///
 /// ```
 /// use shipway_config::{Options, read_skaffold};
@@ -74,23 +86,39 @@ pub fn read_skaffold(
     options: &Options,
     catalog: &Catalog,
 ) -> Result<Loaded> {
-    let mut notices = Vec::new();
-    let mut documents = Vec::new();
-    let mut profiles = Vec::new();
-    for mut source in parse::sources(file.as_ref(), text)? {
-        upgrade::upgrade(&mut source, &mut notices)?;
-        profiles.push(Profiles::take(&mut source.document)?);
-        documents.push(source.document);
+    let file = file.as_ref();
+    let mut modules = Modules::new(file, Path::new(""), options);
+    let mut first = true;
+    while let Some(wanted) = modules.wanted()? {
+        let usual = wanted.place.path.join("skaffold.yaml");
+        let itself = wanted.place.repository.is_none() && modules::normal(file) == usual;
+        if !first && !itself {
+            let error = Error::unsupported("another file is required, and this text alone is read");
+            let error = error.hint("read it with `load_skaffold`");
+            return Err(match wanted.at {
+                Some(at) => error.at(at),
+                None => error,
+            });
+        }
+        let path = if first { wanted.place.path.clone() } else { usual };
+        first = false;
+        modules.found(&wanted, Found { path, file: file.to_owned(), text: text.to_owned() })?;
     }
-    profile::check_names(&profiles, options)?;
+    finish(modules, options, catalog)
+}
+
+/// Makes the pipeline of configurations that are all read.
+fn finish(modules: Modules<'_>, options: &Options, catalog: &Catalog) -> Result<Loaded> {
+    let (modules, mut notices) = modules.finish()?;
     let mut lower = Lower::new(options, catalog);
     let mut active: Vec<String> = Vec::new();
-    for (mut document, profiles) in documents.into_iter().zip(profiles) {
-        for name in profiles.apply(&mut document, options)? {
+    for module in modules {
+        for name in module.profiles {
             if !active.contains(&name) {
                 active.push(name);
             }
         }
+        let mut document = module.document;
         unread::report(&mut document, &options.command, &mut notices)?;
         templates::render(&mut document, options)?;
         let config = Config::read(&document)?;

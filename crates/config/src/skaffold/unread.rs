@@ -21,8 +21,7 @@ enum Effect {
 use Effect::{Changes, Nothing};
 
 /// The fields, at their paths in the newest version.
-const UNREAD: [(&str, Effect); 21] = [
-    ("/requires", Changes),
+const UNREAD: [(&str, Effect); 20] = [
     ("/verify", Changes),
     ("/resourceSelector", Changes),
     ("/portForward", Nothing("no port is forwarded yet")),
@@ -76,8 +75,8 @@ pub(super) fn report(document: &mut Document, command: &str, notices: &mut Vec<N
 /// Whether a field at this path is of concern to a command.
 fn concerns(path: &str, command: &str) -> bool {
     let sections: &[&str] = match command {
-        "build" => &["requires", "build"],
-        "test" => &["requires", "build", "test"],
+        "build" => &["build"],
+        "test" => &["build", "test"],
         _ => return true,
     };
     steps(path).first().is_some_and(|section| sections.contains(section))

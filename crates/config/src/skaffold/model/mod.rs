@@ -123,7 +123,7 @@ pub(super) struct Deploy {
 
 /// What a mapping is made of besides what is read apart and what plug-ins claim.
 const TOP_FIELDS: [&str; 3] = ["metadata", "test", "manifests"];
-const TOP_SECTIONS: [&str; 5] = ["apiVersion", "kind", "build", "deploy", "profiles"];
+const TOP_SECTIONS: [&str; 6] = ["apiVersion", "kind", "requires", "build", "deploy", "profiles"];
 const BUILD_FIELDS: [&str; 3] = ["insecureRegistries", "platforms", "local"];
 pub(super) const ARTIFACT_FIELDS: [&str; 4] = ["image", "context", "platforms", "requires"];
 pub(super) const DEPLOY_FIELDS: [&str; 3] = ["kubeContext", "statusCheck", "statusCheckDeadlineSeconds"];
