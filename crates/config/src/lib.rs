@@ -9,5 +9,8 @@ mod skaffold;
 
 pub use self::{
     notice::Notice,
-    skaffold::{Dockerfiles, Loaded, Options, Skaffold, Trust, Version, read_skaffold, skaffold_schema},
+    skaffold::{
+        Dockerfiles, Loaded, Options, Skaffold, SyncRemoteCache, Trust, Version, read_skaffold,
+        skaffold_schema,
+    },
 };

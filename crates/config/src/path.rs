@@ -1,5 +1,7 @@
 //! Paths into a tree, such as `/build/artifacts/*/docker`, where `*` is each item of a list.
 
+use std::convert::Infallible;
+
 use shipway_yaml::{Node, Style};
 
 /// Returns the steps of a path; the empty path has none.
@@ -17,6 +19,17 @@ pub(crate) fn each<E>(
         [] => act(node),
         ["*", rest @ ..] => node.items_mut().into_iter().flatten().try_for_each(|item| each(item, rest, act)),
         [key, rest @ ..] => node.get_mut(key).map_or(Ok(()), |value| each(value, rest, act)),
+    }
+}
+
+/// The same for what cannot fail, with the path as it is written.
+pub(crate) fn each_node(node: &mut Node, path: &str, act: &mut dyn FnMut(&mut Node)) {
+    let done = each(node, &steps(path), &mut |node| {
+        act(node);
+        Ok::<(), Infallible>(())
+    });
+    match done {
+        Ok(()) => {}
     }
 }
 

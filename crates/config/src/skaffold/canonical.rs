@@ -60,6 +60,9 @@ const POINTERS: [(&str, &str); 20] = [
     ("KanikoArtifact", "buildContextCompressionLevel"),
 ];
 
+/// What a patch puts in, of which nothing is changed.
+const PATCHED: (&str, &str) = ("JSONPatch", "value");
+
 /// Fields of which one is a choice, so that a person who wrote it without a value meant it.
 const CHOICES: [&str; 4] = ["Artifact", "BuildConfig", "TagPolicy", "DeployConfig"];
 
@@ -119,6 +122,10 @@ impl Canonical<'_> {
                 kept.push((None, (key.clone(), value.clone())));
                 continue;
             };
+            if (definition, field.name) == PATCHED {
+                kept.push((at, (key.clone(), value.clone())));
+                continue;
+            }
             if value.is_null() {
                 self.says_nothing(key, definition, field);
                 continue;

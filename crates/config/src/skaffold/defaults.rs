@@ -3,7 +3,7 @@
 use shipway_yaml::{Node, Style};
 
 use super::{Options, schema};
-use crate::path::{each, placed, put, steps};
+use crate::path::{each_node, placed, put};
 
 /// The image that builds in a cluster.
 const KANIKO: &str = "gcr.io/kaniko-project/executor:latest";
@@ -66,11 +66,11 @@ pub(super) fn set(root: &mut Node, options: &Options) {
     }
     let in_cluster = has(root, "build", "cluster");
     let artifacts = has(root, "build", "artifacts");
-    all(root, "/build/artifacts/*", &mut |one| artifact(one, in_cluster));
+    each_node(root, "/build/artifacts/*", &mut |one| artifact(one, in_cluster));
     if artifacts {
-        all(root, "/build/local", &mut |local| default(local, "concurrency", plain("1")));
+        each_node(root, "/build/local", &mut |local| default(local, "concurrency", plain("1")));
     }
-    all(root, "/build/cluster", &mut |cluster| {
+    each_node(root, "/build/cluster", &mut |cluster| {
         if let Some(namespace) = &options.namespace {
             default(cluster, "namespace", plain(namespace));
         }
@@ -78,22 +78,22 @@ pub(super) fn set(root: &mut Node, options: &Options) {
             default(cluster, "pullSecretName", plain("kaniko-secret"));
         }
     });
-    all(root, "/build/cluster/dockerConfig", &mut |config| {
+    each_node(root, "/build/cluster/dockerConfig", &mut |config| {
         at_home(config, "path", options);
     });
-    all(root, "/portForward/*", &mut |forward| {
+    each_node(root, "/portForward/*", &mut |forward| {
         let number = |port: &&Node| port.text().is_some_and(|text| text.parse::<u32>().is_ok());
         if let Some(port) = forward.get("port").filter(number).cloned() {
             default(forward, "localPort", port);
         }
     });
-    all(root, "/build/artifacts/*/requires/*", &mut |required| {
+    each_node(root, "/build/artifacts/*/requires/*", &mut |required| {
         if let Some(image) = required.get("image").cloned() {
             default(required, "alias", image);
         }
     });
     for (path, field, value) in DEFAULTS {
-        all(root, path, &mut |node| default(node, field, plain(value)));
+        each_node(root, path, &mut |node| default(node, field, plain(value)));
     }
 }
 
@@ -120,7 +120,9 @@ fn artifact(artifact: &mut Node, in_cluster: bool) {
             default(builder, field, plain(value));
         }
         match *name {
-            "kaniko" => all(builder, "/cache", &mut |cache| default(cache, "cacheRunLayers", plain("true"))),
+            "kaniko" => {
+                each_node(builder, "/cache", &mut |cache| default(cache, "cacheRunLayers", plain("true")))
+            }
             "custom" => default_dependencies(builder),
             "buildpacks" => {
                 default_dependencies(builder);
@@ -178,14 +180,4 @@ fn default(node: &mut Node, field: &str, value: Node) {
 fn write(node: &mut Node, path: &[&str], value: Node) {
     // What is made has no place.
     put(node, path, &plain(""), value);
-}
-
-fn all(root: &mut Node, path: &str, act: &mut dyn FnMut(&mut Node)) {
-    let done = each(root, &steps(path), &mut |node| {
-        act(node);
-        Ok::<(), std::convert::Infallible>(())
-    });
-    match done {
-        Ok(()) => {}
-    }
 }

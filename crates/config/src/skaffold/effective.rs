@@ -9,7 +9,7 @@ use super::{
     schema::{self, Kind},
     version::Version,
 };
-use crate::path::{put, take};
+use crate::path::put;
 
 /// Fields that are written though nothing is said in them (no `omitempty` in GoogleContainerTools/skaffold,
 /// `schema/latest/config.go`).
@@ -47,8 +47,6 @@ pub(super) fn effective(document: &Document, options: &Options, folder: &Path) -
     paths::rebase(root, folder);
     let newest = Node::scalar(Version::NEWEST.to_string(), Style::Plain);
     put(root, &["apiVersion"], &newest.clone(), newest);
-    // What is required is there itself.
-    take(root, &["requires"]);
     write_out(root, &schema::TOP);
     document
 }

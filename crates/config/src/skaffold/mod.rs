@@ -8,15 +8,21 @@ mod defaults;
 mod effective;
 mod image_name;
 mod json_schema;
+mod load;
 mod local_cluster;
 mod lower;
 mod model;
+mod modules;
 mod options;
 mod overlay;
 mod parse;
 mod patch;
 mod paths;
+mod pointer;
 mod profile;
+mod remote;
+mod requires;
+mod rotten;
 mod schema;
 mod steps;
 mod strict;
@@ -27,15 +33,18 @@ mod version;
 
 use std::path::Path;
 
-use shipway_core::{Catalog, Pipeline, Result};
-use shipway_yaml::Document;
+use shipway_core::{Catalog, Error, Pipeline, Result};
 
 pub use self::{
     json_schema::skaffold_schema,
-    options::{Dockerfiles, Options, Trust},
+    options::{Dockerfiles, Options, SyncRemoteCache, Trust},
     version::Version,
 };
-use self::{lower::Lower, model::Config, profile::Profiles};
+use self::{
+    lower::Lower,
+    model::Config,
+    modules::{Found, Module, Modules},
+};
 use crate::Notice;
 
 /// A `skaffold.yaml` of any version, with its profiles applied.
@@ -59,10 +68,9 @@ use crate::Notice;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Skaffold {
-    /// The configurations, of the newest version and in Skaffold's form.
-    documents: Vec<Document>,
+    /// The configurations, each after those that it requires.
+    modules: Vec<Module>,
     options: Options,
-    profiles: Vec<String>,
     notices: Vec<Notice>,
 }
 
@@ -91,30 +99,26 @@ impl Skaffold {
     /// `Config`, with file, line and column, for what does not have the form of its version; `Unsupported` likewise for what
     /// cannot be brought to the newest version.
     pub fn read(file: impl AsRef<Path>, text: &str, options: Options, catalog: &Catalog) -> Result<Self> {
-        let kinds = catalog.kinds();
-        let mut notices = Vec::new();
-        let mut read = Vec::new();
-        for mut source in parse::sources(file.as_ref(), text)? {
-            strict::check(&source.document, source.version, &kinds)?;
-            upgrade::upgrade(&mut source, &mut notices)?;
-            let profiles = Profiles::take(&mut source.document)?;
-            read.push((source.document, profiles));
-        }
-        profile::check_names(read.iter().map(|(_, profiles)| profiles), &options)?;
-        let mut active: Vec<String> = Vec::new();
-        let mut documents = Vec::new();
-        for (mut document, profiles) in read {
-            for name in profiles.apply(&mut document, &options)? {
-                if !active.contains(&name) {
-                    active.push(name);
-                }
+        let (file, kinds) = (file.as_ref(), catalog.kinds());
+        let mut modules = Modules::new(file, Path::new(""), &options, &kinds);
+        let mut first = true;
+        while let Some(wanted) = modules.wanted()? {
+            let usual = wanted.place.path.join("skaffold.yaml");
+            let itself = wanted.place.repository.is_none() && modules::normal(file) == usual;
+            if !first && !itself {
+                let error = Error::unsupported("another file is required, and this text alone is read");
+                let error = error.hint("read it with `Skaffold::load`");
+                return Err(match wanted.at {
+                    Some(at) => error.at(at),
+                    None => error,
+                });
             }
-            // A patch puts in whatever it says.
-            strict::check(&document, Version::NEWEST, &kinds)?;
-            canonical::canonical(&mut document, &mut notices);
-            documents.push(document);
+            let path = if first { wanted.place.path.clone() } else { usual };
+            first = false;
+            modules.found(&wanted, Found { path, file: file.to_owned(), text: text.to_owned() })?;
         }
-        Ok(Self { documents, options, profiles: active, notices })
+        let (modules, notices) = modules.finish()?;
+        Ok(Self { modules, options, notices })
     }
 
     /// Returns all that the file means as a file of the newest version: with its profiles, Skaffold's defaults and paths from
@@ -124,9 +128,9 @@ impl Skaffold {
     /// `Config` for what is too large to be written.
     pub fn effective(&self, folder: &Path) -> Result<String> {
         let texts = self
-            .documents
+            .modules
             .iter()
-            .map(|document| effective::effective(document, &self.options, folder).root.to_yaml());
+            .map(|module| effective::effective(&module.document, &self.options, folder).root.to_yaml());
         Ok(texts.collect::<Result<Vec<_>>>()?.join("---\n"))
     }
 
@@ -137,11 +141,17 @@ impl Skaffold {
     /// `Config`, with its place, for what a plug-in refuses; `Unsupported` for a field that is not read yet and without which
     /// the run would come out otherwise.
     pub fn pipeline(&self, catalog: &Catalog) -> Result<Loaded> {
-        let Self { documents, options, profiles, notices } = self;
+        let Self { modules, options, notices } = self;
         let mut notices = notices.clone();
         let mut lower = Lower::new(options, catalog);
-        for document in documents {
-            let mut document = document.clone();
+        let mut active: Vec<String> = Vec::new();
+        for module in modules {
+            for name in &module.profiles {
+                if !active.contains(name) {
+                    active.push(name.clone());
+                }
+            }
+            let mut document = module.document.clone();
             unread::report(&mut document, &options.command, &mut notices)?;
             templates::render(&mut document, options)?;
             let config = Config::read(&document)?;
@@ -150,7 +160,8 @@ impl Skaffold {
         let (pipeline, insecure_registries, more) = lower.finish()?;
         notices.extend(more);
         notices.sort_by(|a, b| a.location.cmp(&b.location));
-        Ok(Loaded { pipeline, profiles: profiles.clone(), insecure_registries, notices })
+        notices.dedup();
+        Ok(Loaded { pipeline, profiles: active, insecure_registries, notices })
     }
 }
 

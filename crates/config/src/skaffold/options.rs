@@ -1,6 +1,6 @@
 //! What is said beside the file, as Skaffold's flags, its global configuration and its environment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use shipway_core::Tag;
 
@@ -68,6 +68,15 @@ pub struct Options {
     pub kind_disable_load: Option<bool>,
     /// Whether images for a cluster of k3d go to a registry, and not into its nodes; false by default.
     pub k3d_disable_load: Option<bool>,
+    /// The modules to run (configurations by their `metadata.name`), with what they require, as after Skaffold's
+    /// `-m`; all when empty.
+    pub modules: Vec<String>,
+    /// Whether [`Self::profiles`] are also those of configurations that are required; true by default.
+    pub propagate_profiles: bool,
+    /// The folder in which checkouts of git repositories are kept that are required; without one, none can be.
+    pub remote_cache: Option<PathBuf>,
+    /// When those repositories are looked at again.
+    pub sync_remote_cache: SyncRemoteCache,
 }
 
 /// Whether what a file says may run programs on the machine that reads it.
@@ -94,6 +103,19 @@ pub enum Trust {
     Untrusted,
     /// The file may run what it says: right for a person's own project.
     Full,
+}
+
+/// When a git repository that is required is asked what it has now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyncRemoteCache {
+    /// Each time, unless the file says `sync: false`.
+    #[default]
+    Always,
+    /// Where there is no checkout yet.
+    Missing,
+    /// Never: where there is no checkout, that is an error.
+    Never,
 }
 
 /// Who builds artifacts of a Dockerfile.
@@ -131,6 +153,10 @@ impl Default for Options {
             debug_helpers_registry: None,
             kind_disable_load: None,
             k3d_disable_load: None,
+            modules: Vec::new(),
+            propagate_profiles: true,
+            remote_cache: None,
+            sync_remote_cache: SyncRemoteCache::default(),
         }
     }
 }
@@ -284,6 +310,34 @@ impl Options {
     #[must_use]
     pub fn k3d_disable_load(mut self, disabled: bool) -> Self {
         self.k3d_disable_load = Some(disabled);
+        self
+    }
+
+    /// Sets the modules to run.
+    #[must_use]
+    pub fn modules<T: Into<String>>(mut self, modules: impl IntoIterator<Item = T>) -> Self {
+        self.modules = modules.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether the profiles are also those of configurations that are required.
+    #[must_use]
+    pub fn propagate_profiles(mut self, propagate: bool) -> Self {
+        self.propagate_profiles = propagate;
+        self
+    }
+
+    /// Sets the folder of the checkouts of git repositories.
+    #[must_use]
+    pub fn remote_cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.remote_cache = Some(folder.into());
+        self
+    }
+
+    /// Sets when git repositories are looked at again.
+    #[must_use]
+    pub fn sync_remote_cache(mut self, sync: SyncRemoteCache) -> Self {
+        self.sync_remote_cache = sync;
         self
     }
 }

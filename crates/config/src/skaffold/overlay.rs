@@ -60,7 +60,10 @@ fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
         }
         return;
     }
-    if path == CHOICE && value.entries().is_some_and(<[_]>::is_empty) {
+    // Skaffold cannot tell `sha256:` without a value from nothing.
+    if path == CHOICE
+        && value.entries().is_some_and(|entries| entries.iter().all(|(_, value)| value.is_null()))
+    {
         return;
     }
     if value.is_null() || is_zero(value) && !POINTERS.contains(&path.as_str()) {

@@ -3,24 +3,57 @@
 use shipway_core::{Error, Result, did_you_mean};
 use shipway_yaml::{Document, Node, Rules, Spanned};
 
-use super::{model::Patch, parse::part};
+use super::{
+    model::Patch,
+    parse::part,
+    pointer::{MOST_LOOKS, Missing, Step, node, node_mut, parse, places},
+};
 use crate::path::{put, take};
 
 /// The most nodes that the patches of a configuration may put in, so that copies of copies end.
 const MOST: usize = 250_000;
 
-/// The deepest that what a patch puts in may be, and the longest path.
+/// The deepest that what a patch puts in may be.
 const DEEPEST: usize = 128;
+
+const OPERATIONS: [&str; 6] = ["add", "remove", "replace", "move", "copy", "test"];
 
 /// All patches of one configuration.
 pub(super) struct Patches {
     /// How many nodes may still be put in.
     left: usize,
+    /// How many nodes may still be looked at.
+    looks: usize,
+}
+
+/// Why a patch does not apply.
+pub(super) enum Failed {
+    /// Nothing is where it is for: something else may bring that.
+    Nothing(Error),
+    /// What a `test` looks at is something else.
+    Unequal(Error),
+    /// It can never apply.
+    Wrong(Error),
+}
+
+impl Failed {
+    pub(super) fn into_error(self) -> Error {
+        let (Self::Nothing(error) | Self::Unequal(error) | Self::Wrong(error)) = self;
+        error
+    }
+}
+
+/// A path of a patch, with what it is good for in messages.
+struct Path<'p> {
+    text: &'p Spanned<String>,
+    steps: Vec<Step>,
+    shown: &'p Document,
+    adds: bool,
 }
 
 impl Patches {
     pub(super) fn new() -> Self {
-        Self { left: MOST }
+        Self { left: MOST, looks: MOST_LOOKS }
     }
 
     /// Applies a patch with its value to the configuration.
@@ -30,74 +63,126 @@ impl Patches {
         patch: &Patch,
         value: Option<&Node>,
         shown: &Document,
-    ) -> Result<()> {
-        let path = &patch.path;
+    ) -> Result<(), Failed> {
         // Skaffold's own default (schema/profiles.go).
         let op = patch.op.as_ref().map_or("replace", |op| &op.value);
-        let needed = || {
-            let error = shown.error(path.span, format!("a patch that is to {op} needs a `value`"));
-            value.ok_or(error)
-        };
+        let path = Path::read(&patch.path, shown, op == "add")?;
+        let wrong = |message: String| Failed::Wrong(shown.error(patch.path.span, message));
+        let needed = || value.ok_or_else(|| wrong(format!("a patch that is to {op} needs a `value`")));
         match op {
-            "add" => self.put(root, path, needed()?, shown, &mut |place, value| place.add(value)),
-            "replace" => self.put(root, path, needed()?, shown, &mut |place, value| {
-                place.get().is_some() && place.set(value)
-            }),
-            "remove" => at(root, path, shown, &mut |place| Ok(place.remove())),
+            "add" => self.put(root, &path, needed()?, &|place, value| place.add(value)),
+            "replace" => {
+                self.put(root, &path, needed()?, &|place, value| place.get().is_some() && place.set(value))
+            }
+            "remove" => self.at(root, &path, &|place| place.remove()),
             "test" => {
-                let value = value.map(|value| json(value, shown)).transpose()?.unwrap_or_default();
-                at(root, path, shown, &mut |place| {
-                    let found = place.get().map(|node| json(node, shown)).transpose()?.unwrap_or_default();
-                    if found == value {
-                        return Ok(true);
+                let value = needed()?;
+                let same = |found: &Node| match (json(found, shown), json(value, shown)) {
+                    (Ok(found), Ok(value)) => Ok(found == value),
+                    (Err(error), _) | (_, Err(error)) => Err(Failed::Wrong(error)),
+                };
+                for place in self.places(root, &path)? {
+                    let found = node(root, &place)
+                        .ok_or_else(|| path.nothing(&Missing::last(&place, &path.steps), root))?;
+                    if !same(found)? {
+                        let message = format!("`{}` is not what the patch says", path.text.value);
+                        return Err(Failed::Unequal(shown.error(path.text.span, message)));
                     }
-                    Err(shown.error(path.span, format!("`{}` is not what the patch says", path.value)))
-                })
+                }
+                Ok(())
             }
             "move" | "copy" => {
-                let error = shown.error(path.span, format!("a patch that is to {op} needs `from`"));
-                let from = patch.from.as_ref().ok_or(error)?;
-                let mut taken = None;
-                at(root, from, shown, &mut |place| {
-                    taken = place.get().cloned();
-                    Ok(taken.is_some() && (op == "copy" || place.remove()))
-                })?;
-                let taken = taken.ok_or_else(|| nothing(from, shown))?;
-                self.put(root, path, &taken, shown, &mut |place, value| place.set(value))
+                let from = patch
+                    .from
+                    .as_ref()
+                    .ok_or_else(|| wrong(format!("a patch that is to {op} needs `from`")))?;
+                let from = Path::read(from, shown, false)?;
+                let found = self.places(root, &from)?;
+                let [place] = &found[..] else {
+                    let message = format!("`{}` leads to {} places", from.text.value, found.len());
+                    return Err(Failed::Wrong(shown.error(from.text.span, message)));
+                };
+                let taken = node(root, place).cloned();
+                let taken = taken.ok_or_else(|| from.nothing(&Missing::last(place, &from.steps), root))?;
+                if op == "move" {
+                    self.at(root, &from, &|place| place.remove())?;
+                }
+                self.put(root, &path, &taken, &|place, value| place.set(value))
             }
             _ => {
-                let span = patch.op.as_ref().map_or(path.span, |op| op.span);
-                let known = ["add", "remove", "replace", "move", "copy", "test"];
+                let span = patch.op.as_ref().map_or(path.text.span, |op| op.span);
                 let error = shown.error(span, format!("there is no patch operation `{op}`"));
-                Err(match did_you_mean(op, known) {
+                Err(Failed::Wrong(match did_you_mean(op, OPERATIONS) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error.hint(format!("these are known: {}", known.join(", "))),
-                })
+                    None => error.hint(format!("these are known: {}", OPERATIONS.join(", "))),
+                }))
             }
         }
+    }
+
+    /// Returns where a path leads to.
+    fn places(&mut self, root: &Node, path: &Path<'_>) -> Result<Vec<Vec<String>>, Failed> {
+        let found = places(root, &path.steps, &mut self.looks);
+        if self.looks == 0 {
+            let message = format!("patches look at more than {MOST_LOOKS} nodes");
+            return Err(Failed::Wrong(path.shown.error(path.text.span, message)));
+        }
+        found.map_err(|missing| path.nothing(&missing, root))
     }
 
     /// Puts a value at each place that a path leads to, within what may be put in.
     fn put(
         &mut self,
         root: &mut Node,
-        path: &Spanned<String>,
+        path: &Path<'_>,
         value: &Node,
-        shown: &Document,
-        act: &mut dyn FnMut(Place<'_>, &Node) -> bool,
-    ) -> Result<()> {
+        act: &dyn Fn(Place<'_>, &Node) -> bool,
+    ) -> Result<(), Failed> {
         let (nodes, depth) = size(value);
-        let left = &mut self.left;
-        at(root, path, shown, &mut |place| {
-            match left.checked_sub(nodes) {
-                Some(less) if depth <= DEEPEST => *left = less,
-                _ => {
-                    let message =
-                        format!("patches put in more than {MOST} nodes, or {DEEPEST} in each other");
-                    return Err(shown.error(path.span, message));
-                }
+        let all = self.places(root, path)?;
+        match nodes.checked_mul(all.len()).and_then(|nodes| self.left.checked_sub(nodes)) {
+            Some(left) if depth <= DEEPEST => self.left = left,
+            _ => {
+                let message = format!("patches put in more than {MOST} nodes, or {DEEPEST} in each other");
+                return Err(Failed::Wrong(path.shown.error(path.text.span, message)));
             }
-            Ok(act(place, value))
+        }
+        self.at(root, path, &|place| act(place, value))
+    }
+
+    /// Calls `act` with each place that a path leads to; it says whether it could.
+    fn at(
+        &mut self,
+        root: &mut Node,
+        path: &Path<'_>,
+        act: &dyn Fn(Place<'_>) -> bool,
+    ) -> Result<(), Failed> {
+        // From the last on, so that removing one leaves the places of the others.
+        for place in self.places(root, path)?.iter().rev() {
+            let Some((step, above)) = place.split_last() else { continue };
+            let could = node_mut(root, above).is_some_and(|parent| act(Place { parent, step }));
+            if !could {
+                return Err(path.nothing(&Missing::last(place, &path.steps), root));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'p> Path<'p> {
+    fn read(text: &'p Spanned<String>, shown: &'p Document, adds: bool) -> Result<Self, Failed> {
+        let steps = parse(&text.value).ok_or_else(|| {
+            let error = shown.error(text.span, format!("`{}` is no path", text.value));
+            Failed::Wrong(error.hint("write it from the top, such as `/build/artifacts/0/context`"))
+        })?;
+        Ok(Self { text, steps, shown, adds })
+    }
+
+    fn nothing(&self, missing: &Missing, root: &Node) -> Failed {
+        let error = self.shown.error(self.text.span, format!("there is nothing at `{}`", self.text.value));
+        Failed::Nothing(match missing.hint(root, &self.steps, self.adds) {
+            Some(hint) => error.hint(hint),
+            None => error,
         })
     }
 }
@@ -117,74 +202,6 @@ fn size(node: &Node) -> (usize, usize) {
 
 fn json(node: &Node, shown: &Document) -> Result<serde_json::Value> {
     part(shown, node).to_json(Rules::Config)
-}
-
-fn nothing(path: &Spanned<String>, shown: &Document) -> Error {
-    shown
-        .error(path.span, format!("there is nothing at `{}`", path.value))
-        .note("a profile's patches apply to the file with what the profile itself says laid over it")
-}
-
-/// Calls `act` with each place that a path leads to; it says whether it could.
-fn at(
-    root: &mut Node,
-    path: &Spanned<String>,
-    shown: &Document,
-    act: &mut dyn FnMut(Place<'_>) -> Result<bool>,
-) -> Result<()> {
-    let steps: Option<Vec<String>> = path
-        .value
-        .strip_prefix('/')
-        .map(|path| path.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect());
-    let Some(steps) = steps else {
-        let error = shown.error(path.span, format!("`{}` is no path", path.value));
-        return Err(error.hint("write it from the top, such as `/build/artifacts/0/context`"));
-    };
-    let could = steps.len() <= DEEPEST && walk(root, &steps, act)? == Some(true);
-    if could { Ok(()) } else { Err(nothing(path, shown)) }
-}
-
-/// Returns `None` when a path leads nowhere, and otherwise whether `act` could everywhere.
-fn walk(
-    node: &mut Node,
-    steps: &[String],
-    act: &mut dyn FnMut(Place<'_>) -> Result<bool>,
-) -> Result<Option<bool>> {
-    let Some((step, rest)) = steps.split_first() else { return Ok(None) };
-    let Some(matching) = matching(node, step) else {
-        return walk_step(node, step, rest, act);
-    };
-    // From the last on, so that removing one leaves the places of the others.
-    let mut all = None;
-    for index in matching.into_iter().rev() {
-        let Some(could) = walk_step(node, &index.to_string(), rest, act)? else { return Ok(None) };
-        all = Some(could && all.unwrap_or(true));
-    }
-    Ok(all)
-}
-
-fn walk_step(
-    node: &mut Node,
-    step: &str,
-    rest: &[String],
-    act: &mut dyn FnMut(Place<'_>) -> Result<bool>,
-) -> Result<Option<bool>> {
-    if rest.is_empty() {
-        return act(Place { parent: node, step }).map(Some);
-    }
-    let index = step.parse::<usize>().ok();
-    let inner = match node.items_mut() {
-        Some(items) => index.and_then(|index| items.get_mut(index)),
-        None => node.get_mut(step),
-    };
-    inner.map_or(Ok(None), |inner| walk(inner, rest, act))
-}
-
-/// Returns the items of a list that a step such as `image=web` names by what they have.
-fn matching(node: &Node, step: &str) -> Option<Vec<usize>> {
-    let ((key, value), items) = (step.split_once('=')?, node.items()?);
-    let has = |item: &Node| item.get(key).and_then(Node::text) == Some(value);
-    Some(items.iter().enumerate().filter(|(_, item)| has(item)).map(|(index, _)| index).collect())
 }
 
 /// An entry or item, which need not be there.

@@ -1,13 +1,10 @@
 //! The fields that are paths, which go by the folder of the file or of whoever runs it.
 
-use std::{
-    convert::Infallible,
-    path::{Component, Path, PathBuf},
-};
+use std::path::{Component, Path, PathBuf};
 
 use shipway_yaml::{Node, Style, Value};
 
-use crate::path::{each, placed, steps};
+use crate::path::{each_node, placed, put};
 
 /// The fields (`skaffold:"filepath"` in GoogleContainerTools/skaffold, `schema/latest/config.go`). Of a list and a mapping
 /// each value is one.
@@ -39,8 +36,19 @@ const PATHS: [&str; 22] = [
 /// Hooks of the deployers, each with a folder.
 const DEPLOYERS: [&str; 3] = ["kubectl", "helm", "cloudrun"];
 
+/// What has a `context`, which is the folder itself where it says none.
+const CONTEXTS: [&str; 2] = ["/build/artifacts/*", "/test/*"];
+
 /// Puts a folder before every relative path of a configuration. An address (`https://…`) is none.
 pub(super) fn rebase(root: &mut Node, folder: &Path) {
+    for path in CONTEXTS {
+        each_node(root, path, &mut |node| {
+            if node.entries().is_some() && node.get("context").is_none() {
+                let key = node.clone();
+                put(node, &["context"], &key, placed(Node::scalar(".", Style::Plain), &key));
+            }
+        });
+    }
     for path in PATHS {
         at(root, path, folder);
     }
@@ -54,13 +62,7 @@ pub(super) fn rebase(root: &mut Node, folder: &Path) {
 }
 
 fn at(root: &mut Node, path: &str, folder: &Path) {
-    let done = each(root, &steps(path), &mut |node| {
-        below(node, folder);
-        Ok::<(), Infallible>(())
-    });
-    match done {
-        Ok(()) => {}
-    }
+    each_node(root, path, &mut |node| below(node, folder));
 }
 
 fn below(node: &mut Node, folder: &Path) {

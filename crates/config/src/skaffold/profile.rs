@@ -1,113 +1,162 @@
 //! Third stage: the profiles that are active, laid over the file and followed by their patches.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use regex::Regex;
+use regex::RegexBuilder;
 use shipway_core::{Error, Result, did_you_mean};
 use shipway_yaml::{Document, Node};
 
 use super::{
     Options,
-    model::{Activation, Config, Profile},
+    model::{Activation, Profile},
     overlay::{SECTIONS, overlay},
     parse::part,
-    patch::Patches,
-    unread,
+    patch::{Failed, Patches},
+    rotten,
 };
-use crate::path::take;
+use crate::{Notice, path::take};
 
-/// A file's profiles, each with the part of the tree that it is.
+/// In bytes when it is compiled: what honest patterns are far below.
+const LARGEST_PATTERN: usize = 512 * 1024;
+
+/// A configuration's profiles, each with the part of the tree that it is.
+#[derive(Debug)]
 pub(super) struct Profiles {
     all: Vec<(Profile, Node)>,
+    /// Those that activate themselves, and whether by the Kubernetes context.
+    automatic: Vec<(usize, bool)>,
 }
+
+/// The profiles of a configuration that are active, in the order in which they are applied.
+#[derive(Debug)]
+pub(super) struct Active(Vec<(usize, bool)>);
 
 impl Profiles {
     /// Takes the profiles out of a configuration, and reads all, active or not.
-    pub(super) fn take(document: &mut Document) -> Result<Self> {
-        let taken = take(&mut document.root, &["profiles"]);
-        let Some((_, list)) = taken.filter(|(_, list)| !list.is_null()) else {
-            return Ok(Self { all: Vec::new() });
-        };
-        let Some(items) = list.items() else {
-            return Err(document.error(list.span, format!("expected a list, found {}", list.kind())));
-        };
+    pub(super) fn take(
+        document: &mut Document,
+        options: &Options,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Self> {
         let mut all: Vec<(Profile, Node)> = Vec::new();
-        for item in items {
+        let mut names = BTreeSet::new();
+        let taken = take(&mut document.root, &["profiles"]);
+        for item in taken
+            .iter()
+            .filter(|(_, list)| !list.is_null())
+            .map(|(_, list)| {
+                let error = || document.error(list.span, format!("expected a list, found {}", list.kind()));
+                list.items().ok_or_else(error)
+            })
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .flatten()
+        {
             let profile = Profile::read(&part(document, item))?;
-            if all.iter().any(|(other, _)| other.name.value == profile.name.value) {
-                let message = format!("there are two profiles `{}`", profile.name.value);
-                return Err(document.error(profile.name.span, message).hint("give one another name"));
+            // Skaffold's list by names holds the last (schema/profiles.go, `profilesByName`).
+            if !names.insert(profile.name.value.clone()) {
+                let message =
+                    format!("there are several profiles `{}`, and the last counts", profile.name.value);
+                notices.push(Notice::new(document.location(profile.name.span), message));
             }
             all.push((profile, item.clone()));
         }
-        Ok(Self { all })
+        let mut automatic = Vec::new();
+        for (index, (profile, _)) in all.iter().enumerate().filter(|_| options.auto_activation) {
+            if let Some(by_context) = activated(profile, options, document)? {
+                automatic.push((index, by_context));
+            }
+        }
+        Ok(Self { all, automatic })
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|(profile, _)| profile.name.value.as_str())
     }
 
-    /// Lays the active profiles over the configuration, and returns their names in that order.
-    pub(super) fn apply(&self, document: &mut Document, options: &Options) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        let mut patches = Patches::new();
-        let mut by_context = None;
-        for (profile, node, context) in self.active(options, document)? {
-            if context {
-                by_context = Some(profile);
-            }
-            overlay(&mut document.root, node);
-            let shown = part(document, node);
-            for (number, patch) in profile.patches.iter().enumerate() {
-                let written = node.get("patches").and_then(Node::items).and_then(|items| items.get(number));
-                let value = written.and_then(|patch| patch.get("value"));
-                patches.apply(&mut document.root, patch, value, &shown)?;
-            }
-            names.push(profile.name.value.clone());
-        }
-        if let Some(profile) = by_context {
-            same_context(profile, document, options)?;
-        }
-        Ok(names)
+    /// Returns the profiles, each with the part of the tree that it is.
+    pub(super) fn all(&self) -> &[(Profile, Node)] {
+        &self.all
     }
 
     /// Returns the active profiles: those that activate themselves in the order of the file, then those
-    /// that were asked for; each with whether the Kubernetes context activated it.
-    fn active(&self, options: &Options, shown: &Document) -> Result<Vec<(&Profile, &Node, bool)>> {
-        let mut active = Vec::new();
-        if options.auto_activation {
-            for (profile, node) in &self.all {
-                if let Some(by_context) = activated(profile, options, shown)? {
-                    active.push((profile, node, by_context));
-                }
-            }
-        }
-        for name in &options.profiles {
-            if let Some(name) = name.strip_prefix('-') {
-                active.retain(|(profile, ..)| profile.name.value != name);
-            } else if !active.iter().any(|(profile, ..)| profile.name.value == *name)
-                && let Some((profile, node)) =
-                    self.all.iter().find(|(profile, _)| profile.name.value == *name)
+    /// that were asked for, of which others than this configuration's do not matter; with `-` before it one that is
+    /// not to activate itself.
+    pub(super) fn active(&self, asked: &[String]) -> Active {
+        let last: BTreeMap<&str, usize> =
+            self.names().enumerate().map(|(index, name)| (name, index)).collect();
+        let name = |index: usize| self.all[index].0.name.value.as_str();
+        let mut active: Vec<(usize, bool)> =
+            self.automatic.iter().map(|(index, context)| (last[name(*index)], *context)).collect();
+        for asked in asked {
+            if let Some(unwanted) = asked.strip_prefix('-') {
+                active.retain(|(index, _)| name(*index) != unwanted);
+            } else if let Some(index) = last.get(asked.as_str())
+                && !active.iter().any(|(active, _)| active == index)
             {
-                active.push((profile, node, false));
+                active.push((*index, false));
             }
         }
-        Ok(active)
+        Active(active)
+    }
+
+    /// Returns the names of active profiles, in the order in which they are applied.
+    pub(super) fn active_names(&self, active: &Active) -> Vec<String> {
+        active.0.iter().map(|(index, _)| self.all[*index].0.name.value.clone()).collect()
+    }
+
+    /// Lays the active profiles over the configuration, and tries the patches of the others.
+    pub(super) fn apply(&self, document: &mut Document, active: &Active, options: &Options) -> Result<()> {
+        let inactive = |index: &usize| !active.0.iter().any(|(active, _)| active == index);
+        rotten::check(self, document, &inactive)?;
+        let mut patches = Patches::new();
+        for (index, _) in &active.0 {
+            let (profile, node) = &self.all[*index];
+            lay(profile, node, &mut document.root, &mut patches, &document.file)
+                .map_err(Failed::into_error)?;
+        }
+        if let Some((index, _)) = active.0.iter().rev().find(|(_, by_context)| *by_context) {
+            same_context(&self.all[*index].0, document, options)?;
+        }
+        Ok(())
     }
 }
 
-/// Refuses names that no configuration of the file has.
-pub(super) fn check_names<'p>(profiles: impl Iterator<Item = &'p Profiles>, options: &Options) -> Result<()> {
-    let names: BTreeSet<&str> = profiles.flat_map(Profiles::names).collect();
+/// Lays a profile over a configuration, and applies its patches to that.
+pub(super) fn lay(
+    profile: &Profile,
+    node: &Node,
+    root: &mut Node,
+    patches: &mut Patches,
+    file: &Path,
+) -> std::result::Result<(), Failed> {
+    overlay(root, node);
+    if profile.patches.is_empty() {
+        return Ok(());
+    }
+    let shown = Document::new(file, Node::mapping(Vec::new()));
+    let written = node.get("patches").and_then(Node::items).unwrap_or_default();
+    for (number, patch) in profile.patches.iter().enumerate() {
+        let value = written.get(number).and_then(|patch| patch.get("value"));
+        patches.apply(root, patch, value, &shown)?;
+    }
+    Ok(())
+}
+
+/// Refuses names of profiles that were asked for and that nobody has.
+pub(super) fn check_names(names: &BTreeSet<String>, options: &Options) -> Result<()> {
     for name in &options.profiles {
         let name = name.strip_prefix('-').unwrap_or(name);
         if !names.contains(name) {
             let error = Error::config(format!("there is no profile `{name}`"));
-            return Err(match did_you_mean(name, names.iter().copied()) {
+            return Err(match did_you_mean(name, names.iter().map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None if names.is_empty() => error.hint("the file has no profiles"),
                 None => {
-                    let names: Vec<&str> = names.into_iter().collect();
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
                     error.hint(format!("the file has these: {}", names.join(", ")))
                 }
             });
@@ -162,7 +211,8 @@ fn matches(wanted: &str, text: &str) -> bool {
 }
 
 fn matches_plainly(wanted: &str, text: &str) -> bool {
-    wanted == text || Regex::new(wanted).is_ok_and(|pattern| pattern.is_match(text))
+    let compiled = || RegexBuilder::new(wanted).size_limit(LARGEST_PATTERN).build();
+    wanted == text || compiled().is_ok_and(|pattern| pattern.is_match(text))
 }
 
 /// What was activated by one cluster must not be deployed to another.
@@ -184,17 +234,12 @@ fn same_context(profile: &Profile, document: &Document, options: &Options) -> Re
 }
 
 impl Profile {
-    /// Reads a profile, and its sections as the configuration's are read.
+    /// Reads a profile, apart from its sections: what they say is checked where the file is.
     fn read(document: &Document) -> Result<Self> {
         let mut root = document.root.clone();
-        let mut sections = Vec::new();
         if let Some(entries) = root.entries_mut() {
-            let is_section = |key: &Node| key.text().is_some_and(|key| SECTIONS.contains(&key));
-            (sections, *entries) = std::mem::take(entries).into_iter().partition(|(key, _)| is_section(key));
+            entries.retain(|(key, _)| key.text().is_none_or(|key| !SECTIONS.contains(&key)));
         }
-        let mut body = part(document, &Node::mapping(sections));
-        unread::remove(&mut body.root);
-        Config::read(&body)?;
         part(document, &root).read()
     }
 }

@@ -21,8 +21,7 @@ enum Effect {
 use Effect::{Changes, Nothing};
 
 /// The fields, at their paths in the newest version.
-const UNREAD: [(&str, Effect); 20] = [
-    ("/requires", Changes),
+const UNREAD: [(&str, Effect); 19] = [
     ("/verify", Changes),
     ("/resourceSelector", Changes),
     ("/portForward", Nothing("no port is forwarded yet")),
@@ -75,16 +74,11 @@ pub(super) fn report(document: &mut Document, command: &str, notices: &mut Vec<N
 /// Whether a field at this path is of concern to a command.
 fn concerns(path: &str, command: &str) -> bool {
     let sections: &[&str] = match command {
-        "build" => &["requires", "build"],
-        "test" => &["requires", "build", "test"],
+        "build" => &["build"],
+        "test" => &["build", "test"],
         _ => return true,
     };
     steps(path).first().is_some_and(|section| sections.contains(section))
-}
-
-/// Takes the fields that are not read out of a part of a configuration that is only checked.
-pub(super) fn remove(root: &mut Node) {
-    taken(root);
 }
 
 fn taken(root: &mut Node) -> Vec<(&'static str, &'static Effect, Node)> {

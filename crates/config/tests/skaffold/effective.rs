@@ -11,20 +11,18 @@ use shipway_config::{Options, Skaffold};
 use shipway_core::Catalog;
 use shipway_yaml::{Rules, parse};
 
-use crate::{recorded::catalog, skip::skip};
+use crate::{modules::context, recorded::catalog, skip::skip};
 
 /// The example whose other configurations are on the network.
 const REMOTE: &str = "remote-multi-config-microservices__skaffold";
 
-/// Where the tree of each file begins, and where the file is below it, as `$ROOT` and `$CWD` say.
-const ROOT: &str = "/root-of-the-tree";
-
-/// Returns what a file means here.
-fn effective(path: &Path, name: &str, profile: &str, folder: &Path) -> shipway_core::Result<String> {
-    let text = fs::read_to_string(path).unwrap();
+/// Returns what a file means here, in its folder.
+async fn effective(path: &Path, profile: &str) -> shipway_core::Result<String> {
+    let folder = path.parent().unwrap();
     let mut options = Options::default().auto_activation(false);
     options.profiles.extend((!profile.is_empty()).then(|| profile.to_owned()));
-    Skaffold::read(name, &text, options, &Catalog::new())?.effective(folder)
+    let file = Path::new(path.file_name().unwrap());
+    Skaffold::load(&context(folder), file, options, &Catalog::new()).await?.effective(folder)
 }
 
 fn trees(text: &str) -> Vec<Value> {
@@ -33,19 +31,31 @@ fn trees(text: &str) -> Vec<Value> {
 }
 
 /// Writes the folders into what Skaffold said. Where a path begins after `$CWD` without a `/`, the corpus lost that.
-fn placed(text: &str, folder: &Path) -> String {
-    let folder = folder.to_str().unwrap().trim_end_matches('/');
+fn placed(text: &str, folder: &Path, root: &Path) -> String {
+    let folder = folder.to_str().unwrap();
     let mut parts = text.split("$CWD");
     let first = parts.next().unwrap_or_default().to_owned();
     let text = parts.fold(first, |text, rest| {
         let between = if rest.starts_with(char::is_alphanumeric) { "/" } else { "" };
         text + folder + between + rest
     });
-    text.replace("$ROOT", ROOT)
+    text.replace("$ROOT", root.to_str().unwrap())
 }
 
-/// Compares all of a folder; returns how many were compared.
-fn compare(folder: &Path, places: &BTreeMap<String, PathBuf>) -> usize {
+/// Compares all of a folder; returns how many were compared. Files lie in trees as their names say, or as is said of them.
+async fn compare(folder: &Path, places: &BTreeMap<String, PathBuf>) -> usize {
+    let tree = tempfile::tempdir().unwrap();
+    let root = tree.path();
+    let place = |file: &str| {
+        let below = file.replace("__", "/") + ".yaml";
+        places.get(file).map_or_else(|| root.join(&below), |place| root.join(file).join(place))
+    };
+    for entry in fs::read_dir(folder.join("in")).unwrap() {
+        let path = entry.unwrap().path();
+        let to = place(path.file_stem().unwrap().to_str().unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(path, to).unwrap();
+    }
     let mut compared = 0;
     let mut files: Vec<PathBuf> =
         fs::read_dir(folder.join("effective")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -53,36 +63,32 @@ fn compare(folder: &Path, places: &BTreeMap<String, PathBuf>) -> usize {
     for expected in files {
         let stem = expected.file_stem().unwrap().to_str().unwrap();
         let (file, profile) = stem.split_once('@').unwrap_or((stem, ""));
-        let path = folder.join(format!("in/{file}.yaml"));
-        let text = fs::read_to_string(&path).unwrap();
-        if file == REMOTE || file.starts_with("multi-config") {
+        if file == REMOTE {
             continue;
         }
-        let place = places.get(file).cloned().unwrap_or_else(|| {
-            let below = file.replace("__", "/");
-            Path::new(ROOT).join(Path::new(&below).parent().unwrap())
-        });
-        let made = effective(&path, file, profile, &place);
+        let path = place(file);
+        let made = effective(&path, profile).await;
         let said = fs::read_to_string(&expected).unwrap();
         if expected.extension().is_some_and(|extension| extension == "error") {
             assert!(made.is_err(), "{stem} is read, but Skaffold says: {said}");
         } else {
             let made = made.unwrap_or_else(|error| panic!("{stem}: {}", error.report()));
-            assert_eq!(trees(&made), trees(&placed(&said, &place)), "{stem}");
+            let root = if places.is_empty() { root.to_owned() } else { root.join(file) };
+            assert_eq!(trees(&made), trees(&placed(&said, path.parent().unwrap(), &root)), "{stem}");
         }
         compared += 1;
     }
     compared
 }
 
-#[test]
-fn examples_mean_what_skaffold_says() {
+#[tokio::test]
+async fn examples_mean_what_skaffold_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/skaffold/examples");
-    assert_eq!(compare(&folder, &BTreeMap::new()), 71);
+    assert_eq!(compare(&folder, &BTreeMap::new()).await, 75);
 }
 
-#[test]
-fn files_of_public_repositories_mean_what_skaffold_says() {
+#[tokio::test]
+async fn files_of_public_repositories_mean_what_skaffold_says() {
     let Some(corpus) = env::var_os("SHIPWAY_CORPUS") else {
         skip("config::effective::files_of_public_repositories_mean_what_skaffold_says", "SHIPWAY_CORPUS");
         return;
@@ -91,10 +97,9 @@ fn files_of_public_repositories_mean_what_skaffold_says() {
     let sources = fs::read_to_string(folder.join("SOURCES.tsv")).unwrap();
     let places = sources.lines().skip(1).map(|line| {
         let columns: Vec<&str> = line.split('\t').collect();
-        let file = columns[3].trim_end_matches(".yaml").to_owned();
-        (file, Path::new(ROOT).join(Path::new(columns[1]).parent().unwrap()))
+        (columns[3].trim_end_matches(".yaml").to_owned(), PathBuf::from(columns[1]))
     });
-    assert_eq!(compare(&folder, &places.collect()), 25);
+    assert_eq!(compare(&folder, &places.collect()).await, 25);
 }
 
 #[test]

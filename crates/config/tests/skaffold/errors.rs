@@ -130,7 +130,6 @@ fn values_that_do_not_fit() {
 fn what_is_not_supported_yet_is_said_with_its_line() {
     let error = newest(
         "
-requires: [{path: ../other}]
 build:
   artifacts: [{image: web, hooks: {before: [{command: [make]}]}}]
 verify: [{name: it, container: {name: it, image: it}}]
@@ -139,9 +138,8 @@ verify: [{name: it, container: {name: it, image: it}}]
     .expect_err("not supported");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_snapshot!(error.report(), @r"
-    skaffold.yaml:4:1: `requires` is not supported yet
-      note: skaffold.yaml:6:28: `build.artifacts.hooks` is not supported yet
-      note: skaffold.yaml:7:1: `verify` is not supported yet
+    skaffold.yaml:5:28: `build.artifacts.hooks` is not supported yet
+      note: skaffold.yaml:6:1: `verify` is not supported yet
       hint: take it out, or activate a profile that does without
     ");
     assert_snapshot!(refused("build: {googleCloudBuild: {projectId: p}}"), @r"

@@ -12,6 +12,7 @@ mod corpus;
 mod effective;
 mod errors;
 mod json_schema;
+mod modules;
 mod odd;
 mod pipelines;
 mod profiles;

@@ -379,7 +379,9 @@ deploy: {kubeContext: staging}
       hint: add `cluster: {}` to `build`
     ");
     let wrong = |fields: &str| {
-        refused(&format!("build: {{cluster: {{}}, artifacts: [{{image: web, {fields}}}]}}\ndeploy: {{kubeContext: c}}"))
+        refused(&format!(
+            "build: {{cluster: {{}}, artifacts: [{{image: web, {fields}}}]}}\ndeploy: {{kubeContext: c}}"
+        ))
     };
     assert_snapshot!(wrong("docker: {}"), @"
     skaffold.yaml:3:47: `docker` in `build.cluster` is not supported yet

@@ -195,7 +195,7 @@ fn copies_of_copies_end() {
     bomb(&|_| "{op: copy, from: /build, path: /build/x}".to_owned());
     let long = "/x".repeat(200);
     let error = error(with(BASE, &format!("patches:\n- {{op: add, path: {long}, value: 1}}")));
-    assert!(error.contains("there is nothing at `/x/x"), "{error}");
+    assert!(error.contains("` is no path"), "{error}");
 }
 
 #[test]
@@ -223,10 +223,6 @@ fn profiles_are_checked_whether_active_or_not() {
       hint: did you mean `activation`?
     ");
     assert_snapshot!(refused("- {build: {}}", &none), @"skaffold.yaml:5:3: `name` is missing");
-    assert_snapshot!(refused("- {name: a}\n- {name: a}", &none), @r"
-    skaffold.yaml:6:10: there are two profiles `a`
-      hint: give one another name
-    ");
     assert_snapshot!(refused("- {name: prod}", &none.clone().profiles(["prid"])), @r"
     there is no profile `prid`
       hint: did you mean `prod`?
@@ -243,5 +239,135 @@ fn profiles_are_checked_whether_active_or_not() {
     assert_snapshot!(refused(context, &none.kube_context("one")), @r"
     skaffold.yaml:5:69: profile `a` is active because the Kubernetes context is `one`, but `two` is deployed to
       hint: make the profile's `activation` and `deploy.kubeContext` agree
+    ");
+}
+
+#[test]
+fn of_profiles_with_one_name_the_last_counts() {
+    let body = "build: {artifacts: [{image: web}]}\nprofiles:\n- {name: p, build: {artifacts: [{image: one}]}}\n\
+                - {name: p, build: {artifacts: [{image: two}], tagPolicy: {sha256: }}}\n";
+    assert_snapshot!(newest_with(body, &Options::default().profiles(["p"]).command("build")).unwrap(), @"
+    pipeline skaffold
+    build two in . into [Registry] two
+      by docker {}
+      named by gitCommit {}
+    profiles p
+    notice skaffold.yaml:6:10: there are several profiles `p`, and the last counts
+    notice skaffold.yaml:6:60: `sha256` without a value is as good as not written: write `sha256: {}`
+    ");
+}
+
+/// Reads a file whose profiles are not active.
+fn idle(profiles: &str) -> shipway_core::Result<String> {
+    newest_with(&format!("{BASE}profiles:\n{profiles}"), &Options::default())
+}
+
+#[test]
+fn a_rotten_patch_is_found_before_its_profile_is_active() {
+    let refused = |patch: &str| error(idle(&format!("- name: p\n  patches:\n  - {patch}\n")));
+    assert_snapshot!(refused("{path: /build/artifact/0/image, value: x}"), @r"
+    skaffold.yaml:14:12: there is nothing at `/build/artifact/0/image`
+      note: no other profile brings it either; a patch is tried whether its profile is active or not
+      hint: did you mean `/build/artifacts/0/image`?
+    ");
+    assert_snapshot!(refused("{path: /build/artifacts/4/context, value: x}"), @r"
+    skaffold.yaml:14:12: there is nothing at `/build/artifacts/4/context`
+      note: no other profile brings it either; a patch is tried whether its profile is active or not
+      hint: did you mean `/build/artifacts[image=web]/context`?
+    ");
+    assert_snapshot!(refused("{path: '/build/artifacts[image=wep]/context', value: x}"), @r"
+    skaffold.yaml:14:12: there is nothing at `/build/artifacts[image=wep]/context`
+      note: no other profile brings it either; a patch is tried whether its profile is active or not
+      hint: did you mean `/build/artifacts[image=web]/context`?
+    ");
+    assert_snapshot!(refused("{op: remove, path: /deploy/helm}"), @"
+    skaffold.yaml:14:24: there is nothing at `/deploy/helm`
+      note: no other profile brings it either; a patch is tried whether its profile is active or not
+      hint: `/deploy` has: kubectl, statusCheckDeadlineSeconds, kubeContext
+    ");
+    // What can never apply is wrong without a look at the others.
+    assert_snapshot!(refused("{op: replce, path: /build, value: x}"), @r"
+    skaffold.yaml:14:10: there is no patch operation `replce`
+      hint: did you mean `replace`?
+    ");
+}
+
+#[test]
+fn a_patch_may_be_for_what_other_profiles_bring() {
+    let artifacts = "build: {artifacts: [{image: job, docker: {dockerfile: J}}]}";
+    let patch = "patches: [{path: '/build/artifacts[image=job]/docker/dockerfile', value: K}]";
+    for profiles in [
+        // By itself, after one that comes before or behind.
+        format!("- {{name: p, {artifacts}, {patch}}}\n"),
+        format!("- {{name: a, {artifacts}}}\n- {{name: p, {patch}}}\n"),
+        format!("- {{name: p, {patch}}}\n- {{name: z, {artifacts}}}\n"),
+        // After two that need each other, also where they stand the other way round.
+        "- {name: p, patches: [{path: /build/x/y, value: 1}]}\n\
+         - {name: b, patches: [{op: add, path: /build/x/y, value: 1}]}\n\
+         - {name: a, patches: [{op: add, path: /build/x, value: {}}]}\n"
+            .to_owned(),
+        // Whether it may apply is for the run to find out.
+        "- {name: p, patches: [{op: test, path: /build/artifacts/0/image, value: other}]}\n".to_owned(),
+    ] {
+        idle(&profiles).unwrap_or_else(|error| panic!("{profiles}: {}", error.report()));
+    }
+    let refused = error(idle(&format!(
+        "- {{name: a, {artifacts}}}\n- {{name: p, patches: [{{path: /build/artifacts/1/requires/0, value: K}}]}}\n"
+    )));
+    assert!(
+        refused.contains("15:27: there is nothing at") || refused.contains("there is nothing at"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn trying_profiles_ends() {
+    let profiles: String = (0..400)
+        .map(|number| format!("- {{name: p{number}, patches: [{{path: /build/none{number}, value: 1}}]}}\n"))
+        .collect();
+    // The first is told, and none of the others tried for it without end.
+    let refused = error(idle(&profiles));
+    assert!(refused.starts_with("skaffold.yaml:12:31: there is nothing at `/build/none0`"), "{refused}");
+    let many: String = (0..3000).map(|number| format!("    - {{image: i{number}}}\n")).collect();
+    let body = format!("build:\n  artifacts:\n{many}profiles:\n{profiles}");
+    let started = std::time::Instant::now();
+    assert!(newest_with(&body, &Options::default()).is_ok(), "what is too much to try is not refused");
+    assert!(started.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn patches_address_items_by_what_they_have() {
+    let base = "
+build:
+  artifacts:
+  - {image: gcr.io/x/cart, docker: {dockerfile: D}}
+  - {image: web, requires: [{image: gcr.io/x/cart}]}
+";
+    let shown = with(
+        base,
+        "
+patches:
+- {path: '/build/artifacts[image=gcr.io/x/cart]/docker/dockerfile', value: E}
+- {op: add, path: '/build/artifacts[image=web]/context', value: w}
+- {op: copy, from: '/build/artifacts[image=gcr.io/x/cart]/docker', path: '/build/artifacts[image=web]/docker'}
+",
+    )
+    .unwrap();
+    assert!(
+        shown.contains("build web in w") && shown.matches(r#"{"dockerfile":"E"}"#).count() == 2,
+        "{shown}"
+    );
+    // What yaml-patch searches for it finds everywhere below: here what is required, too.
+    let all = with(base, "patches: [{path: '/build/artifacts/image=gcr.io~1x~1cart/image', value: other}]")
+        .unwrap();
+    assert!(all.contains("build other in") && all.contains("with other as other"), "{all}");
+    let refused =
+        error(with(base, "patches: [{op: move, from: '/build/image=gcr.io~1x~1cart', path: /build/x}]"));
+    assert!(refused.contains("leads to 2 places"), "{refused}");
+    let twice = "build: {artifacts: [{image: a, context: x}, {image: b, context: x}]}";
+    let refused = error(with(twice, "patches: [{op: remove, path: '/build/artifacts[context=x]'}]"));
+    assert_snapshot!(refused, @r"
+    skaffold.yaml:6:32: there is nothing at `/build/artifacts[context=x]`
+      hint: 2 items of `/build/artifacts` are so; name one by its index, from 0
     ");
 }

@@ -65,12 +65,12 @@ impl Lower<'_> {
             let declared = Artifact::new(&*image.value, PathBuf::from(context.as_deref().unwrap_or(".")))
                 .requires(requires)
                 .platforms(platforms.clone());
-            let build = Build::new(declared, repository, builder)
-                .tagger(Arc::clone(&tagger))
-                .stores([match cluster {
+            let build = Build::new(declared, repository, builder).tagger(Arc::clone(&tagger)).stores([
+                match cluster {
                     Some(_) => Store::Registry,
                     None => self.store(&common.local),
-                }]);
+                },
+            ]);
             self.pipeline.builds.push(build);
         }
         Ok(())
@@ -112,11 +112,11 @@ impl Lower<'_> {
 
     fn chosen(&mut self, choice: &Choice, place: &Place<'_>, document: &Document) -> Result<Part> {
         match (choice.name.as_str(), place.cluster) {
-            ("kaniko", Some((cluster, context))) => {
-                self.in_cluster(Some(choice), cluster, context, document)
+            ("kaniko", Some((cluster, context))) => self.in_cluster(Some(choice), cluster, context, document),
+            ("kaniko", None) => {
+                Err(Error::config("`kaniko` builds in a cluster, and `build.cluster` is missing")
+                    .hint("add `cluster: {}` to `build`"))
             }
-            ("kaniko", None) => Err(Error::config("`kaniko` builds in a cluster, and `build.cluster` is missing")
-                .hint("add `cluster: {}` to `build`")),
             (other @ ("docker" | "custom"), Some(_)) => {
                 Err(Error::unsupported(format!("`{other}` in `build.cluster` is not supported yet"))
                     .hint("build a Dockerfile with `kaniko` there"))

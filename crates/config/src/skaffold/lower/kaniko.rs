@@ -107,7 +107,8 @@ impl Lower<'_> {
         let mut place = cluster.options(document)?;
         if let Some(timeout) = place.remove("timeout") {
             let seconds = timeout.as_str().and_then(seconds).ok_or_else(|| {
-                at(Error::config(format!("`timeout` is {timeout}, which is no time")).hint("write it as `20m`"))
+                at(Error::config(format!("`timeout` is {timeout}, which is no time"))
+                    .hint("write it as `20m`"))
             })?;
             made.cluster.insert("timeoutSeconds".to_owned(), seconds.into());
         }
@@ -207,8 +208,10 @@ fn variables(env: Option<Value>) -> Result<Map<String, Value>> {
                 Ok((name, variable["value"].as_str().unwrap_or_default().into()))
             }
             Value::Bool(_) | Value::Number(_) => Ok((name, variable["value"].to_string().into())),
-            _ => Err(Error::unsupported(format!("`kaniko.env` takes `{name}` from elsewhere, which is not supported yet"))
-                .hint("write its value, or take it out")),
+            _ => Err(Error::unsupported(format!(
+                "`kaniko.env` takes `{name}` from elsewhere, which is not supported yet"
+            ))
+            .hint("write its value, or take it out")),
         }
     };
     list.iter().map(one).collect()

@@ -21,6 +21,8 @@ pub(super) struct Lower<'a> {
     catalog: &'a Catalog,
     pipeline: Pipeline,
     named: bool,
+    /// How many configurations that are deployed have no name.
+    unnamed: usize,
     insecure_registries: Vec<String>,
     /// Where each image is declared.
     images: BTreeMap<String, Location>,
@@ -36,6 +38,7 @@ impl<'a> Lower<'a> {
             catalog,
             pipeline: Pipeline::new(&options.name),
             named: false,
+            unnamed: 0,
             insecure_registries: options.insecure_registries.clone(),
             images: BTreeMap::new(),
             required: Vec::new(),
@@ -60,7 +63,13 @@ impl<'a> Lower<'a> {
         if ["build", "test"].contains(&self.options.command.as_str()) {
             return Ok(());
         }
-        let release = name.unwrap_or_else(|| self.options.name.clone());
+        let release = name.unwrap_or_else(|| {
+            self.unnamed += 1;
+            match self.unnamed {
+                1 => self.options.name.clone(),
+                number => format!("{}-{number}", self.options.name),
+            }
+        });
         self.deploys(deploy, manifests, &release, document)
     }
 

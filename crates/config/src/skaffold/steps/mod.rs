@@ -9,6 +9,7 @@ mod helm;
 mod jib;
 mod kaniko;
 mod kustomize;
+mod local;
 mod plug_ins;
 mod remote;
 mod sync;
@@ -63,7 +64,7 @@ const fn apply(at: &'static str, change: fn(&mut Node, &mut Upgrade<'_>) -> Resu
 }
 
 /// The steps since the first version.
-pub(super) const STEPS: [Step; 21] = [
+pub(super) const STEPS: [Step; 22] = [
     Step {
         into: Version::alpha(1, 2),
         ops: &[
@@ -109,6 +110,7 @@ pub(super) const STEPS: [Step; 21] = [
         into: Version::beta(1, 1),
         ops: &[Op::Refuse { at: "/build/acr", why: "`build.acr` is gone since skaffold/v1beta1" }],
     },
+    Step { into: Version::beta(1, 5), ops: &[apply("/build/local", local::without_buildkit)] },
     Step { into: Version::beta(1, 7), ops: &[apply("/build/kaniko", kaniko::into_artifacts)] },
     Step {
         into: Version::beta(1, 9),
