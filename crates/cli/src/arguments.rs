@@ -89,6 +89,23 @@ pub(crate) struct Options {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     #[arg(env = "SKAFFOLD_PROFILE_AUTO_ACTIVATION", hide_env_values = true)]
     pub(crate) profile_auto_activation: bool,
+    /// Whether those profiles are also for configurations that are required.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(env = "SKAFFOLD_PROPAGATE_PROFILES", hide_env_values = true)]
+    pub(crate) propagate_profiles: bool,
+    /// A configuration to take by its name, with what it requires; may be repeated. All when absent.
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(env = "SKAFFOLD_MODULE", hide_env_values = true)]
+    pub(crate) module: Vec<String>,
+    /// When git repositories that are required are asked what they have now: `always`, where they are `missing`, or
+    /// `never`.
+    #[arg(long, value_name = "WHEN", default_value = "always", hide_possible_values = true)]
+    #[arg(env = "SKAFFOLD_SYNC_REMOTE_CACHE", hide_env_values = true)]
+    pub(crate) sync_remote_cache: SyncRemoteCache,
+    /// The folder of the checkouts of git repositories that are required; one in the user's cache when absent.
+    #[arg(long, value_name = "FOLDER", env = "SKAFFOLD_REMOTE_CACHE_DIR", hide_env_values = true)]
+    pub(crate) remote_cache_dir: Option<PathBuf>,
     /// The repository below which all images go.
     #[arg(short, long, value_name = "REPOSITORY", env = "SKAFFOLD_DEFAULT_REPO", hide_env_values = true)]
     pub(crate) default_repo: Option<String>,
@@ -136,6 +153,13 @@ pub(crate) enum Dockerfiles {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SyncRemoteCache {
+    Always,
+    Missing,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Events {
     Lines,
     Json,
@@ -155,12 +179,18 @@ mod tests {
     #[test]
     fn skaffolds_flags_are_taken() {
         let line = "shipway run -f a.yaml -p dev,-prod -p test -d reg/x -t v1 -n ns --kube-context c --push=false \
-                    --profile-auto-activation=false --keep-going";
+                    --profile-auto-activation=false --propagate-profiles=false -m web,api -m base --sync-remote-cache never \
+                    --remote-cache-dir c --keep-going";
         let Task::Run { options, course } = Arguments::parse_from(line.split(' ')).task else {
             panic!("no run")
         };
         assert_eq!(options.profile, ["dev", "-prod", "test"]);
         assert_eq!((options.push, options.profile_auto_activation), (Some(false), false));
+        assert_eq!(
+            (options.module, options.propagate_profiles),
+            (vec!["web".into(), "api".into(), "base".into()], false)
+        );
+        assert_eq!(options.sync_remote_cache, SyncRemoteCache::Never);
         assert!(course.keep_going && course.events == Events::Lines);
         // As in Go, such a flag needs no value.
         let line = "shipway plan --push --profile-auto-activation";

@@ -15,23 +15,31 @@ use std::{
 };
 
 use shipway::{
-    DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, Sink, Tag, TextLines, World,
+    Cancel, Context, DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, RunContext, Sink, Tag,
+    TextLines, World,
     cluster::Kubeconfig,
     config::{self, Loaded},
     docker::DaemonStores,
     oci::{Client, DockerConfig, HostOptions, Stores},
 };
 
-use crate::arguments::{Dockerfiles, Events, Options};
+use crate::arguments::{Dockerfiles, Events, Options, SyncRemoteCache};
 
 /// In bytes; far more than any honest configuration has.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
-/// Reads the configuration.
+/// Reads a configuration that is no file but comes from a pipe or, as `-`, from standard input; none where it is a
+/// file.
 ///
 /// # Errors
 /// `Config`: whatever cannot be read is named wrongly on the command line.
-pub(crate) fn read(path: &Path) -> Result<String> {
+pub(crate) fn stream(path: &Path) -> Result<Option<String>> {
+    let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
+    if path.metadata().map_or(true, |found| found.is_file() || found.is_dir())
+        && path != Path::new("/dev/stdin")
+    {
+        return Ok(None);
+    }
     let failed = |error: io::Error| {
         Error::config(format!("cannot read `{}`", path.display()))
             .source(error)
@@ -42,7 +50,21 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     if bytes.len() as u64 > LIMIT {
         return Err(Error::config(format!("`{}` has more than {LIMIT} bytes", path.display())));
     }
-    String::from_utf8(bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
+    let text = String::from_utf8(bytes);
+    text.map(Some).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
+}
+
+/// Returns what the configuration and what it requires are read through.
+///
+/// # Errors
+/// When the current folder has no name.
+pub(crate) fn reading(cancel: &Cancel) -> Result<Context> {
+    let world = with_credentials(shipway::host(root()?).env(variables()));
+    Ok(RunContext::new(world, "configuration").context(None, None, cancel.clone()))
+}
+
+fn root() -> Result<PathBuf> {
+    env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))
 }
 
 /// Returns how the configuration is read. An empty text is none, as in Skaffold.
@@ -61,6 +83,18 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
             Dockerfiles::Docker => config::Dockerfiles::Docker,
             Dockerfiles::Native => config::Dockerfiles::Native,
         });
+    read = read
+        .modules(options.module.iter().filter(|name| !name.is_empty()))
+        .propagate_profiles(options.propagate_profiles)
+        .sync_remote_cache(match options.sync_remote_cache {
+            SyncRemoteCache::Always => config::SyncRemoteCache::Always,
+            SyncRemoteCache::Missing => config::SyncRemoteCache::Missing,
+            SyncRemoteCache::Never => config::SyncRemoteCache::Never,
+        });
+    let cache = options.remote_cache_dir.clone().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = cache.or_else(|| Some(home("XDG_CACHE_HOME", ".cache")?.join("shipway/remote"))) {
+        read = read.remote_cache(folder);
+    }
     for (name, value) in variables() {
         read = read.env(name, value);
     }
@@ -90,7 +124,7 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
 /// # Errors
 /// Those of reading the folder's name and of the system's certificates.
 pub(crate) fn world(loaded: &Loaded, events: Events, cached: bool) -> Result<World> {
-    let root = env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))?;
+    let root = root()?;
     let mut client = Client::builder();
     for registry in &loaded.insecure_registries {
         client = client.host(registry, HostOptions::new().plain_http());
@@ -106,12 +140,16 @@ pub(crate) fn world(loaded: &Loaded, events: Events, cached: bool) -> Result<Wor
     if let Some(folder) = home("XDG_CACHE_HOME", ".cache").filter(|_| cached) {
         world = world.cache(DiskCache::new(Arc::new(HostDisk), folder.join("shipway/cache")));
     }
+    Ok(with_credentials(world))
+}
+
+/// Gives a world this user's logins and clusters.
+fn with_credentials(world: World) -> World {
     let clusters = Kubeconfig::new(kubeconfig_files());
-    world = match docker_config() {
+    match docker_config() {
         Some(path) => world.credentials(DockerConfig::new(path).beside(clusters)),
         None => world.credentials(clusters),
-    };
-    Ok(world)
+    }
 }
 
 /// Returns the environment; what is no text is left out, as no configuration can name it.

@@ -210,7 +210,7 @@ impl Repository {
 
 /// Refuses what some system takes for something else than a file below the worktree (git's own
 /// `verify_path` with `core.protectHFS` and `core.protectNTFS`).
-fn check_path(path: &str) -> Result<()> {
+pub(crate) fn check_path(path: &str) -> Result<()> {
     let steps =
         path.split('/').map(|step| component(step.as_bytes().as_bstr(), None, component::Options::default()));
     for step in steps {

@@ -8,6 +8,7 @@
 //! context.
 
 mod branch;
+mod checkout;
 mod clean;
 mod commit;
 mod failure;

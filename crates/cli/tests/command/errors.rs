@@ -16,14 +16,51 @@ async fn what_is_wrong_is_said_with_its_place_and_has_a_code_of_its_own() {
     let output = bench.run("build -f nowhere.yaml").await;
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(text(&output.stderr), @r"
-    error: cannot read `nowhere.yaml`
-      because: No such file or directory (os error 2)
-      hint: say where the configuration is with `--filename`
+    error: there is no configuration `nowhere.yaml`
+      hint: name a file, or a folder with a `skaffold.yaml`
     ");
     bench.write("skaffold.yaml", &CONFIGURATION.replace("memory: {}", "helm: {}"));
     let output = bench.run("run").await;
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(text(&output.stderr), @"error: skaffold.yaml:12:3: the deployer `helm` is not supported yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_required_is_read_and_modules_are_chosen() {
+    let other = CONFIGURATION.replace("name: shop", "name: other").replace("image: web", "image: api");
+    let bench =
+        Bench::new(&CONFIGURATION.replace("name: shop", "name: shop\nrequires: [{path: other}]")).await;
+    bench.write("other/page/Dockerfile", "FROM scratch\nENTRYPOINT [\"/run\"]\n");
+    bench.write("other/skaffold.yaml", &other.replace("context: web", "context: page"));
+    let plan = |arguments: &str| format!("plan --builder native -d REGISTRY/team{arguments}");
+    for (arguments, images) in [("", [true, true]), (" -m other", [false, true]), (" -m shop", [true, true])]
+    {
+        let output = bench.run(&plan(arguments)).await;
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!((output.status.code(), err.as_str()), (Some(0), ""), "{arguments}");
+        assert_eq!(["team/web", "team/api"].map(|image| out.contains(image)), images, "{arguments}: {out}");
+    }
+    let output = bench.run(&plan(" -m othr")).await;
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(text(&output.stderr), @r"
+    error: there is no module `othr`
+      hint: did you mean `other`?
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_comes_from_standard_input() {
+    let bench = Bench::new("nothing").await;
+    let mut command = bench.command("plan --builder native -d REGISTRY/team -f -");
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, CONFIGURATION.as_bytes()).unwrap();
+    drop(writer);
+    let output = ended({
+        command.stdin(reader).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    });
+    let output = output.await;
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,6 +49,14 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
               A profile to activate, or, with `-` before it, to leave out; may be repeated [env: SKAFFOLD_PROFILE]
           --profile-auto-activation[=<BOOL>]
               Whether profiles activate themselves [env: SKAFFOLD_PROFILE_AUTO_ACTIVATION] [default: true]
+          --propagate-profiles[=<BOOL>]
+              Whether those profiles are also for configurations that are required [env: SKAFFOLD_PROPAGATE_PROFILES] [default: true]
+      -m, --module <NAME>
+              A configuration to take by its name, with what it requires; may be repeated. All when absent [env: SKAFFOLD_MODULE]
+          --sync-remote-cache <WHEN>
+              When git repositories that are required are asked what they have now: `always`, where they are `missing`, or `never` [env: SKAFFOLD_SYNC_REMOTE_CACHE] [default: always]
+          --remote-cache-dir <FOLDER>
+              The folder of the checkouts of git repositories that are required; one in the user's cache when absent [env: SKAFFOLD_REMOTE_CACHE_DIR]
       -d, --default-repo <REPOSITORY>
               The repository below which all images go [env: SKAFFOLD_DEFAULT_REPO]
       -t, --tag <TAG>
@@ -88,6 +96,14 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
               A profile to activate, or, with `-` before it, to leave out; may be repeated [env: SKAFFOLD_PROFILE]
           --profile-auto-activation[=<BOOL>]
               Whether profiles activate themselves [env: SKAFFOLD_PROFILE_AUTO_ACTIVATION] [default: true]
+          --propagate-profiles[=<BOOL>]
+              Whether those profiles are also for configurations that are required [env: SKAFFOLD_PROPAGATE_PROFILES] [default: true]
+      -m, --module <NAME>
+              A configuration to take by its name, with what it requires; may be repeated. All when absent [env: SKAFFOLD_MODULE]
+          --sync-remote-cache <WHEN>
+              When git repositories that are required are asked what they have now: `always`, where they are `missing`, or `never` [env: SKAFFOLD_SYNC_REMOTE_CACHE] [default: always]
+          --remote-cache-dir <FOLDER>
+              The folder of the checkouts of git repositories that are required; one in the user's cache when absent [env: SKAFFOLD_REMOTE_CACHE_DIR]
       -d, --default-repo <REPOSITORY>
               The repository below which all images go [env: SKAFFOLD_DEFAULT_REPO]
       -t, --tag <TAG>

@@ -17,8 +17,13 @@ mod odd;
 mod pipelines;
 mod profiles;
 mod recorded;
+mod remote;
 mod samples;
 mod upgrades;
 
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;
+
+#[path = "../../../git/tests/remote/server.rs"]
+#[expect(dead_code, reason = "git's own tests ask more of it")]
+mod server;

@@ -29,7 +29,7 @@ use self::{
     http::Question,
     line::{Packet, Packets},
 };
-use crate::{NewCommit, ObjectId, Repository, branch, failure::failed};
+use crate::{NewCommit, ObjectId, Repository, branch, checkout::full, failure::failed};
 
 /// A list of branches that is longer is not one of deployments.
 const MAX_LIST: usize = 16 * 1024 * 1024;
@@ -138,6 +138,44 @@ impl Remote {
         let (into, branch) = (into.clone(), branch.to_owned());
         cx.blocking(move |_| into.track(&branch, tip)).await?;
         Ok(Some(ObjectId(tip)))
+    }
+
+    /// Returns the commit that a name stands for, and brings it into the repository: a branch, or a tag, or a commit
+    /// by its full name, where the server gives it away; none when the remote has nothing of the name.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub async fn fetch_commit(
+        &self,
+        cx: &Context,
+        into: &Repository,
+        name: &str,
+    ) -> Result<Option<ObjectId>> {
+        if let Some(commit) = self.fetch(cx, into, name).await? {
+            return Ok(Some(commit));
+        }
+        let tag = format!("refs/tags/{name}");
+        let tip = match &self.0 {
+            Place::Http(server) => {
+                let tag = server.branches(cx, FETCH).await?.remove(&tag);
+                let Some(tip) = tag.or_else(|| full(name)) else { return Ok(None) };
+                server.fetch(cx, into, tip).await?;
+                tip
+            }
+            Place::Ssh(url) => {
+                let wanted = match ssh::tip(cx, url, &tag).await? {
+                    Some(_) => tag,
+                    None if full(name).is_some() => name.to_owned(),
+                    None => return Ok(None),
+                };
+                let fetched = tracking(&format!("tags/{name}"));
+                ssh::fetch(cx, url, into, &wanted, &fetched).await?;
+                let into = into.clone();
+                cx.blocking(move |_| into.reference(&fetched)).await?.ok_or_else(broken)?
+            }
+        };
+        let into = into.clone();
+        cx.blocking(move |_| into.peeled(tip)).await.map(Some)
     }
 
     /// Moves a branch of the remote from one commit to another, whose objects are sent; from none makes it.
