@@ -23,7 +23,7 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use shipway::{
     Cancel, Driver, Error, HostDisk, Outcome, Pipeline, Report, Result, RunContext, RunOutcome, Watch, World,
-    config::{Options, read_skaffold},
+    config::{Options, Skaffold},
     git::Repository,
     oci::Registry,
 };
@@ -115,7 +115,8 @@ fn pipeline(sources: &Path, registry: &str) -> Result<Pipeline> {
     let file = sources.join("skaffold.yaml");
     let text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
     let options = Options::default().default_repo(format!("{registry}/shop"));
-    let loaded = read_skaffold("skaffold.yaml", &text, &options, &shipway::catalog())?;
+    let catalog = shipway::catalog();
+    let loaded = Skaffold::read("skaffold.yaml", &text, options, &catalog)?.pipeline(&catalog)?;
     // What Skaffold has no word for is set on the pipeline: a base image is not deployed by itself.
     let mut pipeline = loaded.pipeline;
     for deploy in &mut pipeline.deploys {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use shipway::{
     Catalog, Driver,
-    config::{Loaded, Options, read_skaffold},
+    config::{Loaded, Options, Skaffold},
 };
 
 use super::world::agreed;
@@ -15,7 +15,8 @@ pub(crate) fn skaffold(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let read = || {
         let options = Options::default().profiles(["dev"]).default_repo("registry.example/team");
-        let loaded = read_skaffold("skaffold.yaml", text, &options, CATALOG.get_or_init(shipway::catalog))?;
+        let loaded = Skaffold::read("skaffold.yaml", text, options, CATALOG.get_or_init(shipway::catalog))?
+            .pipeline(CATALOG.get_or_init(shipway::catalog))?;
         // Reads nothing, and plans or says why not.
         let _ = Driver::plan_removal(&loaded.pipeline);
         Ok(shown(&loaded))

@@ -6,7 +6,7 @@ use std::{env, fs, path::Path, process::Command};
 use serde_json::Value;
 use shipway::{
     Cancel, Driver, FixedCredentials, RunOutcome, Store, World, catalog,
-    config::{Options, read_skaffold},
+    config::{Options, Skaffold},
     docker::DaemonStores,
     oci::Stores,
 };
@@ -61,7 +61,9 @@ async fn the_samples_profile_without_a_push_ends_in_a_running_pod() {
             "import",
         ]);
     }
-    let loaded = read_skaffold("skaffold.yaml", SAMPLE, &options, &catalog()).unwrap();
+    let loaded = Skaffold::read("skaffold.yaml", SAMPLE, options, &catalog())
+        .and_then(|skaffold| skaffold.pipeline(&catalog()))
+        .unwrap();
     let world = World::host(folder.path())
         .env(env::vars())
         .images(DaemonStores::new(Stores::new()))

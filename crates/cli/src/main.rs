@@ -15,8 +15,7 @@ use std::{
 use clap::Parser;
 use shipway::{
     Cancel, CancelReason, DiskJournal, Driver, Error, ErrorKind, Journal, Pipeline, Plan, Report, Result,
-    RunOutcome, Stage,
-    config::{load_skaffold, read_skaffold},
+    RunOutcome, Stage, config::Skaffold,
 };
 use tokio::{
     runtime::Runtime,
@@ -91,10 +90,11 @@ impl Work {
     async fn open(options: &Options, course: Option<&Course>, command: &str) -> Result<Self> {
         let read = world::options(options, command)?;
         let (file, catalog, cancel) = (&options.filename, shipway::catalog(), cancel_on_signals()?);
-        let loaded = match world::stream(file)? {
-            Some(text) => read_skaffold(file, &text, &read, &catalog)?,
-            None => load_skaffold(&world::reading(&cancel)?, file, &read, &catalog).await?,
+        let skaffold = match world::stream(file)? {
+            Some(text) => Skaffold::read(file, &text, read, &catalog)?,
+            None => Skaffold::load(&world::reading(&cancel)?, file, read, &catalog).await?,
         };
+        let loaded = skaffold.pipeline(&catalog)?;
         for notice in &loaded.notices {
             warn(&format!("warning: {notice}"));
         }

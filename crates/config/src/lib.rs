@@ -9,8 +9,5 @@ mod skaffold;
 
 pub use self::{
     notice::Notice,
-    skaffold::{
-        Dockerfiles, Loaded, Options, Skaffold, SyncRemoteCache, Trust, Version, read_skaffold,
-        skaffold_schema,
-    },
+    skaffold::{Dockerfiles, Loaded, Options, Skaffold, SyncRemoteCache, Trust, Version, skaffold_schema},
 };

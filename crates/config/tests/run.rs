@@ -6,10 +6,14 @@
 use std::{fs, path::Path, process::Command, sync::Arc};
 
 use shipway_builders::{CustomConfig, DockerConfig, NativeConfig};
-use shipway_config::{Dockerfiles, Options, read_skaffold};
+use shipway_config::{Dockerfiles, Options, Skaffold};
 use shipway_core::{Cancel, Catalog, Driver, HostDisk, RunOutcome, Store, Tag, Verdict, World};
 use shipway_oci::{Registry, Stores};
 use shipway_testers::{CommandTestConfig, StructureConfig};
+
+fn read(name: &str, text: &str, options: &Options) -> shipway_core::Result<shipway_config::Loaded> {
+    Skaffold::read(name, text, options.clone(), &catalog())?.pipeline(&catalog())
+}
 
 fn catalog() -> Catalog {
     Catalog::new()
@@ -56,7 +60,7 @@ async fn the_samples_load_plan_and_build() {
             .default_repo(registry.address().to_string())
             .dockerfiles(Dockerfiles::Native)
             .profiles(profiles.iter().copied());
-        let loaded = read_skaffold(name, text, &options, &catalog()).unwrap();
+        let loaded = read(name, text, &options).unwrap();
         let world = World::host(folder.path().join("work")).images(Stores::new());
         let driver = Driver::new(world);
         let observed = driver.observe(&loaded.pipeline, &Cancel::new()).await.unwrap();
@@ -112,14 +116,14 @@ test:
   structureTests: ['*.yaml']
   custom: [{command: ./test, timeoutSeconds: 3, dependencies: {paths: [test], ignore: [a]}}, {command: b}]
 ";
-    let loaded = read_skaffold("skaffold.yaml", text, &Options::default(), &catalog()).unwrap();
+    let loaded = read("skaffold.yaml", text, &Options::default()).unwrap();
     let build = &loaded.pipeline.builds[0];
     assert_eq!(build.testers.keys().collect::<Vec<_>>(), ["command", "command-2", "structure"]);
     let builder = format!("{:?}", build.builder);
     assert!(builder.contains("1.10") && builder.contains("buildkit: Some(true)"), "{builder}");
     let native = Options::default().dockerfiles(Dockerfiles::Native);
     let body = "{apiVersion: skaffold/v4beta14, kind: Config, build: {artifacts: [{image: web, docker: {target: a, buildArgs: {A: 1}}}], tagPolicy: {inputDigest: {}}}}";
-    assert!(read_skaffold("skaffold.yaml", body, &native, &catalog()).is_ok());
+    assert!(read("skaffold.yaml", body, &native).is_ok());
     for policy in [
         "{gitCommit: {variant: AbbrevTreeSha, prefix: v, ignoreChanges: true}}",
         "{sha256: {}}",
@@ -131,7 +135,7 @@ test:
         let text = format!(
             "{{apiVersion: skaffold/v4beta14, kind: Config, build: {{artifacts: [{{image: web}}], tagPolicy: {policy}}}}}"
         );
-        let loaded = read_skaffold("skaffold.yaml", &text, &Options::default(), &catalog());
+        let loaded = read("skaffold.yaml", &text, &Options::default());
         assert!(loaded.is_ok(), "{policy}: {loaded:?}");
     }
 }

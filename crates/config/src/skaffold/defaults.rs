@@ -121,7 +121,7 @@ fn artifact(artifact: &mut Node, in_cluster: bool) {
         }
         match *name {
             "kaniko" => {
-                each_node(builder, "/cache", &mut |cache| default(cache, "cacheRunLayers", plain("true")))
+                each_node(builder, "/cache", &mut |cache| default(cache, "cacheRunLayers", plain("true")));
             }
             "custom" => default_dependencies(builder),
             "buildpacks" => {

@@ -164,29 +164,3 @@ impl Skaffold {
         Ok(Loaded { pipeline, profiles: active, insecure_registries, notices })
     }
 }
-
-/// Reads a file and returns its pipeline: [`Skaffold::read`] and [`Skaffold::pipeline`].
-///
-/// ```
-/// use shipway_config::{Options, read_skaffold};
-/// # fn load(text: &str, catalog: &shipway_core::Catalog) -> shipway_core::Result<()> {
-///
-/// let options = Options::default().profiles(["production"]).default_repo("registry.example/team");
-/// let loaded = read_skaffold("skaffold.yaml", text, &options, catalog)?;
-/// let said: Vec<String> = loaded.notices.iter().map(ToString::to_string).collect();
-/// let pipeline = loaded.pipeline;
-/// # let _ = (said, pipeline);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-/// Those of both.
-pub fn read_skaffold(
-    file: impl AsRef<Path>,
-    text: &str,
-    options: &Options,
-    catalog: &Catalog,
-) -> Result<Loaded> {
-    Skaffold::read(file, text, options.clone(), catalog)?.pipeline(catalog)
-}

@@ -55,7 +55,7 @@ pub struct Options {
     /// Whether what the file says may run on this machine; [`Trust::Untrusted`] by default.
     pub trust: Trust,
     /// What commands of templates (`{{cmd "git" "describe"}}`) gave, by the words of each; see
-    /// `read_skaffold`.
+    /// [`Skaffold::read`](super::Skaffold::read).
     pub command_outputs: BTreeMap<Vec<String>, String>,
     /// Whether the Kubernetes context's cluster is on this machine; where absent, the context's name says it.
     pub local_cluster: Option<bool>,

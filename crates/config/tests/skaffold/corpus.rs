@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 
-use shipway_config::{Options, read_skaffold};
+use shipway_config::{Options, Skaffold};
 use shipway_core::ErrorKind;
 
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
 
 /// A file's pipeline as text, without places; or the kind of its error.
 fn read(name: &str, text: &str, options: &Options) -> Result<String, (ErrorKind, String)> {
-    let loaded = read_skaffold(name, text, options, &catalog())
+    let loaded = Skaffold::read(name, text, options.clone(), &catalog())
+        .and_then(|skaffold| skaffold.pipeline(&catalog()))
         .map_err(|error| (error.kind(), error.report().to_string()))?;
     let shown: String = show(&loaded)
         .lines()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use shipway_config::{Loaded, Options, read_skaffold};
+use shipway_config::{Loaded, Options, Skaffold};
 use shipway_core::*;
 
 /// The options of a kind, whatever they are.
@@ -59,7 +59,8 @@ pub(crate) fn without_deployers() -> Catalog {
 
 /// Reads a file, and shows the pipeline and what is said about it.
 pub(crate) fn read(text: &str, options: &Options) -> Result<String> {
-    read_skaffold("skaffold.yaml", text, options, &catalog()).map(|loaded| show(&loaded))
+    let skaffold = Skaffold::read("skaffold.yaml", text, options.clone(), &catalog())?;
+    Ok(show(&skaffold.pipeline(&catalog())?))
 }
 
 /// Reads a body of the newest version.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use shipway_config::{Options, SyncRemoteCache, load_skaffold};
+use shipway_config::{Options, Skaffold, SyncRemoteCache};
 use shipway_core::Result;
 use tempfile::TempDir;
 
@@ -59,9 +59,9 @@ fn options(sync: SyncRemoteCache) -> Options {
 }
 
 async fn load(folder: &TempDir, options: &Options) -> Result<String> {
-    let loaded =
-        load_skaffold(&context(folder.path()), Path::new("skaffold.yaml"), options, &catalog()).await?;
-    Ok(show(&loaded))
+    let file = Path::new("skaffold.yaml");
+    let skaffold = Skaffold::load(&context(folder.path()), file, options.clone(), &catalog()).await?;
+    Ok(show(&skaffold.pipeline(&catalog())?))
 }
 
 /// The artifacts in their order, each with its folder below the checkout.

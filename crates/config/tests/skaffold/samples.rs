@@ -1,7 +1,7 @@
 //! The two files of version v1beta11 that the scenarios show, as they stand.
 
 use insta::assert_snapshot;
-use shipway_config::{Options, read_skaffold};
+use shipway_config::{Options, Skaffold};
 
 use crate::recorded::{read, show, without_deployers};
 
@@ -51,7 +51,9 @@ fn the_sample_with_profiles() {
 
 #[test]
 fn without_a_deployer_skaffolds_default_deploys_nothing_and_says_so() {
-    let loaded = read_skaffold("skaffold.yaml", PROFILES, &Options::default(), &without_deployers()).unwrap();
+    let catalog = without_deployers();
+    let skaffold = Skaffold::read("skaffold.yaml", PROFILES, Options::default(), &catalog).unwrap();
+    let loaded = skaffold.pipeline(&catalog).unwrap();
     assert_snapshot!(show(&loaded), @r"
     pipeline skaffold
     build gcr.io/terrycho-personal/node-example in backend into [Registry] gcr.io/terrycho-personal/node-example
