@@ -6,7 +6,7 @@ use hyper::Method;
 use serde::Deserialize;
 use serde_json::json;
 use shipway_core::{Context, Digest, Error, ErrorKind, Login, Platform, Result, Stream, Tag};
-use shipway_oci::{BlobReader, digest_of};
+use shipway_oci::{BlobReader, DockerConfig, digest_of};
 
 use crate::{
     Daemon,
@@ -265,9 +265,10 @@ fn registry_auth(login: Option<&Login>) -> String {
 /// Returns the header `X-Registry-Config` of a build: logins by the registry's host.
 pub(crate) fn registry_config(logins: &BTreeMap<String, Login>) -> String {
     let entry = |(host, login): (&String, &Login)| {
-        // Docker Hub is known by the address that it had first (docker/cli, `IndexServer`).
-        let host = if host == "docker.io" { "https://index.docker.io/v1/" } else { host };
-        (host.to_owned(), json!({"username": login.username, "password": login.password.expose()}))
+        (
+            DockerConfig::key(host).to_owned(),
+            json!({"username": login.username, "password": login.password.expose()}),
+        )
     };
     let said: serde_json::Map<_, _> = logins.iter().map(entry).collect();
     base64_url(serde_json::Value::Object(said).to_string().as_bytes())

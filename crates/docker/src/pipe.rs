@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use shipway_core::{Error, Result};
+use shipway_core::{Error, ErrorKind, Result};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     sync::mpsc,
@@ -111,10 +111,6 @@ impl io::Read for PipeReader {
 
 /// Returns the error that a stream carried; when it carried none, the stream's own.
 pub(crate) fn carried(error: io::Error, what: &str) -> Error {
-    match error.downcast::<Error>() {
-        Ok(carried) => carried,
-        Err(error) => {
-            Error::new(shipway_core::ErrorKind::Unavailable, format!("cannot {what}")).source(error)
-        }
-    }
+    let own = |error| Error::new(ErrorKind::Unavailable, format!("cannot {what}")).source(error);
+    error.downcast().unwrap_or_else(own)
 }

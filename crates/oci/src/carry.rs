@@ -12,8 +12,6 @@ pub(crate) fn carry(error: Error) -> io::Error {
 /// Returns the error that a stream carried; when it carried none, the stream's own as the reason why
 /// `what` could not be done.
 pub(crate) fn unpack(error: io::Error, what: &str) -> Error {
-    match error.downcast::<Error>() {
-        Ok(carried) => carried,
-        Err(error) => Error::new(ErrorKind::Unavailable, format!("cannot {what}")).retry(false).source(error),
-    }
+    let own = |error| Error::new(ErrorKind::Unavailable, format!("cannot {what}")).retry(false).source(error);
+    error.downcast().unwrap_or_else(own)
 }

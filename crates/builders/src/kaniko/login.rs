@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use shipway_core::{Login, LoginKind};
+use shipway_oci::DockerConfig;
 
 /// Returns a Docker configuration with these logins, by host.
 pub(super) fn docker_config(logins: &BTreeMap<String, Login>) -> String {
     let auths: Map<String, Value> =
-        logins.iter().map(|(host, login)| (key(host).to_owned(), entry(login))).collect();
+        logins.iter().map(|(host, login)| (DockerConfig::key(host).to_owned(), entry(login))).collect();
     json!({ "auths": auths }).to_string()
-}
-
-/// Docker's own registry has another name in the configuration than anywhere else.
-fn key(host: &str) -> &str {
-    if host == "docker.io" { "https://index.docker.io/v1/" } else { host }
 }
 
 fn entry(login: &Login) -> Value {

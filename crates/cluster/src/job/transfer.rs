@@ -4,10 +4,7 @@
 //! breaks costs a piece, which is sent again, and what came only in part is nothing. A process's own input and output
 //! were the other way: there a broken connection loses all, and nothing says how much has come.
 
-use std::{
-    io,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use shipway_core::{Context, Error, ErrorKind, Result, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -178,10 +175,8 @@ async fn piece(cx: &Context, archive: &mut (impl AsyncRead + Unpin + Send)) -> R
         stopped = cx.stopped() => return Err(stopped),
         read = limited.read_to_end(&mut piece) => {
             // An error of ours that came through the pipe is the reason itself.
-            read.map_err(|error: io::Error| match error.downcast::<Error>() {
-                Ok(error) => error,
-                Err(error) => Error::internal("an archive cannot be read").source(error),
-            })?;
+            let own = |error| Error::internal("an archive cannot be read").source(error);
+            read.map_err(|error| error.downcast().unwrap_or_else(own))?;
         }
     }
     Ok(piece)

@@ -31,161 +31,156 @@ pub(super) struct Watcher {
 #[async_trait]
 impl Eyes for Watcher {
     async fn look(&self, cx: &Context, id: &ObjectId, desired: &Value, now: Option<&Value>) -> Result<Look> {
-        look_at(&self.cluster, cx, id, desired, now, self.tolerate).await
-    }
-}
-
-/// Looks at every object of a deployment, and at the pods and events of those that are not there yet.
-pub(super) async fn look(
-    cluster: &Cluster,
-    releases: &Releases,
-    cx: &Context,
-    deployment: &Deployment,
-    tolerate: bool,
-) -> Result<Health> {
-    let objects = releases.objects(cx, &deployment.manifests).await?;
-    let there = releases.live(cx, &deployment.manifests.release.name, &objects).await?;
-    let (mut waits, mut failures) = (Vec::new(), Vec::new());
-    for (id, desired) in &objects {
-        let lines = |lines: Vec<String>| lines.into_iter().map(move |line| format!("{id}: {line}"));
-        match look_at(cluster, cx, id, desired, there.get(id), tolerate).await? {
-            Look::Healthy => {}
-            Look::Progressing(reasons) => waits.extend(lines(reasons)),
-            Look::Failed(reasons) => failures.extend(lines(reasons)),
-        }
-    }
-    if !(failures.is_empty() && waits.is_empty()) {
-        // What containers print may be what they are given.
-        hide_secrets(cx, objects.iter().map(|(id, object)| (id, object)));
-        let lines = failures.iter_mut().chain(&mut waits);
-        lines.for_each(|line| *line = cx.masked(line));
-    }
-    Ok(match (failures.is_empty(), waits.is_empty()) {
-        (false, _) => Health::new(Phase::Failed).waiting_for(failures),
-        (true, false) => {
-            let since = cx.clock().now().0.saturating_sub(deployment.at.0);
-            let again = Duration::from_millis(since / 10).clamp(AGAIN.0, AGAIN.1);
-            Health::new(Phase::Progressing).waiting_for(waits).again(again)
-        }
-        (true, true) => Health::new(Phase::Healthy),
-    })
-}
-
-async fn look_at(
-    cluster: &Cluster,
-    cx: &Context,
-    id: &ObjectId,
-    desired: &Value,
-    now: Option<&Value>,
-    tolerate: bool,
-) -> Result<Look> {
-    let Some(now) = now else {
-        return Ok(Look::Failed(vec!["it is not there any more".to_owned()]));
-    };
-    if let Some(other) = other_image(desired, now) {
-        return Ok(Look::Failed(vec![other]));
-    }
-    let status = health::status(now, cx.clock().now());
-    match status.phase {
-        health::Phase::Current => {
-            // What ends by itself is current also when it ended badly.
-            let itself = if is_pod(id) { std::slice::from_ref(now) } else { &[] };
-            let mut reasons = Vec::new();
-            for trouble in health::explain(now, itself, &[]).iter().filter(|one| one.ends_waiting(tolerate)) {
-                reasons.push(trouble.text.clone());
-                reasons.extend(last_lines(cluster, cx, trouble).await?);
-            }
-            return Ok(if reasons.is_empty() { Look::Healthy } else { Look::Failed(reasons) });
-        }
-        health::Phase::Terminating => {
-            return Ok(Look::Failed(vec![format!("it is being removed: {}", status.message)]));
-        }
-        _ => {}
-    }
-    let troubles = troubles(cluster, cx, id, now).await?;
-    let gives_up =
-        status.phase == health::Phase::Failed || troubles.iter().any(|one| one.ends_waiting(tolerate));
-    let mut lines = vec![status.message];
-    for trouble in &troubles {
-        lines.push(trouble.text.clone());
-        lines.extend(last_lines(cluster, cx, trouble).await?);
-    }
-    Ok(if gives_up { Look::Failed(lines) } else { Look::Progressing(lines) })
-}
-
-/// Returns what keeps an object from its end, as its pods and the events about it tell.
-async fn troubles(cluster: &Cluster, cx: &Context, id: &ObjectId, now: &Value) -> Result<Vec<Trouble>> {
-    let pods = pods(cluster, cx, id, now).await?;
-    let uid = now["metadata"]["uid"].as_str();
-    let mut events = cluster.events(cx, id, uid).await?;
-    let mut asked = BTreeMap::new();
-    for pod in &pods {
-        let metadata = &pod["metadata"];
-        let named = |api_version: &str, kind: &str, of: &Value| {
-            let name = of["name"].as_str().unwrap_or_default();
-            let id = ObjectId::new(api_version, kind, name);
-            metadata["namespace"].as_str().map_or(id.clone(), |namespace| id.namespace(namespace.to_owned()))
+        let Some(now) = now else {
+            return Ok(Look::Failed(vec!["it is not there any more".to_owned()]));
         };
-        asked.insert(named("v1", "Pod", metadata), metadata["uid"].as_str());
-        // A quota or an admission refuses the pods of the set between the two.
-        for owner in metadata["ownerReferences"].as_array().into_iter().flatten() {
-            let (api_version, kind) = (owner["apiVersion"].as_str(), owner["kind"].as_str());
-            if owner["uid"].as_str() != uid
-                && let (Some(api_version), Some(kind)) = (api_version, kind)
-            {
-                asked.insert(named(api_version, kind, owner), owner["uid"].as_str());
-            }
+        if let Some(other) = other_image(desired, now) {
+            return Ok(Look::Failed(vec![other]));
         }
+        let status = health::status(now, cx.clock().now());
+        match status.phase {
+            health::Phase::Current => {
+                // What ends by itself is current also when it ended badly.
+                let itself = if is_pod(id) { std::slice::from_ref(now) } else { &[] };
+                let mut reasons = Vec::new();
+                for trouble in
+                    health::explain(now, itself, &[]).iter().filter(|one| one.ends_waiting(self.tolerate))
+                {
+                    reasons.push(trouble.text.clone());
+                    reasons.extend(self.last_lines(cx, trouble).await?);
+                }
+                return Ok(if reasons.is_empty() { Look::Healthy } else { Look::Failed(reasons) });
+            }
+            health::Phase::Terminating => {
+                return Ok(Look::Failed(vec![format!("it is being removed: {}", status.message)]));
+            }
+            _ => {}
+        }
+        let troubles = self.troubles(cx, id, now).await?;
+        let gives_up = status.phase == health::Phase::Failed
+            || troubles.iter().any(|one| one.ends_waiting(self.tolerate));
+        let mut lines = vec![status.message];
+        for trouble in &troubles {
+            lines.push(trouble.text.clone());
+            lines.extend(self.last_lines(cx, trouble).await?);
+        }
+        Ok(if gives_up { Look::Failed(lines) } else { Look::Progressing(lines) })
     }
-    for (id, uid) in asked {
-        events.extend(cluster.events(cx, &id, uid).await?);
-    }
-    Ok(health::explain(now, &pods, &events))
 }
 
-/// Returns the pods of a workload, or the object itself where it is one.
-async fn pods(cluster: &Cluster, cx: &Context, id: &ObjectId, now: &Value) -> Result<Vec<Value>> {
-    if is_pod(id) {
-        return Ok(vec![now.clone()]);
+impl Watcher {
+    /// Looks at every object of a deployment, and at the pods and events of those that are not there yet.
+    pub(super) async fn health(
+        &self,
+        cx: &Context,
+        releases: &Releases,
+        deployment: &Deployment,
+    ) -> Result<Health> {
+        let objects = releases.objects(cx, &deployment.manifests).await?;
+        let there = releases.live(cx, &deployment.manifests.release.name, &objects).await?;
+        let (mut waits, mut failures) = (Vec::new(), Vec::new());
+        for (id, desired) in &objects {
+            let lines = |lines: Vec<String>| lines.into_iter().map(move |line| format!("{id}: {line}"));
+            match self.look(cx, id, desired, there.get(id)).await? {
+                Look::Healthy => {}
+                Look::Progressing(reasons) => waits.extend(lines(reasons)),
+                Look::Failed(reasons) => failures.extend(lines(reasons)),
+            }
+        }
+        if !(failures.is_empty() && waits.is_empty()) {
+            // What containers print may be what they are given.
+            hide_secrets(cx, objects.iter().map(|(id, object)| (id, object)));
+            let lines = failures.iter_mut().chain(&mut waits);
+            lines.for_each(|line| *line = cx.masked(line));
+        }
+        Ok(match (failures.is_empty(), waits.is_empty()) {
+            (false, _) => Health::new(Phase::Failed).waiting_for(failures),
+            (true, false) => {
+                let since = cx.clock().now().0.saturating_sub(deployment.at.0);
+                let again = Duration::from_millis(since / 10).clamp(AGAIN.0, AGAIN.1);
+                Health::new(Phase::Progressing).waiting_for(waits).again(again)
+            }
+            (true, true) => Health::new(Phase::Healthy),
+        })
     }
-    let Some(labels) = now["spec"]["selector"]["matchLabels"].as_object().filter(|labels| !labels.is_empty())
-    else {
-        return Ok(Vec::new());
-    };
-    let mut selector = Selector::new().kind("v1", "Pod");
-    if let Some(namespace) = &id.namespace {
-        selector = selector.namespace(namespace.clone());
+
+    /// Returns what keeps an object from its end, as its pods and the events about it tell.
+    async fn troubles(&self, cx: &Context, id: &ObjectId, now: &Value) -> Result<Vec<Trouble>> {
+        let pods = self.pods(cx, id, now).await?;
+        let uid = now["metadata"]["uid"].as_str();
+        let mut events = self.cluster.events(cx, id, uid).await?;
+        let mut asked = BTreeMap::new();
+        for pod in &pods {
+            let metadata = &pod["metadata"];
+            let named = |api_version: &str, kind: &str, of: &Value| {
+                let name = of["name"].as_str().unwrap_or_default();
+                let id = ObjectId::new(api_version, kind, name);
+                metadata["namespace"]
+                    .as_str()
+                    .map_or(id.clone(), |namespace| id.namespace(namespace.to_owned()))
+            };
+            asked.insert(named("v1", "Pod", metadata), metadata["uid"].as_str());
+            // A quota or an admission refuses the pods of the set between the two.
+            for owner in metadata["ownerReferences"].as_array().into_iter().flatten() {
+                let (api_version, kind) = (owner["apiVersion"].as_str(), owner["kind"].as_str());
+                if owner["uid"].as_str() != uid
+                    && let (Some(api_version), Some(kind)) = (api_version, kind)
+                {
+                    asked.insert(named(api_version, kind, owner), owner["uid"].as_str());
+                }
+            }
+        }
+        for (id, uid) in asked {
+            events.extend(self.cluster.events(cx, &id, uid).await?);
+        }
+        Ok(health::explain(now, &pods, &events))
     }
-    for (name, value) in labels {
-        selector = selector.label(name.as_str(), value.as_str().unwrap_or_default());
+
+    /// Returns the pods of a workload, or the object itself where it is one.
+    async fn pods(&self, cx: &Context, id: &ObjectId, now: &Value) -> Result<Vec<Value>> {
+        if is_pod(id) {
+            return Ok(vec![now.clone()]);
+        }
+        let Some(labels) =
+            now["spec"]["selector"]["matchLabels"].as_object().filter(|labels| !labels.is_empty())
+        else {
+            return Ok(Vec::new());
+        };
+        let mut selector = Selector::new().kind("v1", "Pod");
+        if let Some(namespace) = &id.namespace {
+            selector = selector.namespace(namespace.clone());
+        }
+        for (name, value) in labels {
+            selector = selector.label(name.as_str(), value.as_str().unwrap_or_default());
+        }
+        Ok(self.cluster.list(cx, &selector).await?.items)
     }
-    Ok(cluster.list(cx, &selector).await?.items)
+
+    /// Returns the last lines that a container wrote, where they tell why.
+    async fn last_lines(&self, cx: &Context, trouble: &Trouble) -> Result<Vec<String>> {
+        let Some(of) = &trouble.logs_of else { return Ok(Vec::new()) };
+        let mut options = LogOptions::new().tail(LAST_LINES);
+        if of.previous {
+            options = options.previous();
+        }
+        let namespace = of.namespace.as_deref().unwrap_or("default");
+        let mut lines = Vec::new();
+        let read = async {
+            let mut log = self.cluster.logs(cx, namespace, &of.pod, Some(&of.container), &options).await?;
+            while let Some(line) = log.next().await? {
+                lines.push(format!("{}/{}> {line}", of.pod, of.container));
+            }
+            Ok::<(), shipway_core::Error>(())
+        };
+        match read.await {
+            Ok(()) => Ok(lines),
+            Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Internal) => Err(error),
+            // The container may be gone, or its log not ours to read: the trouble is told without it.
+            Err(_) => Ok(lines),
+        }
+    }
 }
 
 fn is_pod(id: &ObjectId) -> bool {
     (id.api_version.as_str(), id.kind.as_str()) == ("v1", "Pod")
-}
-
-/// Returns the last lines that a container wrote, where they tell why.
-async fn last_lines(cluster: &Cluster, cx: &Context, trouble: &Trouble) -> Result<Vec<String>> {
-    let Some(of) = &trouble.logs_of else { return Ok(Vec::new()) };
-    let mut options = LogOptions::new().tail(LAST_LINES);
-    if of.previous {
-        options = options.previous();
-    }
-    let namespace = of.namespace.as_deref().unwrap_or("default");
-    let mut lines = Vec::new();
-    let read = async {
-        let mut log = cluster.logs(cx, namespace, &of.pod, Some(&of.container), &options).await?;
-        while let Some(line) = log.next().await? {
-            lines.push(format!("{}/{}> {line}", of.pod, of.container));
-        }
-        Ok::<(), shipway_core::Error>(())
-    };
-    match read.await {
-        Ok(()) => Ok(lines),
-        Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Internal) => Err(error),
-        // The container may be gone, or its log not ours to read: the trouble is told without it.
-        Err(_) => Ok(lines),
-    }
 }

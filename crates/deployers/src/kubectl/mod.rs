@@ -18,6 +18,7 @@ use shipway_core::{
 };
 
 pub use self::config::{KubectlConfig, KubectlFlags, KubectlManifests};
+use self::health::Watcher;
 use crate::{
     manifests::{Change, FieldRules, ResourceSelector, Sources, changed, unused},
     releases::{MANAGED_BY, MANAGER, Releases},
@@ -180,7 +181,11 @@ impl Kubectl {
     fn releases(&self, cluster: &Cluster) -> Releases {
         Releases::new(Arc::new(cluster.clone()), self.namespace_in(cluster))
             .force_conflicts(self.force_conflicts)
-            .eyes(Arc::new(health::Watcher { cluster: cluster.clone(), tolerate: self.tolerate_failures }))
+            .eyes(Arc::new(self.watcher(cluster)))
+    }
+
+    fn watcher(&self, cluster: &Cluster) -> Watcher {
+        Watcher { cluster: cluster.clone(), tolerate: self.tolerate_failures }
     }
 
     fn sources(&self) -> Result<Sources> {
@@ -265,6 +270,6 @@ impl Deployer for Kubectl {
 
     async fn health(&self, cx: &Context, deployment: &Deployment) -> Result<Health> {
         let cluster = self.cluster(cx).await?;
-        health::look(&cluster, &self.releases(&cluster), cx, deployment, self.tolerate_failures).await
+        self.watcher(&cluster).health(cx, &self.releases(&cluster), deployment).await
     }
 }

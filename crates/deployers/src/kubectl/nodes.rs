@@ -138,12 +138,9 @@ async fn write(cx: &Context, mut reader: Reader, path: PathBuf) -> Result<()> {
                 stopped = cx.stopped() => return Err(stopped),
                 read = reader.read_buf(&mut piece) => read,
             };
-            let count = read.map_err(|error| match error.downcast::<Error>() {
-                Ok(error) => error,
-                Err(error) => {
-                    Error::new(ErrorKind::Unavailable, "the engine's archive breaks off").source(error)
-                }
-            })?;
+            let own =
+                |error| Error::new(ErrorKind::Unavailable, "the engine's archive breaks off").source(error);
+            let count = read.map_err(|error| error.downcast().unwrap_or_else(own))?;
             // Who writes no more says why.
             if count == 0 || send.send(piece.freeze()).await.is_err() {
                 return Ok(());

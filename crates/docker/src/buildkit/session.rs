@@ -18,6 +18,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioExecutor;
 use shipway_core::{Context, Login, LoginKind, Result, Secret};
+use shipway_oci::DockerConfig;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -197,7 +198,7 @@ async fn reply(
 fn credentials(offer: &SessionOffer, host: &str) -> CredentialsResponse {
     // Docker Hub has several names (docker/cli, `ConvertToHostname`).
     let host = match host {
-        "https://index.docker.io/v1/" | "registry-1.docker.io" | "index.docker.io" => "docker.io",
+        DockerConfig::DOCKER_HUB | "registry-1.docker.io" | "index.docker.io" => "docker.io",
         host => host,
     };
     let Some(login) = offer.logins.get(host) else { return CredentialsResponse::default() };

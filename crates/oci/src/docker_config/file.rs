@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use shipway_core::{Error, Location, Login, LoginKind, Result};
 
+use super::DockerConfig;
 use crate::json::or_null;
-
-/// The key of Docker Hub, which is not a host's name (docker/cli, registry.IndexServer).
-const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// What the file says that concerns logins.
 #[derive(Default, Deserialize)]
@@ -59,7 +57,7 @@ impl File {
 
     /// Returns what there is for a host, as references name it.
     pub(super) fn entry(&self, host: &str) -> Result<Entry> {
-        let server = if host == "docker.io" { DOCKER_HUB } else { host };
+        let server = DockerConfig::key(host);
         let name = of(&self.cred_helpers, host);
         let name = name.or(self.creds_store.as_ref()).filter(|name| !name.is_empty());
         if let Some(name) = name {
@@ -83,8 +81,8 @@ fn of<'a, T>(entries: &'a BTreeMap<String, T>, host: &str) -> Option<&'a T> {
 /// Returns whether a key is for exactly this host. Old keys are URLs; one with `http://` is never looked
 /// at, because a login that it was made for was shown to everybody.
 fn is_for(key: &str, host: &str) -> bool {
-    if host == "docker.io" || key == DOCKER_HUB {
-        return host == "docker.io" && key == DOCKER_HUB;
+    if host == "docker.io" || key == DockerConfig::DOCKER_HUB {
+        return host == "docker.io" && key == DockerConfig::DOCKER_HUB;
     }
     let key = key.strip_prefix("https://").unwrap_or(key).to_lowercase();
     let key =

@@ -57,6 +57,22 @@ struct Known {
 }
 
 impl DockerConfig {
+    /// The key of Docker Hub in such a file, which is not a host's name (docker/cli, `registry.IndexServer`).
+    pub const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+
+    /// Returns the key of a host, as references name it, in such a file.
+    ///
+    /// ```
+    /// use shipway_oci::DockerConfig;
+    ///
+    /// assert_eq!(DockerConfig::key("ghcr.io"), "ghcr.io");
+    /// assert_eq!(DockerConfig::key("docker.io"), DockerConfig::DOCKER_HUB);
+    /// ```
+    #[must_use]
+    pub fn key(host: &str) -> &str {
+        if host == "docker.io" { Self::DOCKER_HUB } else { host }
+    }
+
     /// Returns the logins of the file at this path, absolute or below the context's root; does no IO.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), beside: None, known: Mutex::default() }
