@@ -9,5 +9,8 @@ mod skaffold;
 
 pub use self::{
     notice::Notice,
-    skaffold::{Dockerfiles, Loaded, Options, Trust, Version, read_skaffold},
+    skaffold::{
+        ContextConfig, Dockerfiles, GlobalConfig, Loaded, Options, Trust, Version, read_skaffold,
+        run_commands,
+    },
 };

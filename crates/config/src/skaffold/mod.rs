@@ -2,6 +2,8 @@
 //! brings them to the newest version, [`profile`] lays the active profiles over them, [`model`] types
 //! them, [`lower`] makes the pipeline. A place in the file goes along through all of them.
 
+mod commands;
+mod global;
 mod image_name;
 mod local_cluster;
 mod lower;
@@ -13,6 +15,7 @@ mod patch;
 mod profile;
 mod steps;
 mod templates;
+mod trust;
 mod unread;
 mod upgrade;
 mod version;
@@ -21,8 +24,10 @@ use std::path::Path;
 
 use shipway_core::{Catalog, Pipeline, Result};
 
-use self::{lower::Lower, model::Config, profile::Profiles};
+use self::{commands::Needed, lower::Lower, model::Config, profile::Profiles};
 pub use self::{
+    commands::run_commands,
+    global::{ContextConfig, GlobalConfig},
     options::{Dockerfiles, Options, Trust},
     version::Version,
 };
@@ -74,11 +79,23 @@ pub fn read_skaffold(
     options: &Options,
     catalog: &Catalog,
 ) -> Result<Loaded> {
+    read_needing(file.as_ref(), text, options, catalog, &mut Needed::default())
+}
+
+/// Reads a file; where templates need commands that have not run, says which and fails.
+fn read_needing(
+    file: &Path,
+    text: &str,
+    options: &Options,
+    catalog: &Catalog,
+    needed: &mut Needed,
+) -> Result<Loaded> {
     let mut notices = Vec::new();
     let mut documents = Vec::new();
     let mut profiles = Vec::new();
-    for mut source in parse::sources(file.as_ref(), text)? {
+    for mut source in parse::sources(file, text)? {
         upgrade::upgrade(&mut source, &mut notices)?;
+        trust::check_requires(&mut source.document, options)?;
         profiles.push(Profiles::take(&mut source.document)?);
         documents.push(source.document);
     }
@@ -91,11 +108,16 @@ pub fn read_skaffold(
                 active.push(name);
             }
         }
+        trust::check(&mut document, options)?;
         unread::report(&mut document, &options.command, &mut notices)?;
-        templates::render(&mut document, options)?;
+        templates::render(&mut document, options, needed)?;
+        if !needed.is_empty() {
+            continue;
+        }
         let config = Config::read(&document)?;
         lower.add(config, &document)?;
     }
+    needed.check()?;
     let (pipeline, insecure_registries, more) = lower.finish()?;
     notices.extend(more);
     notices.sort_by(|a, b| a.location.cmp(&b.location));

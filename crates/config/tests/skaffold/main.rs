@@ -10,11 +10,14 @@
 
 mod corpus;
 mod errors;
+mod global;
 mod odd;
 mod pipelines;
 mod profiles;
 mod recorded;
 mod samples;
+mod templates;
+mod trust;
 mod upgrades;
 
 #[path = "../../../../tests/support/skip.rs"]
