@@ -90,10 +90,12 @@ impl Work {
     async fn open(options: &Options, course: Option<&Course>, command: &str) -> Result<Self> {
         let read = world::options(options, command)?;
         let (file, catalog, cancel) = (&options.filename, shipway::catalog(), cancel_on_signals()?);
-        let skaffold = match world::stream(file)? {
+        let cx = world::reading(&cancel)?;
+        let mut skaffold = match world::stream(file)? {
             Some(text) => Skaffold::read(file, &text, read, &catalog)?,
-            None => Skaffold::load(&world::reading(&cancel)?, file, read, &catalog).await?,
+            None => Skaffold::load(&cx, file, read, &catalog).await?,
         };
+        skaffold.run_commands(&cx, &catalog).await?;
         let loaded = skaffold.pipeline(&catalog)?;
         for notice in &loaded.notices {
             warn(&format!("warning: {notice}"));

@@ -9,5 +9,8 @@ mod skaffold;
 
 pub use self::{
     notice::Notice,
-    skaffold::{Dockerfiles, Loaded, Options, Skaffold, SyncRemoteCache, Trust, Version, skaffold_schema},
+    skaffold::{
+        ContextConfig, Dockerfiles, GlobalConfig, Loaded, Options, Skaffold, SyncRemoteCache, Trust, Version,
+        skaffold_schema,
+    },
 };

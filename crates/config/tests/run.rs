@@ -6,8 +6,10 @@
 use std::{fs, path::Path, process::Command, sync::Arc};
 
 use shipway_builders::{CustomConfig, DockerConfig, NativeConfig};
-use shipway_config::{Dockerfiles, Options, Skaffold};
-use shipway_core::{Cancel, Catalog, Driver, HostDisk, RunOutcome, Store, Tag, Verdict, World};
+use shipway_config::{Dockerfiles, Options, Skaffold, Trust};
+use shipway_core::{
+    Cancel, Catalog, Driver, ErrorKind, HostDisk, RunContext, RunOutcome, Store, Tag, Verdict, World,
+};
 use shipway_oci::{Registry, Stores};
 use shipway_testers::{CommandTestConfig, StructureConfig};
 
@@ -116,7 +118,8 @@ test:
   structureTests: ['*.yaml']
   custom: [{command: ./test, timeoutSeconds: 3, dependencies: {paths: [test], ignore: [a]}}, {command: b}]
 ";
-    let loaded = read("skaffold.yaml", text, &Options::default()).unwrap();
+    let options = Options::default().trust(Trust::Full);
+    let loaded = read("skaffold.yaml", text, &options).unwrap();
     let build = &loaded.pipeline.builds[0];
     assert_eq!(build.testers.keys().collect::<Vec<_>>(), ["command", "command-2", "structure"]);
     let builder = format!("{:?}", build.builder);
@@ -138,4 +141,60 @@ test:
         let loaded = read("skaffold.yaml", &text, &Options::default());
         assert!(loaded.is_ok(), "{policy}: {loaded:?}");
     }
+}
+
+#[tokio::test]
+async fn commands_of_templates_run_once_each_and_only_for_who_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::host(folder.path())
+        .env([("PATH".to_owned(), std::env::var("PATH").unwrap()), ("WHO".to_owned(), "you".to_owned())]);
+    let cx = RunContext::new(world, "read").context(None, None, Cancel::new());
+    // What the first printed is a word of the second.
+    let text = r#"
+apiVersion: skaffold/v4beta14
+kind: Config
+build:
+  artifacts:
+  - image: web
+    docker:
+      buildArgs:
+        A: '{{cmd "sh" "-c" "echo ran >> log; echo \"  $WHO  \""}}'
+        B: '{{cmd "sh" "-c" "echo ran >> log; echo \"  $WHO  \"" | cmd "sh" "-c" "echo hello, $0" | upper}}'
+  tagPolicy: {envTemplate: {template: 'v-{{cmd "sh" "-c" "echo {{"}}'}}
+"#;
+    let read = async |text: &str, trust: Trust| {
+        let options = Options::default().trust(trust).env("SECRET", "s3cr3t");
+        let mut skaffold = Skaffold::read("skaffold.yaml", text, options, &catalog())?;
+        skaffold.run_commands(&cx, &catalog()).await?;
+        skaffold.pipeline(&catalog())
+    };
+    let error = read(text, Trust::Untrusted).await.unwrap_err();
+    assert_eq!(error.report().location.as_ref().unwrap().to_string(), "skaffold.yaml:11:39");
+    assert!(!folder.path().join("log").exists());
+    let build = read(text, Trust::Full).await.unwrap().pipeline.builds.remove(0);
+    let builder = format!("{:?}", build.builder);
+    assert!(
+        builder.contains(r#""A": Some("you")"#) && builder.contains(r#""B": Some("HELLO, YOU")"#),
+        "{builder}"
+    );
+    assert!(format!("{:?}", build.tagger).contains(r#"v-{{\"{{\"}}"#), "{:?}", build.tagger);
+    assert_eq!(fs::read_to_string(folder.path().join("log")).unwrap(), "ran\n");
+
+    // Nothing of the words or of what is printed is told.
+    for (command, kind) in [
+        (r#"cmd "sh" "-c" "echo $0; echo $0 >&2; exit 7" .SECRET"#, ErrorKind::ToolFailed),
+        (r#"cmd (printf "no-such-program-%s" .SECRET)"#, ErrorKind::MissingTool),
+    ] {
+        let text = format!(
+            "apiVersion: skaffold/v4beta14\nkind: Config\nmanifests: {{rawYaml: ['{{{{{command}}}}}']}}"
+        );
+        let error = read(&text, Trust::Full).await.unwrap_err();
+        let shown = format!("{} {error:?}", error.report());
+        assert!(error.kind() == kind && shown.starts_with("skaffold.yaml:3:23: "), "{shown}");
+        assert!(!shown.contains("s3cr3t"), "{shown}");
+    }
+    // A file cannot ask for commands without end.
+    let text = "apiVersion: skaffold/v4beta14\nkind: Config\nmanifests: {rawYaml: ['{{range until 200}}{{cmd \"true\" (toString .)}}{{end}}']}";
+    let error = read(text, Trust::Full).await.unwrap_err();
+    assert!(error.to_string().contains("more than 100 commands"), "{error}");
 }

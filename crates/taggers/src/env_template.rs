@@ -34,7 +34,8 @@ impl PluginConfig for EnvTemplateConfig {
 
 /// Gives an image what a Go template makes of the context's environment.
 ///
-/// `IMAGE_NAME` is the artifact's name. A variable that is not in the environment is an error.
+/// `IMAGE_NAME` is the artifact's name. A variable that is not in the environment is an error where its text is
+/// needed, and nothing to `{{default "x" .NAME}}` and `{{if .NAME}}`.
 ///
 /// ```
 /// use shipway_taggers::EnvTemplate;

@@ -9,6 +9,6 @@ mod template;
 mod time;
 
 pub use self::{
-    template::Template,
+    template::{Given, Template},
     time::{Zone, format_time},
 };

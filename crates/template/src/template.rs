@@ -32,8 +32,9 @@ const BUILTINS: [&str; 20] = [
 ///
 /// let template = Template::parse(r#"{{.BRANCH | replace "/" "-"}}-{{default "0" .BUILD}}"#)?;
 /// assert_eq!(template.render([("BRANCH", "feature/x"), ("BUILD", "")])?, "feature-x-0");
-/// let error = template.render([("BRANCH", "main")]).expect_err("not declared");
-/// assert!(error.to_string().contains("`BUILD` is not defined at line 1, column 45"), "{error}");
+/// assert_eq!(template.render([("BRANCH", "main")])?, "main-0");
+/// let error = template.render([("BUILD", "7")]).expect_err("not declared");
+/// assert!(error.to_string().contains("`BRANCH` is not defined at line 1, column 3"), "{error}");
 /// # Ok::<(), shipway_core::Error>(())
 /// ```
 #[derive(Clone)]
@@ -44,6 +45,8 @@ pub struct Template {
     fields: BTreeMap<String, usize>,
     /// The variables that are asked of the values.
     variables: BTreeSet<String>,
+    functions: BTreeSet<String>,
+    whole: bool,
 }
 
 impl fmt::Debug for Template {
@@ -52,12 +55,34 @@ impl fmt::Debug for Template {
     }
 }
 
+/// A function that a caller gives to templates: texts in, a text or what is wrong out.
+pub type Given = Arc<dyn Fn(&[&str]) -> std::result::Result<String, String> + Send + Sync>;
+
 impl Template {
     /// Reads a template.
     ///
     /// # Errors
     /// `Config` with the line and column of what is wrong: the syntax, or a function that there is not.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_with(text, &BTreeMap::new())
+    }
+
+    /// Reads a template that may call these functions beside the known ones.
+    ///
+    /// ```
+    /// use std::{collections::BTreeMap, sync::Arc};
+    ///
+    /// use shipway_template::{Given, Template};
+    ///
+    /// let cmd: Given = Arc::new(|words| Ok(format!("what `{}` printed", words.join(" "))));
+    /// let template = Template::parse_with(r#"{{cmd "git" "describe"}}"#, &BTreeMap::from([("cmd", cmd)]))?;
+    /// assert_eq!(template.render([])?, "what `git describe` printed");
+    /// # Ok::<(), shipway_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_with(text: &str, given: &BTreeMap<&'static str, Given>) -> Result<Self> {
         if text.len() > MAX_TEXT {
             return Err(Error::config(format!("a template has more than {MAX_TEXT} bytes")));
         }
@@ -80,7 +105,9 @@ impl Template {
             seen.list(&definition.body);
         }
         for (function, offset) in &seen.functions {
-            if BUILTINS.contains(&function.as_str()) || sprig::find(function).is_some() {
+            let function = function.as_str();
+            if BUILTINS.contains(&function) || sprig::find(function).is_some() || given.contains_key(function)
+            {
                 continue;
             }
             let place = place(text, *offset);
@@ -94,12 +121,14 @@ impl Template {
             });
         }
         let inner = gotmpl::Template::new("template")
-            .missing_key(MissingKey::Error)
+            .missing_key(MissingKey::Invalid)
             .max_range_iters(MAX_ITERATIONS)
-            .funcs(sprig::functions())
+            .funcs(sprig::functions(given))
             .parse(text)
             .map_err(broken)?;
-        Ok(Self { text: text.into(), inner: Arc::new(inner), fields: seen.fields, variables: seen.variables })
+        let Seen { functions, fields, variables, whole } = seen;
+        let functions = functions.into_iter().map(|(name, _)| name).collect();
+        Ok(Self { text: text.into(), inner: Arc::new(inner), fields, variables, functions, whole })
     }
 
     /// Returns the names of the variables that the template may ask for, in order.
@@ -107,35 +136,95 @@ impl Template {
         self.variables.iter().map(String::as_str)
     }
 
+    /// Returns whether the template may look at the values as a whole, as `{{index . "NAME"}}` does, and not only at
+    /// its [variables](Self::variables).
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        self.whole
+    }
+
+    /// Returns the names of the functions that the template may call, in order.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.functions.iter().map(String::as_str)
+    }
+
     /// Renders the template with these variables.
     ///
+    /// A variable that is not among them is nothing to what asks whether there is something, such as
+    /// `{{default "x" .GONE}}` and `{{if .GONE}}`; where its text is needed, that is an error. (Go's option
+    /// `missingkey=invalid`, with `<no value>` refused, as Skaffold renders tags.)
+    ///
     /// # Errors
-    /// `Config` when a variable is not among them, with its line and column; when a function refuses its
-    /// arguments; when more than 1 MiB comes out.
+    /// `Config` when the text of a variable that is not among them is needed, with its line and column; when a
+    /// function refuses its arguments; when more than 1 MiB comes out. No variable's value is told.
     pub fn render<'a>(&self, values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<String> {
-        let values: BTreeMap<Arc<str>, Value> =
+        let mut values: BTreeMap<Arc<str>, Value> =
             values.into_iter().map(|(name, value)| (name.into(), Value::from(value))).collect();
-        let names: Vec<Arc<str>> = values.keys().cloned().collect();
-        let mut output = Bounded(Vec::new());
-        let text = &self.text;
-        self.inner.execute(&mut output, &Value::from(values)).map_err(|error| match error {
-            TemplateError::MissingKey { key } => {
-                let place = self
-                    .fields
-                    .get(&key)
-                    .map_or(String::new(), |at| format!(" at {}", self::place(text, *at)));
-                let error = Error::config(format!("`{key}` is not defined{place} of the template `{text}`"));
-                match did_you_mean(&key, names.iter().map(AsRef::as_ref)) {
-                    Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error.hint("define the variable, or take it out"),
+        let rendered = self.execute(&values);
+        let before = Trouble::of(&rendered);
+        let mut missing: Vec<&str> = self.variables().filter(|name| !values.contains_key(*name)).collect();
+        if before != Trouble::None && !missing.is_empty() {
+            missing.sort_by_key(|name| self.fields.get(*name));
+            let known: Vec<Arc<str>> = values.keys().cloned().collect();
+            // Which one it is shows when the first so many have a text: the template fares better with it.
+            let mut helps = |count: usize| {
+                missing.iter().for_each(|name| drop(values.remove(*name)));
+                values.extend(missing[..count].iter().map(|name| (Arc::from(*name), Value::from(""))));
+                Trouble::of(&self.execute(&values)) < before
+            };
+            let (mut without, mut with) = (0, missing.len());
+            if helps(with) {
+                while with - without > 1 {
+                    let middle = without.midpoint(with);
+                    if helps(middle) { with = middle } else { without = middle }
                 }
+                return Err(self.undefined(missing[with - 1], &known));
             }
+        }
+        rendered
+    }
+
+    fn undefined(&self, name: &str, known: &[Arc<str>]) -> Error {
+        let text = &self.text;
+        let place = self.fields.get(name).map_or(String::new(), |at| format!(" at {}", place(text, *at)));
+        let error = Error::config(format!("`{name}` is not defined{place} of the template `{text}`"));
+        match did_you_mean(name, known.iter().map(AsRef::as_ref)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("define the variable, or take it out"),
+        }
+    }
+
+    fn execute(&self, values: &BTreeMap<Arc<str>, Value>) -> Result<String> {
+        let text = &self.text;
+        let mut output = Bounded(Vec::new());
+        self.inner.execute(&mut output, &Value::from(values.clone())).map_err(|error| match error {
             TemplateError::Exec(message) => Error::config(format!("{message} in the template `{text}`")),
             other => Error::config(format!("{other} in the template `{text}`")),
         })?;
         // Go's text is bytes; what was cut in the middle of a character is no text.
         String::from_utf8(output.0)
             .map_err(|_| Error::config(format!("what comes out of the template `{text}` is not UTF-8")))
+    }
+}
+
+/// What is wrong with what comes out, from the least on.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trouble {
+    None,
+    /// So many times there is nothing where a text should be.
+    Gaps(usize),
+    Error,
+}
+
+impl Trouble {
+    fn of(rendered: &Result<String>) -> Self {
+        match rendered {
+            Err(_) => Self::Error,
+            Ok(text) => match text.matches("<no value>").count() {
+                0 => Self::None,
+                gaps => Self::Gaps(gaps),
+            },
+        }
     }
 }
 
@@ -178,6 +267,8 @@ struct Seen {
     functions: Vec<(String, usize)>,
     fields: BTreeMap<String, usize>,
     variables: BTreeSet<String>,
+    /// Whether `.` or `$` stands alone.
+    whole: bool,
 }
 
 impl Seen {
@@ -217,6 +308,7 @@ impl Seen {
             Expr::Variable(at, variable, names) => {
                 if variable.as_str() == "$" {
                     self.variables.extend(names.first().map(ToString::to_string));
+                    self.whole |= names.is_empty();
                 }
                 self.names(*at, names);
             }
@@ -226,7 +318,8 @@ impl Seen {
                 self.expression(inner);
                 self.names(*at, names);
             }
-            Expr::Dot(_) | Expr::String(..) | Expr::Number(..) | Expr::Bool(..) | Expr::Nil(_) => {}
+            Expr::Dot(_) => self.whole = true,
+            Expr::String(..) | Expr::Number(..) | Expr::Bool(..) | Expr::Nil(_) => {}
         }
     }
 

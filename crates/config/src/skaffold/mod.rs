@@ -4,8 +4,10 @@
 //! place in the file goes along through all of them.
 
 mod canonical;
+mod commands;
 mod defaults;
 mod effective;
+mod global;
 mod image_name;
 mod json_schema;
 mod load;
@@ -27,6 +29,7 @@ mod schema;
 mod steps;
 mod strict;
 mod templates;
+mod trust;
 mod unread;
 mod upgrade;
 mod version;
@@ -35,15 +38,17 @@ use std::path::Path;
 
 use shipway_core::{Catalog, Error, Pipeline, Result};
 
-pub use self::{
-    json_schema::skaffold_schema,
-    options::{Dockerfiles, Options, SyncRemoteCache, Trust},
-    version::Version,
-};
 use self::{
+    commands::Needed,
     lower::Lower,
     model::Config,
     modules::{Found, Module, Modules},
+};
+pub use self::{
+    global::{ContextConfig, GlobalConfig},
+    json_schema::skaffold_schema,
+    options::{Dockerfiles, Options, SyncRemoteCache, Trust},
+    version::Version,
 };
 use crate::Notice;
 
@@ -141,6 +146,11 @@ impl Skaffold {
     /// `Config`, with its place, for what a plug-in refuses; `Unsupported` for a field that is not read yet and without which
     /// the run would come out otherwise.
     pub fn pipeline(&self, catalog: &Catalog) -> Result<Loaded> {
+        self.needing(catalog, &mut Needed::default())
+    }
+
+    /// Makes the pipeline; where templates need commands that have not run, says which and fails.
+    fn needing(&self, catalog: &Catalog, needed: &mut Needed) -> Result<Loaded> {
         let Self { modules, options, notices } = self;
         let mut notices = notices.clone();
         let mut lower = Lower::new(options, catalog);
@@ -152,11 +162,16 @@ impl Skaffold {
                 }
             }
             let mut document = module.document.clone();
+            trust::check(&mut document, options)?;
             unread::report(&mut document, &options.command, &mut notices)?;
-            templates::render(&mut document, options)?;
+            templates::render(&mut document, options, needed)?;
+            if !needed.is_empty() {
+                continue;
+            }
             let config = Config::read(&document)?;
             lower.add(config, &document)?;
         }
+        needed.check()?;
         let (pipeline, insecure_registries, more) = lower.finish()?;
         notices.extend(more);
         notices.sort_by(|a, b| a.location.cmp(&b.location));

@@ -18,7 +18,7 @@ use super::{
     profile::{Profiles, check_names},
     requires::{ActiveProfile, Required},
     strict::{self, Kinds},
-    upgrade,
+    trust, upgrade,
     version::Version,
 };
 use crate::Notice;
@@ -342,6 +342,7 @@ impl<'a> Modules<'a> {
         // A patch puts in whatever it says.
         strict::check(&document, Version::NEWEST, self.kinds)?;
         canonical(&mut document, &mut self.notices);
+        trust::check_requires(&mut document, self.options)?;
         let all = Required::take(&mut document)?;
         let dependency = entrance.dependency || entrance.from.as_ref().is_some_and(|from| from != place);
         let mut entrances = Vec::new();

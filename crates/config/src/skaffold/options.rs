@@ -35,7 +35,7 @@ pub struct Options {
     pub namespace: Option<String>,
     /// The pipeline's name where the file has none (`metadata.name`); `skaffold` by default.
     pub name: String,
-    /// The repository below which all images go.
+    /// The repository below which all images go; an empty one is none, whatever is said elsewhere.
     pub default_repo: Option<String>,
     /// Whether the default repository may have folders; where absent that is known of Google's
     /// registries and held for impossible of others, as by Skaffold.
@@ -54,8 +54,8 @@ pub struct Options {
     pub image_loader: Option<Vec<String>>,
     /// Whether what the file says may run on this machine; [`Trust::Untrusted`] by default.
     pub trust: Trust,
-    /// What commands of templates (`{{cmd "git" "describe"}}`) gave, by the words of each; see
-    /// [`Skaffold::read`](super::Skaffold::read).
+    /// What commands of templates (`{{cmd "git" "describe"}}`) gave, by the words of each:
+    /// [`Skaffold::run_commands`](super::Skaffold::run_commands) finds them out.
     pub command_outputs: BTreeMap<Vec<String>, String>,
     /// Whether the Kubernetes context's cluster is on this machine; where absent, the context's name says it.
     pub local_cluster: Option<bool>,

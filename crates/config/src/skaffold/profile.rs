@@ -203,7 +203,7 @@ fn triggered(activation: &Activation, options: &Options, shown: &Document) -> Re
 
 /// Whether a text is what is wanted or has a match of it; `!` before it says that it must not
 /// (skaffold: `util/regex.go`).
-fn matches(wanted: &str, text: &str) -> bool {
+pub(super) fn matches(wanted: &str, text: &str) -> bool {
     if let Some(unwanted) = wanted.strip_prefix('!') {
         return !matches_plainly(unwanted, text);
     }

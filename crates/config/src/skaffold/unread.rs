@@ -72,7 +72,7 @@ pub(super) fn report(document: &mut Document, command: &str, notices: &mut Vec<N
 }
 
 /// Whether a field at this path is of concern to a command.
-fn concerns(path: &str, command: &str) -> bool {
+pub(super) fn concerns(path: &str, command: &str) -> bool {
     let sections: &[&str] = match command {
         "build" => &["build"],
         "test" => &["build", "test"],

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 
-use shipway_config::{Options, Skaffold};
+use shipway_config::{Options, Skaffold, Trust};
 use shipway_core::ErrorKind;
 
 use crate::{
@@ -11,9 +11,21 @@ use crate::{
     skip::skip,
 };
 
+/// The variables that a file's templates name, which the corpus was read without.
+fn declared(mut options: Options, text: &str) -> Options {
+    for after in text.split("{{").skip(1) {
+        for name in after.split("}}").next().unwrap_or_default().split('.').skip(1) {
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+            options = options.env(&name[..end], "x");
+        }
+    }
+    options
+}
+
 /// A file's pipeline as text, without places; or the kind of its error.
 fn read(name: &str, text: &str, options: &Options) -> Result<String, (ErrorKind, String)> {
-    let loaded = Skaffold::read(name, text, options.clone(), &catalog())
+    let options = declared(options.clone().trust(Trust::Full), text);
+    let loaded = Skaffold::read(name, text, options, &catalog())
         .and_then(|skaffold| skaffold.pipeline(&catalog()))
         .map_err(|error| (error.kind(), error.report().to_string()))?;
     let shown: String = show(&loaded)

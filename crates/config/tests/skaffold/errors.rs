@@ -157,12 +157,12 @@ verify: [{name: it, container: {name: it, image: it}}]
       hint: take it out, or activate a profile that does without
     ");
     assert_snapshot!(refused("build: {artifacts: [{image: web, docker: {buildArgs: {A: '{{.IMAGE_TAG}}'}}}]}"), @r"
-    skaffold.yaml:3:58: `IMAGE_TAG` in a template is not supported yet
+    skaffold.yaml:3:58: `IMAGE_TAG` in a template of a builder is not supported yet
       hint: give the value by a variable of the environment
     ");
     assert_snapshot!(refused("test: [{image: web, custom: [{command: '{{cmd \"rm\"}}'}]}]"), @r#"
-    skaffold.yaml:3:40: there is no function `cmd` at line 1, column 3 of the template `{{cmd "rm"}}`
-      hint: a template runs no programs and asks no network
+    skaffold.yaml:3:40: a template asks for a command, and reading a text runs none
+      hint: give its output by `Options::command_output`, or run it with `Skaffold::run_commands`
     "#);
     assert_snapshot!(refused("manifests: {kustomize: {paths: [a, '{{.B']}}"), @"skaffold.yaml:3:36: unclosed action at line 1, column 5 of the template `{{.B`");
     let native = Options::default().dockerfiles(Dockerfiles::Native);

@@ -11,6 +11,7 @@
 mod corpus;
 mod effective;
 mod errors;
+mod global;
 mod json_schema;
 mod modules;
 mod odd;
@@ -19,6 +20,8 @@ mod profiles;
 mod recorded;
 mod remote;
 mod samples;
+mod templates;
+mod trust;
 mod upgrades;
 
 #[path = "../../../../tests/support/skip.rs"]

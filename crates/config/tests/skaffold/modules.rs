@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use insta::assert_snapshot;
-use shipway_config::{Options, Skaffold};
+use shipway_config::{Options, Skaffold, Trust};
 use shipway_core::{Cancel, Context, Result, RunContext, World};
 use tempfile::TempDir;
 
@@ -27,9 +27,14 @@ pub(crate) fn files(files: &[(&str, &str)]) -> TempDir {
 }
 
 async fn load(folder: &TempDir, file: &str, options: &Options) -> Result<String> {
-    let loaded = Skaffold::load(&context(folder.path()), Path::new(file), options.clone(), &catalog())
-        .await?
-        .pipeline(&catalog())?;
+    let loaded = Skaffold::load(
+        &context(folder.path()),
+        Path::new(file),
+        options.clone().trust(Trust::Full),
+        &catalog(),
+    )
+    .await?
+    .pipeline(&catalog())?;
     Ok(show(&loaded))
 }
 

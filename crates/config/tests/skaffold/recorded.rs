@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use shipway_config::{Loaded, Options, Skaffold};
+use shipway_config::{Loaded, Options, Skaffold, Trust};
 use shipway_core::*;
 
 /// The options of a kind, whatever they are.
@@ -57,8 +57,13 @@ pub(crate) fn without_deployers() -> Catalog {
         .with_tester::<Command>()
 }
 
-/// Reads a file, and shows the pipeline and what is said about it.
+/// Reads a file that is trusted, and shows the pipeline and what is said about it.
 pub(crate) fn read(text: &str, options: &Options) -> Result<String> {
+    read_as_said(text, &options.clone().trust(Trust::Full))
+}
+
+/// Reads a file that is trusted as far as the options say.
+pub(crate) fn read_as_said(text: &str, options: &Options) -> Result<String> {
     let skaffold = Skaffold::read("skaffold.yaml", text, options.clone(), &catalog())?;
     Ok(show(&skaffold.pipeline(&catalog())?))
 }

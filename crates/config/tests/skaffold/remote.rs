@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use shipway_config::{Options, Skaffold, SyncRemoteCache};
+use shipway_config::{Options, Skaffold, SyncRemoteCache, Trust};
 use shipway_core::Result;
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ fn root(git: &str) -> TempDir {
 }
 
 fn options(sync: SyncRemoteCache) -> Options {
-    Options::default().remote_cache("cache").sync_remote_cache(sync)
+    Options::default().trust(Trust::Full).remote_cache("cache").sync_remote_cache(sync)
 }
 
 async fn load(folder: &TempDir, options: &Options) -> Result<String> {
@@ -191,6 +191,6 @@ async fn nothing_leads_out_of_a_repository() {
         assert!(refused.starts_with("skaffold.yaml:5:") && refused.contains(expected), "{url}: {refused}");
     }
     let folder = root(&format!("repo: '{}'", git.url()));
-    let refused = error(load(&folder, &Options::default()).await);
+    let refused = error(load(&folder, &Options::default().trust(Trust::Full)).await);
     assert!(refused.contains("there is no folder for its checkout"), "{refused}");
 }

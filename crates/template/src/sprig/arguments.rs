@@ -54,8 +54,18 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// Says what the argument is and not its value, which may be a secret out of the environment.
 fn wrong(index: usize, wanted: &str, got: &Value) -> String {
-    format!("argument {} must be {wanted}, and is `{got}`", index + 1)
+    let got = match got {
+        Value::Nil => "nothing",
+        Value::Bool(_) => "`true` or `false`",
+        Value::Int(_) | Value::Uint(_) | Value::Float(_) => "a number",
+        Value::String(_) => "a text",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a dict",
+        Value::Function(_) => "a function",
+    };
+    format!("argument {} must be {wanted}, and is {got}", index + 1)
 }
 
 /// What counts as nothing (sprig's `empty`).

@@ -8,11 +8,12 @@ mod patterns;
 mod strings;
 mod values;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use gotmpl::{FuncMap, TemplateError, Value};
 
 use self::arguments::Arguments;
+use crate::Given;
 
 /// The answer of a function, or what is wrong with its arguments.
 type Answer = Result<Value, String>;
@@ -67,8 +68,8 @@ pub(crate) fn refused(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns all functions as the engine takes them.
-pub(crate) fn functions() -> FuncMap {
+/// Returns all functions as the engine takes them, with those that the caller gives.
+pub(crate) fn functions(given: &BTreeMap<&'static str, Given>) -> FuncMap {
     let wrap = |function: &'static Function| -> gotmpl::ValueFunc {
         Arc::new(move |values: &[Value]| {
             let Function { name, least, most, call } = function;
@@ -79,7 +80,20 @@ pub(crate) fn functions() -> FuncMap {
             call(&Arguments(values)).map_err(|why| TemplateError::Exec(format!("`{name}`: {why}")))
         })
     };
-    all().map(|function| (function.name.to_owned(), wrap(function))).collect()
+    let wrap_given = |name: &'static str, function: &Given| -> gotmpl::ValueFunc {
+        let function = Given::clone(function);
+        Arc::new(move |values: &[Value]| {
+            let arguments = Arguments(values);
+            let texts: Result<Vec<&str>, String> =
+                (0..values.len()).map(|index| arguments.text(index)).collect();
+            let answer = texts.and_then(|texts| function(&texts)).map(Value::from);
+            answer.map_err(|why| TemplateError::Exec(format!("`{name}`: {why}")))
+        })
+    };
+    let known = all().map(|function| (function.name.to_owned(), wrap(function)));
+    known
+        .chain(given.iter().map(|(name, function)| ((*name).to_owned(), wrap_given(name, function))))
+        .collect()
 }
 
 fn text(text: impl Into<String>) -> Answer {

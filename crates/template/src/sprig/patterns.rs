@@ -29,7 +29,8 @@ fn compiled(pattern: &str) -> Result<Regex, String> {
     RegexBuilder::new(pattern)
         .size_limit(1024 * 1024)
         .build()
-        .map_err(|error| format!("`{pattern}` is not a pattern: {error}"))
+        // The error would show the pattern, in which a variable's value may be.
+        .map_err(|_| "the pattern is wrong, or too large".to_owned())
 }
 
 fn pattern(a: &Arguments) -> Result<Regex, String> {

@@ -110,7 +110,7 @@ fn repeat(a: &Arguments) -> Answer {
 fn cut(whole: &str, start: usize, end: usize) -> Answer {
     match whole.get(start..end) {
         Some(part) => text(part),
-        None => Err(format!("bytes {start} to {end} of `{whole}` are not text")),
+        None => Err(format!("bytes {start} to {end} are not text")),
     }
 }
 
@@ -119,7 +119,7 @@ fn substr(a: &Arguments) -> Answer {
     let end = usize::try_from(end).ok().filter(|end| *end <= whole.len());
     match (usize::try_from(start), end) {
         (Err(_), Some(end)) => cut(whole, 0, end),
-        (Err(_), None) => Err(format!("the end is outside of `{whole}`")),
+        (Err(_), None) => Err("the end is outside of the text".to_owned()),
         (Ok(start), end) => cut(whole, start, end.unwrap_or(whole.len())),
     }
 }
@@ -148,7 +148,7 @@ fn abbreviate(whole: &str, offset: i64, width: i64) -> Answer {
     let offset = offset.min(size).min(size - (width - 3));
     let part = |start: usize, end: usize| match whole.get(start..end) {
         Some(part) => Ok(part),
-        None => Err(format!("bytes {start} to {end} of `{whole}` are not text")),
+        None => Err(format!("bytes {start} to {end} are not text")),
     };
     if offset <= 4 {
         return text(format!("{}...", part(0, width - 3)?));
@@ -259,7 +259,7 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 fn decode(encoded: &str) -> Result<String, String> {
-    let broken = || format!("`{encoded}` is not base64");
+    let broken = || "the text is not base64".to_owned();
     let digits = encoded.trim_end_matches('=');
     if !encoded.len().is_multiple_of(4) || encoded.len() - digits.len() > 2 {
         return Err(broken());

@@ -45,13 +45,14 @@ var values = map[string]string{
 
 func render(text string) {
 	row := rendered{Template: text}
-	parsed, err := template.New("template").Funcs(sprig.TxtFuncMap()).Option("missingkey=error").Parse(text)
+	parsed, err := template.New("template").Funcs(sprig.TxtFuncMap()).Option("missingkey=invalid").Parse(text)
 	var b strings.Builder
 	if err == nil {
 		err = parsed.Execute(&b, values)
 	}
-	row.Refused = err != nil
-	if err == nil {
+	// As Skaffold's envTemplate: what has no value must not be printed.
+	row.Refused = err != nil || strings.Contains(b.String(), "<no value>") && strings.Contains(text, ".MISSING")
+	if !row.Refused {
 		row.Out = b.String()
 	}
 	must(out.Encode(row))

@@ -78,7 +78,7 @@ impl Lower<'_> {
 
     fn repository(&self, image: &str) -> Result<String> {
         let repository = image_name::repository(image)?;
-        match &self.options.default_repo {
+        match self.options.default_repo.as_deref().filter(|default| !default.is_empty()) {
             Some(default) => image_name::below(default, self.options.multi_level_repo, &repository),
             None => Ok(repository),
         }
