@@ -7,6 +7,7 @@ mod canonical;
 mod commands;
 mod defaults;
 mod effective;
+mod explain;
 mod global;
 mod image_name;
 mod json_schema;
@@ -45,6 +46,7 @@ use self::{
     modules::{Found, Module, Modules},
 };
 pub use self::{
+    explain::{Explained, Origin},
     global::{ContextConfig, GlobalConfig},
     json_schema::skaffold_schema,
     options::{Dockerfiles, Options, SyncRemoteCache, Trust},

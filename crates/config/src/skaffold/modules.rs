@@ -14,6 +14,7 @@ use shipway_yaml::{Document, Node, Span, Spanned};
 use super::{
     Options,
     canonical::canonical,
+    explain::Written,
     parse, paths,
     profile::{Profiles, check_names},
     requires::{ActiveProfile, Required},
@@ -42,6 +43,8 @@ pub(super) struct Module {
     pub(super) document: Document,
     /// The active profiles, in the order in which they were applied.
     pub(super) profiles: Vec<String>,
+    /// What profiles wrote.
+    pub(super) written: Written,
 }
 
 /// Where a file is.
@@ -384,7 +387,8 @@ impl<'a> Modules<'a> {
             if dependency && let Some(folder) = document.file.parent().map(Path::to_owned) {
                 paths::rebase(&mut document.root, &folder);
             }
-            let module = Module { document, profiles: names };
+            let written = Written::of(&configuration.profiles);
+            let module = Module { document, profiles: names, written };
             self.work.push(Work::Done(Box::new(module)));
         }
         // Where a file requires its own configurations, it is known already.

@@ -11,6 +11,7 @@
 mod corpus;
 mod effective;
 mod errors;
+mod explain;
 mod global;
 mod json_schema;
 mod modules;
