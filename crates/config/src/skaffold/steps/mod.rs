@@ -63,7 +63,7 @@ const fn apply(at: &'static str, change: fn(&mut Node, &mut Upgrade<'_>) -> Resu
 }
 
 /// The steps since the first version.
-pub(super) const STEPS: [Step; 21] = [
+pub(super) const STEPS: [Step; 22] = [
     Step {
         into: Version::alpha(1, 2),
         ops: &[
@@ -205,6 +205,15 @@ pub(super) const STEPS: [Step; 21] = [
     },
     Step {
         into: Version::alpha(3, 1),
+        ops: &[Op::Apply {
+            at: "/deploy/helm/releases/*",
+            given: &["/deploy/helm/releases/*/imageStrategy"],
+            change: helm::images_into_templates,
+        }],
+    },
+    // Patches are rewritten step by step, and what is below is to find values for images among the templates.
+    Step {
+        into: Version::alpha(3, 1),
         ops: &[
             Op::Move { from: "/deploy/kubectl/manifests", to: "/manifests/rawYaml" },
             apply("/deploy/kustomize", kustomize::default_paths),
@@ -214,11 +223,6 @@ pub(super) const STEPS: [Step; 21] = [
             Op::Refuse {
                 at: "/deploy/kpt",
                 why: "`deploy.kpt` of versions before skaffold/v3alpha1 is not brought over by Skaffold either",
-            },
-            Op::Apply {
-                at: "/deploy/helm/releases/*",
-                given: &["/deploy/helm/releases/*/imageStrategy"],
-                change: helm::images_into_templates,
             },
             apply("/deploy/helm", helm::into_manifests),
         ],
@@ -254,6 +258,6 @@ mod tests {
 
     #[test]
     fn steps_are_in_the_order_of_their_versions() {
-        assert!(STEPS.is_sorted_by(|one, next| one.into < next.into));
+        assert!(STEPS.is_sorted_by_key(|step| step.into));
     }
 }
