@@ -5,8 +5,10 @@ mod patches;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use shipway_core::{Error, Result};
-use shipway_yaml::{Document, Node};
+use shipway_yaml::{Document, Node, Value};
 
 use super::{
     parse::Source,
@@ -17,27 +19,30 @@ use crate::{
     path::{each, put, steps, take},
 };
 
+/// How much the steps may copy in all, in nodes; a long text counts once more for every 32 bytes. What is
+/// written once and then counts for each artifact, or for each patch, could grow by its square otherwise.
+const MOST: usize = 250_000;
+
 /// Brings a configuration to the newest version, with all its profiles and their patches.
 pub(super) fn upgrade(source: &mut Source, notices: &mut Vec<Notice>) -> Result<()> {
+    let shown = Document::new(source.document.file.as_path(), Node::mapping(Vec::new()));
+    let mut upgrade = Upgrade { shown: &shown, notices, whole: true, left: &Cell::new(MOST) };
     for step in STEPS.iter().filter(|step| source.version < step.into) {
-        apply(step, &mut source.document, notices)?;
+        apply(step, &mut source.document.root, &mut upgrade)?;
     }
     Ok(())
 }
 
-fn apply(step: &Step, document: &mut Document, notices: &mut Vec<Notice>) -> Result<()> {
-    let shown = Document::new(document.file.as_path(), Node::mapping(Vec::new()));
-    let mut upgrade = Upgrade { shown: &shown, notices, whole: true };
-    let root = &mut document.root;
+fn apply(step: &Step, root: &mut Node, upgrade: &mut Upgrade<'_>) -> Result<()> {
     // Patches are for the pipeline as it still is.
     let held = root.get_mut("profiles");
     let mut profiles = held.map(|held| std::mem::replace(held, Node::sequence(Vec::new())));
     if let Some(profiles) = &mut profiles {
-        each(profiles, &["*"], &mut |profile| patches::rewrite(step, profile, root, &mut upgrade))?;
+        each(profiles, &["*"], &mut |profile| patches::rewrite(step, profile, root, upgrade))?;
     }
-    run_all(step.ops, root, &mut upgrade)?;
+    run_all(step.ops, root, upgrade)?;
     if let Some(profiles) = &mut profiles {
-        each(profiles, &["*"], &mut |profile| run_all(step.ops, profile, &mut upgrade))?;
+        each(profiles, &["*"], &mut |profile| run_all(step.ops, profile, upgrade))?;
     }
     if let (Some(held), Some(profiles)) = (root.get_mut("profiles"), profiles) {
         *held = profiles;
@@ -51,6 +56,7 @@ pub(super) struct Upgrade<'a> {
     notices: &'a mut Vec<Notice>,
     /// Whether what changes is there with all that is in it. If not, it is what one patch puts in below.
     pub(super) whole: bool,
+    left: &'a Cell<usize>,
 }
 
 impl Upgrade<'_> {
@@ -62,6 +68,21 @@ impl Upgrade<'_> {
     /// Returns the error that something is wrong with a node.
     pub(super) fn error(&self, at: &Node, message: impl Into<String>) -> Error {
         self.shown.error(at.span, message)
+    }
+
+    /// Returns a copy of a node, within what may be copied.
+    pub(super) fn copy(&self, node: &Node) -> Result<Node> {
+        self.spend(weight(node), node)?;
+        Ok(node.clone())
+    }
+
+    /// Counts what is made at a node.
+    pub(super) fn spend(&self, nodes: usize, at: &Node) -> Result<()> {
+        let less = self.left.get().checked_sub(nodes);
+        self.left.set(less.ok_or_else(|| {
+            self.error(at, format!("this stands for more than {MOST} nodes in the newest version"))
+        })?);
+        Ok(())
     }
 
     /// Returns the error that a node cannot be brought over.
@@ -92,7 +113,8 @@ fn run(op: &Op, pipeline: &mut Node, upgrade: &mut Upgrade<'_>) -> Result<()> {
             })
         }
         Op::List { at } => each(pipeline, &steps(at), &mut |node| {
-            *node = Node::sequence(vec![node.clone()]);
+            let item = std::mem::replace(node, Node::mapping(Vec::new()));
+            *node = Node::sequence(vec![item]);
             Ok(())
         }),
         Op::Drop { at, note } => remove(pipeline, at, &mut |key, value| {
@@ -125,6 +147,17 @@ fn relocate(node: &mut Node, from: &[&str], to: &[&str]) {
     put(node, to, &key, value);
     if let (true, Some(place), Some(entries)) = (renamed, place, node.entries_mut()) {
         entries[place..].rotate_right(1);
+    }
+}
+
+/// Returns how many nodes a node counts for.
+fn weight(node: &Node) -> usize {
+    match &node.value {
+        Value::Scalar(scalar) => 1 + scalar.text.len() / 32,
+        Value::Sequence(items) => 1 + items.iter().map(weight).sum::<usize>(),
+        Value::Mapping(entries) => {
+            1 + entries.iter().map(|(key, value)| weight(key) + weight(value)).sum::<usize>()
+        }
     }
 }
 

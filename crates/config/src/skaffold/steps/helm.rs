@@ -1,6 +1,8 @@
 //! v2beta13 and v3alpha1: charts by their repository, values for images as templates, and releases that
 //! are rendered apart.
 
+use std::collections::BTreeMap;
+
 use shipway_core::Result;
 use shipway_yaml::{Node, Resolved, Rules, Style, Value};
 
@@ -40,23 +42,25 @@ pub(super) fn images_into_templates(pipeline: &mut Node, upgrade: &mut Upgrade<'
         let parts = strategy.and_then(|(_, mut strategy)| take(&mut strategy, &["helm"]));
         let parts = parts.map(|(_, helm)| helm).filter(|helm| !helm.is_null());
         let Some((key, images)) = take(release, &["artifactOverrides"]) else { return Ok(()) };
-        let images = flat(images);
+        let images = flat(images, upgrade)?;
         if images.is_empty() {
             return Ok(());
         }
         let (own, mut values) = match take(release, &["setValueTemplates"]) {
-            Some((own, values)) => (own, flat(values)),
+            Some((own, values)) => (own, flat(values, upgrade)?),
             None => (key, Vec::new()),
         };
+        let mut made: BTreeMap<String, (Node, Node)> = BTreeMap::new();
         for (name, image) in images {
-            for (suffix, template) in templates(image.text().unwrap_or_default(), parts.as_ref()) {
+            let named = image.text().filter(|_| !image.is_null()).unwrap_or_default();
+            for (suffix, template) in templates(named, parts.as_ref()) {
                 let text = format!("{}{suffix}", name.text().unwrap_or_default());
-                let name = placed(Node::scalar(text, Style::Plain), &name);
-                let value = placed(Node::scalar(template, Style::DoubleQuoted), &image);
-                values.retain(|(other, _)| other.text() != name.text());
-                values.push((name, value));
+                let key = placed(Node::scalar(text.as_str(), Style::Plain), &name);
+                made.insert(text, (key, placed(Node::scalar(template, Style::DoubleQuoted), &image)));
             }
         }
+        values.retain(|(name, _)| !name.text().is_some_and(|name| made.contains_key(name)));
+        values.extend(made.into_values());
         put(release, &["setValueTemplates"], &own, placed(Node::mapping(values), &own));
         Ok(())
     })
@@ -77,30 +81,34 @@ fn templates(image: &str, parts: Option<&Node>) -> Vec<(&'static str, String)> {
 }
 
 /// Returns the values with their names from the top on, such as `image.tag` and `hosts[0]`.
-fn flat(values: Node) -> Vec<(Node, Node)> {
-    fn add(name: Node, value: Node, all: &mut Vec<(Node, Node)>) {
-        let above = name.text().unwrap_or_default().to_owned();
-        let named = |text: String, like: &Node| placed(Node::scalar(text, Style::Plain), like);
-        match value.value {
-            Value::Mapping(entries) => {
-                for (key, value) in entries {
-                    let name = named(format!("{above}.{}", key.text().unwrap_or_default()), &key);
-                    add(name, value, all);
-                }
-            }
-            Value::Sequence(items) => {
-                for (index, item) in items.into_iter().enumerate() {
-                    add(named(format!("{above}[{index}]"), &name), item, all);
-                }
-            }
-            Value::Scalar(_) => all.push((name, value)),
-        }
-    }
+fn flat(values: Node, upgrade: &Upgrade<'_>) -> Result<Vec<(Node, Node)>> {
     let mut all = Vec::new();
     if let Value::Mapping(entries) = values.value {
-        entries.into_iter().for_each(|(name, value)| add(name, value, &mut all));
+        entries.into_iter().try_for_each(|(name, value)| add(name, value, &mut all, upgrade))?;
     }
-    all
+    Ok(all)
+}
+
+fn add(name: Node, value: Node, all: &mut Vec<(Node, Node)>, upgrade: &Upgrade<'_>) -> Result<()> {
+    let above = name.text().unwrap_or_default();
+    let mut below = |text: String, like: &Node, value: Node| {
+        let name = placed(Node::scalar(text, Style::Plain), like);
+        upgrade.spend(above.len() / 32, like)?;
+        add(name, value, all, upgrade)
+    };
+    match value.value {
+        Value::Mapping(entries) => entries.into_iter().try_for_each(|(key, value)| {
+            below(format!("{above}.{}", key.text().unwrap_or_default()), &key, value)
+        }),
+        Value::Sequence(items) => items
+            .into_iter()
+            .enumerate()
+            .try_for_each(|(index, item)| below(format!("{above}[{index}]"), &name, item)),
+        Value::Scalar(_) => {
+            all.push((name, value));
+            Ok(())
+        }
+    }
 }
 
 /// Releases are rendered as manifests are, and still deployed by helm; hooks are of the deployment alone.

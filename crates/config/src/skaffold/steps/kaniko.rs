@@ -1,6 +1,6 @@
 //! v1beta7: builds in a cluster are told apart from kaniko, which each artifact has.
 
-use shipway_core::Result;
+use shipway_core::{Error, Result};
 use shipway_yaml::Node;
 
 use crate::{
@@ -25,14 +25,14 @@ pub(super) fn into_artifacts(pipeline: &mut Node, upgrade: &mut Upgrade<'_>) -> 
     let given = own.entries().and_then(|entries| entries.first()).map(|(key, _)| key.clone());
     if let Some(given) = given.as_ref().filter(|_| !upgrade.whole) {
         let name = given.text().unwrap_or_default();
-        return Err(upgrade.not_a_patch(given, &format!("build.kaniko.{name}")));
+        return Err(upgrade.not_a_patch(given, &format!("`build.kaniko.{name}`")));
     }
     let mut artifacts = 0;
     if upgrade.whole {
         each(pipeline, &["build", "artifacts", "*"], &mut |artifact| {
             artifacts += 1;
-            put(artifact, &["kaniko"], &key, own.clone());
-            Ok::<(), shipway_core::Error>(())
+            put(artifact, &["kaniko"], &key, upgrade.copy(&own)?);
+            Ok::<(), Error>(())
         })?;
     }
     if let Some(given) = given.filter(|_| artifacts == 0) {

@@ -207,6 +207,15 @@ pub(super) const STEPS: [Step; 22] = [
     },
     Step {
         into: Version::alpha(3, 1),
+        ops: &[Op::Apply {
+            at: "/deploy/helm/releases/*",
+            given: &["/deploy/helm/releases/*/imageStrategy"],
+            change: helm::images_into_templates,
+        }],
+    },
+    // Patches are rewritten step by step, and what is below is to find values for images among the templates.
+    Step {
+        into: Version::alpha(3, 1),
         ops: &[
             Op::Move { from: "/deploy/kubectl/manifests", to: "/manifests/rawYaml" },
             apply("/deploy/kustomize", kustomize::default_paths),
@@ -216,11 +225,6 @@ pub(super) const STEPS: [Step; 22] = [
             Op::Refuse {
                 at: "/deploy/kpt",
                 why: "`deploy.kpt` of versions before skaffold/v3alpha1 is not brought over by Skaffold either",
-            },
-            Op::Apply {
-                at: "/deploy/helm/releases/*",
-                given: &["/deploy/helm/releases/*/imageStrategy"],
-                change: helm::images_into_templates,
             },
             apply("/deploy/helm", helm::into_manifests),
         ],
@@ -256,6 +260,6 @@ mod tests {
 
     #[test]
     fn steps_are_in_the_order_of_their_versions() {
-        assert!(STEPS.is_sorted_by(|one, next| one.into < next.into));
+        assert!(STEPS.is_sorted_by_key(|step| step.into));
     }
 }

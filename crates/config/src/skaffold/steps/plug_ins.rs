@@ -27,7 +27,7 @@ fn by_name(node: &mut Node, field: &str, known: &[&str], upgrade: &mut Upgrade<'
         return Ok(());
     }
     if !upgrade.whole {
-        return Err(upgrade.not_a_patch(&key, field));
+        return Err(upgrade.not_a_patch(&key, &format!("a part of `{field}`")));
     }
     let name = plug_in.get("name").and_then(Node::text).unwrap_or_default().to_owned();
     if !known.contains(&name.as_str()) {

@@ -8,14 +8,16 @@ use crate::{
     skaffold::upgrade::Upgrade,
 };
 
-pub(super) fn with_context(pipeline: &mut Node, _upgrade: &mut Upgrade<'_>) -> Result<()> {
+pub(super) fn with_context(pipeline: &mut Node, upgrade: &mut Upgrade<'_>) -> Result<()> {
     let context = pipeline.get("deploy").and_then(|deploy| deploy.get("kubeContext")).cloned();
     let context = context.filter(|context| !context.is_null());
     each(pipeline, &["manifests", "remoteManifests", "*"], &mut |manifest| {
         if manifest.text().is_some() {
             let name = |text: &str| placed(Node::scalar(text, Style::Plain), manifest);
             let mut entries = vec![(name("manifest"), manifest.clone())];
-            entries.extend(context.clone().map(|context| (name("kubeContext"), context)));
+            if let Some(context) = &context {
+                entries.push((name("kubeContext"), upgrade.copy(context)?));
+            }
             *manifest = Node::mapping(entries);
         }
         Ok(())

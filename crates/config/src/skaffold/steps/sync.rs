@@ -25,7 +25,10 @@ pub(super) fn into_rules(pipeline: &mut Node, upgrade: &mut Upgrade<'_>) -> Resu
         if let Some((pattern, _)) = entries.first().filter(|_| !upgrade.whole) {
             return Err(upgrade.not_a_patch(pattern, "an entry of `sync`"));
         }
-        if !entries.is_empty() {
+        if entries.is_empty() {
+            // That it is written counts.
+            put(artifact, &["sync"], &key, placed(Node::mapping(entries), &key));
+        } else {
             let rules = entries.into_iter().map(|(from, to)| rule(&from, &to, upgrade)).collect();
             put(artifact, &["sync", "manual"], &key, Node::sequence(rules));
         }

@@ -3,10 +3,12 @@
 //!
 //! Skaffold leaves the paths of most steps as they were.
 
+use std::collections::BTreeSet;
+
 use shipway_core::Result;
 use shipway_yaml::{Node, Style};
 
-use super::{Op, Step, Upgrade, is_nothing, run};
+use super::{Op, Step, Upgrade, is_nothing, run, weight};
 use crate::path::{placed, put, steps, take};
 
 /// Rewrites all patches of a profile, which with the file is as it was before the step.
@@ -18,12 +20,18 @@ pub(super) fn rewrite(
 ) -> Result<()> {
     let Some(items) = profile.get_mut("patches").and_then(Node::items_mut) else { return Ok(()) };
     let mut rewritten = Vec::new();
+    let mut gone = BTreeSet::new();
     for patch in std::mem::take(items) {
         let before = rewritten.len();
         let path = patch.get("path").cloned();
-        Rewrite { step, profile, root }.patch(patch, &mut rewritten, upgrade)?;
+        Rewrite { step, profile, root, gone: &gone }.patch(patch, &mut rewritten, upgrade)?;
         for patch in &rewritten[before..] {
             let new = patch.get("path").and_then(Node::text).unwrap_or_default();
+            if patch.get("op").and_then(Node::text) == Some("remove") {
+                gone.insert(new.to_owned());
+            } else {
+                gone.remove(new);
+            }
             let section = steps(new).first().copied().unwrap_or_default();
             if let Some(path) = path.as_ref().filter(|path| path.text() != Some(new))
                 && root.get(section).is_none_or(Node::is_null)
@@ -46,6 +54,8 @@ struct Rewrite<'a> {
     step: &'a Step,
     profile: &'a Node,
     root: &'a Node,
+    /// What earlier patches removed.
+    gone: &'a BTreeSet<String>,
 }
 
 /// What a part of a pipeline became.
@@ -59,7 +69,7 @@ struct Part {
 }
 
 impl Rewrite<'_> {
-    fn patch(&self, patch: Node, rewritten: &mut Vec<Node>, upgrade: &mut Upgrade<'_>) -> Result<()> {
+    fn patch(&self, mut patch: Node, rewritten: &mut Vec<Node>, upgrade: &mut Upgrade<'_>) -> Result<()> {
         let path = |field: &str| patch.get(field).and_then(Node::text).and_then(read_path);
         let (Some(target), from) = (path("path"), path("from")) else {
             rewritten.push(patch);
@@ -75,26 +85,46 @@ impl Rewrite<'_> {
             rewritten.push(self.moved(patch, target, from, upgrade)?);
             return Ok(());
         }
-        let there = self.find(&target);
-        let given = if op == "remove" { there } else { patch.get("value") };
-        let placeholder = text("", patch.get("path").unwrap_or(&patch));
-        let part = self.part(&target, given.unwrap_or(&placeholder), &patch, upgrade)?;
-        let stays = part.value.is_some();
-        let before = there.filter(|_| matches!(op.as_str(), "add" | "replace") && !is_item(&target));
-        // What the part had put elsewhere before, and does not any more, goes.
-        let gone = before.and_then(|before| self.quietly(&target, before, &patch, upgrade));
-        let gone = gone.into_iter().flat_map(|part| part.others).filter(|(path, _)| {
-            part.others.iter().all(|(other, _)| !path.starts_with(other) && !other.starts_with(path))
-        });
-        rewritten.extend(gone.map(|(path, _)| with(&patch, "remove", &path, None)));
-        if stays {
-            rewritten.push(with(&patch, &op, &part.path, part.value.filter(|_| op != "remove")));
+        let place = path_node(&patch);
+        let value = take(&mut patch, &["value"]).map(|(_, value)| value);
+        let there = self.find(&target, &place, upgrade)?;
+        let given = if op == "remove" { there } else { value.as_ref() };
+        if let Some(given) = given.filter(|_| op == "remove") {
+            upgrade.spend(weight(given), &place)?;
         }
-        let of_others = if stays && op == "replace" { "add" } else { op.as_str() };
+        let part = self.part(&target, given.unwrap_or(&text("", &place)), op == "remove", &place, upgrade)?;
+        // What the part had put elsewhere before, and does not any more, goes.
+        if let Some(before) = there.filter(|_| matches!(op.as_str(), "add" | "replace") && !is_item(&target))
+        {
+            upgrade.spend(weight(before), &place)?;
+            let before = self.quietly(&target, before, &place, upgrade);
+            let before = before.map(|before| before.others).unwrap_or_default();
+            for (path, _) in without(before, &part.others) {
+                if self.is_gone(&path) {
+                    continue;
+                }
+                rewritten.push(with(&patch, "remove", &path, None, upgrade)?);
+            }
+        }
+        let valued = |value| Some(value).filter(|_| op != "remove");
+        let stays = part.value.is_some();
         for (path, value) in part.others {
-            rewritten.push(with(&patch, of_others, &path, Some(value).filter(|_| op != "remove")));
+            // Beside what is replaced there need not be anything yet.
+            let op = if stays && op == "replace" && !is_item(&path) { "add" } else { op.as_str() };
+            if op == "remove" && self.is_gone(&path) {
+                continue;
+            }
+            rewritten.push(with(&patch, op, &path, valued(value), upgrade)?);
+        }
+        if let Some(value) = part.value {
+            rewritten.push(with(&patch, &op, &part.path, valued(value), upgrade)?);
         }
         Ok(())
+    }
+
+    /// Whether an earlier patch removed what is at a path, so that there is nothing to remove.
+    fn is_gone(&self, path: &Path) -> bool {
+        (1..=path.len()).any(|end| self.gone.contains(&written(&path[..end])))
     }
 
     /// Returns a patch that takes its value from another place.
@@ -121,16 +151,23 @@ impl Rewrite<'_> {
     }
 
     /// Upgrades a part, of which nobody is told.
-    fn quietly(&self, path: &Path, value: &Node, patch: &Node, upgrade: &Upgrade<'_>) -> Option<Part> {
-        let mut upgrade = Upgrade { shown: upgrade.shown, notices: &mut Vec::new(), whole: true };
-        self.part(path, value, patch, &mut upgrade).ok()
+    fn quietly(&self, path: &Path, value: &Node, place: &Node, upgrade: &Upgrade<'_>) -> Option<Part> {
+        let mut upgrade =
+            Upgrade { shown: upgrade.shown, notices: &mut Vec::new(), whole: true, left: upgrade.left };
+        self.part(path, value, true, place, &mut upgrade).ok()
     }
 
     /// Upgrades the part of a pipeline that is at a path.
-    fn part(&self, path: &Path, value: &Node, patch: &Node, upgrade: &mut Upgrade<'_>) -> Result<Part> {
-        let place = patch.get("path").unwrap_or(patch);
+    fn part(
+        &self,
+        path: &Path,
+        value: &Node,
+        removes: bool,
+        place: &Node,
+        upgrade: &mut Upgrade<'_>,
+    ) -> Result<Part> {
         let mut tree = self.sparse(path, value, place);
-        let given = self.give(path, &mut tree, place);
+        let given = self.give(path, &mut tree, place, upgrade)?;
         let mut new = path.clone();
         let mut dropped = false;
         for op in self.step.ops {
@@ -150,8 +187,10 @@ impl Rewrite<'_> {
                 take(node, &path[path.len() - 1..]);
             }
         }
-        let mut others = Vec::new();
-        self.collect(&tree, true, &mut Vec::new(), &new, path.len(), &mut others);
+        let mut others =
+            Others { rewrite: self, way: &new, depth: path.len(), removes, place, found: Vec::new() };
+        others.collect(&tree, true, &mut Vec::new(), upgrade)?;
+        let others = others.found;
         let path: Vec<&str> = new.iter().map(String::as_str).collect();
         let found = descend(&mut tree, &path).cloned();
         // Nothing moves where there is nothing, and still the patch is for the new place.
@@ -183,111 +222,140 @@ impl Rewrite<'_> {
     }
 
     /// Puts in what else the changes look at, as the file has it, and returns where that is.
-    fn give(&self, path: &Path, tree: &mut Node, place: &Node) -> Vec<Path> {
+    fn give(&self, path: &Path, tree: &mut Node, place: &Node, upgrade: &Upgrade<'_>) -> Result<Vec<Path>> {
         let mut all = Vec::new();
+        let after = self.step.ops.iter().fold(path.clone(), |path, op| mapped(op, path));
         for op in self.step.ops {
             let Op::Apply { at, given, .. } = op else { continue };
-            let below = self.step.ops.iter().fold(path.clone(), |path, op| mapped(op, path));
             let at = steps(at);
-            if !(leads(&at, path) && path.len() > at.len() || leads(&at, &below)) {
+            if !(leads(&at, path) && path.len() > at.len() || after != *path && leads(&at, &after)) {
                 continue;
             }
             for given in *given {
                 let mut items = path.iter().filter(|step| is_item_step(step));
-                let given: Path = steps(given)
-                    .into_iter()
-                    .map(|step| {
-                        if step == "*" { items.next().cloned().unwrap_or_default() } else { step.to_owned() }
-                    })
-                    .collect();
-                let Some(value) = self.find(&given) else { continue };
+                let step = |step: &str| match step {
+                    "*" => items.next().cloned().unwrap_or_default(),
+                    step => step.to_owned(),
+                };
+                let given: Path = steps(given).into_iter().map(step).collect();
+                let Some(value) = self.find(&given, place, upgrade)? else { continue };
                 let parts: Vec<&str> = given.iter().map(String::as_str).collect();
                 let (last, parents) = (parts[parts.len() - 1], &parts[..parts.len() - 1]);
                 if descend(tree, &parts).is_none()
                     && let Some(parent) = made(tree, parents, place)
                     && parent.entries().is_some()
                 {
-                    put(parent, &[last], place, value.clone());
+                    put(parent, &[last], place, upgrade.copy(value)?);
                     all.push(given);
                 }
             }
         }
-        all
-    }
-
-    /// Collects what is not on the way to a path, as deep in the tree as the patch itself was.
-    fn collect(
-        &self,
-        node: &Node,
-        on_way: bool,
-        at: &mut Path,
-        way: &Path,
-        depth: usize,
-        others: &mut Vec<(Path, Node)>,
-    ) {
-        if on_way && at.len() == way.len() {
-            return;
-        }
-        let inner: Vec<(&str, &Node)> = match (node.items(), node.entries()) {
-            (Some([item]), _) => way
-                .get(at.len())
-                .filter(|step| is_item_step(step))
-                .map(|step| (step.as_str(), item))
-                .into_iter()
-                .collect(),
-            (_, Some(entries)) => {
-                entries.iter().filter_map(|(key, value)| Some((key.text()?, value))).collect()
-            }
-            _ => Vec::new(),
-        };
-        let empty = node.entries().is_some_and(<[_]>::is_empty);
-        // What the file has there of its own stays.
-        let more = at.len() < depth || self.find(at).is_some_and(|there| there.entries().is_some());
-        if inner.is_empty() || !(on_way || more) {
-            let counts = if on_way { node.items().is_some() } else { !empty || at.len() >= depth };
-            if counts {
-                others.push((at.clone(), node.clone()));
-            }
-            return;
-        }
-        for (step, value) in inner {
-            let on_way = on_way && way.get(at.len()).is_some_and(|next| next == step);
-            at.push(step.to_owned());
-            self.collect(value, on_way, at, way, depth, others);
-            at.pop();
-        }
+        Ok(all)
     }
 
     /// Returns what is at a path before the step, by the profile or else by the file.
-    fn find(&self, path: &Path) -> Option<&Node> {
-        let find = |root| {
-            path.iter().try_fold(root, |node: &Node, step| match node.items() {
-                Some(items) => match step.split_once('=') {
-                    Some((key, value)) => {
+    fn find(&self, path: &Path, place: &Node, upgrade: &Upgrade<'_>) -> Result<Option<&Node>> {
+        for root in [self.profile, self.root] {
+            let mut node = Some(root);
+            for step in path {
+                let Some(parent) = node else { break };
+                let all = parent.items().map_or_else(|| parent.entries().map_or(0, <[_]>::len), <[_]>::len);
+                upgrade.spend(all / 64, place)?;
+                node = match (parent.items(), step.split_once('=')) {
+                    (Some(items), Some((key, value))) => {
                         items.iter().find(|item| item.get(key).and_then(Node::text) == Some(value))
                     }
-                    None => items.get(step.parse::<usize>().ok()?),
-                },
-                None => node.get(step),
-            })
-        };
-        find(self.profile).or_else(|| find(self.root))
+                    (Some(items), None) => step.parse().ok().and_then(|index: usize| items.get(index)),
+                    (None, _) => parent.get(step),
+                };
+            }
+            if node.is_some() {
+                return Ok(node);
+            }
+        }
+        Ok(None)
     }
 }
 
-/// Returns a patch like another, for another path.
-fn with(patch: &Node, op: &str, path: &Path, value: Option<Node>) -> Node {
+/// Collects what is not on the way to a path, as deep in the tree as the patch itself was, or deeper where
+/// the file has something of its own.
+struct Others<'a> {
+    rewrite: &'a Rewrite<'a>,
+    /// The way to what the patch is still about.
+    way: &'a Path,
+    depth: usize,
+    /// Whether it is collected to be removed.
+    removes: bool,
+    place: &'a Node,
+    found: Vec<(Path, Node)>,
+}
+
+impl Others<'_> {
+    fn collect(&mut self, node: &Node, on_way: bool, at: &mut Path, upgrade: &Upgrade<'_>) -> Result<()> {
+        if on_way && at.len() == self.way.len() {
+            return Ok(());
+        }
+        let item = self.way.get(at.len()).filter(|step| is_item_step(step)).cloned();
+        let own = self.rewrite.find(at, self.place, upgrade)?;
+        let own = !on_way && own.is_some_and(|own| own.entries().is_some()) && !self.rewrite.is_gone(at);
+        if own && self.removes && at.len() >= self.depth {
+            // That it was there without the part says that it stays.
+            return Ok(());
+        }
+        let inner: Vec<(String, &Node)> = match (node.items(), node.entries()) {
+            (Some([node]), _) => item.map(|step| (step, node)).into_iter().collect(),
+            (_, Some(entries)) => {
+                entries.iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), value))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let short = on_way || at.len() < self.depth || own;
+        if inner.is_empty() || !short {
+            // A mapping that is only on the way to what was moved away says nothing.
+            if !(short && node.entries().is_some_and(<[_]>::is_empty)) {
+                self.found.push((at.clone(), node.clone()));
+            }
+            return Ok(());
+        }
+        for (step, value) in inner {
+            let on_way = on_way && self.way.get(at.len()) == Some(&step);
+            at.push(step);
+            self.collect(value, on_way, at, upgrade)?;
+            at.pop();
+        }
+        Ok(())
+    }
+}
+
+/// Returns what is at none of the places of others, and neither above nor below.
+fn without(all: Vec<(Path, Node)>, others: &[(Path, Node)]) -> Vec<(Path, Node)> {
+    let places: BTreeSet<&[String]> = others.iter().map(|(path, _)| path.as_slice()).collect();
+    let above: BTreeSet<&[String]> =
+        others.iter().flat_map(|(path, _)| (1..path.len()).map(|end| &path[..end])).collect();
+    let free =
+        |path: &[String]| !above.contains(path) && (1..=path.len()).all(|end| !places.contains(&path[..end]));
+    all.into_iter().filter(|(path, _)| free(path)).collect()
+}
+
+/// Returns a patch like another, which is without a value, for another path.
+fn with(patch: &Node, op: &str, path: &Path, value: Option<Node>, upgrade: &Upgrade<'_>) -> Result<Node> {
+    let place = path_node(patch);
+    let path = written(path);
+    upgrade.spend(path.len() / 32 + weight(patch), &place)?;
     let mut new = patch.clone();
-    let place = patch.get("path").unwrap_or(patch);
     if new.get("op").and_then(Node::text).unwrap_or("replace") != op {
-        put(&mut new, &["op"], place, text(op, place));
+        put(&mut new, &["op"], &place, text(op, &place));
     }
-    put(&mut new, &["path"], place, text(&written(path), place));
-    take(&mut new, &["value"]);
+    put(&mut new, &["path"], &place, text(&path, &place));
     if let Some(value) = value {
-        put(&mut new, &["value"], place, value);
+        put(&mut new, &["value"], &place, value);
     }
-    new
+    Ok(new)
+}
+
+/// Returns where a patch's path is written.
+fn path_node(patch: &Node) -> Node {
+    placed(Node::mapping(Vec::new()), patch.get("path").unwrap_or(patch))
 }
 
 /// Returns the node at a path of a tree where every list on the way has one item.
@@ -327,7 +395,7 @@ fn read_path(text: &str) -> Option<Path> {
     Some(path.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect())
 }
 
-fn written(path: &Path) -> String {
+fn written(path: &[String]) -> String {
     path.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
 }
 
