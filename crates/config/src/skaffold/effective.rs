@@ -51,6 +51,7 @@ pub(super) fn effective(document: &Document, options: &Options, folder: &Path) -
     document
 }
 
+/// Writes what is written without a word in it, and puts the fields in the order in which Skaffold writes them.
 fn write_out(node: &mut Node, kind: &Kind) {
     match kind {
         Kind::List(of) => node.items_mut().into_iter().flatten().for_each(|item| write_out(item, of)),
@@ -58,7 +59,8 @@ fn write_out(node: &mut Node, kind: &Kind) {
             node.entries_mut().into_iter().flatten().for_each(|(_, value)| write_out(value, of));
         }
         Kind::Fields(definition) if node.entries().is_some() => {
-            for field in schema::fields(definition).iter().filter(|field| field.is_in(Version::NEWEST)) {
+            let fields = || schema::fields(definition).iter().filter(|field| field.is_in(Version::NEWEST));
+            for field in fields() {
                 if node.get(field.name).is_none() && WRITTEN.contains(&(definition, field.name)) {
                     let nothing = match field.kind {
                         Kind::List(_) => Node::sequence(Vec::new()),
@@ -70,6 +72,11 @@ fn write_out(node: &mut Node, kind: &Kind) {
                 if let Some(value) = node.get_mut(field.name) {
                     write_out(value, &field.kind);
                 }
+            }
+            let rank = |key: &Node| fields().position(|field| Some(field.name) == key.text());
+            if let Some(entries) = node.entries_mut() {
+                // What is no field of Skaffold's comes last.
+                entries.sort_by_cached_key(|(key, _)| rank(key).unwrap_or(usize::MAX));
             }
         }
         _ => {}

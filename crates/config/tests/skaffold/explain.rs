@@ -48,17 +48,17 @@ fn each_value_has_who_wrote_it_and_where() {
       skaffold.yaml:3:7: the file
     /build/artifacts/0/image: site
       skaffold.yaml:18:45: patch 0 of profile `p`
-    /build/artifacts/0/docker/buildArgs/A: '{{.A}}-{{.B}}'
-      skaffold.yaml:8:22: the file, with A, B of the environment
-    /build/artifacts/0/docker/dockerfile: Dockerfile
-      default
     /build/artifacts/0/context: /shop
       default
+    /build/artifacts/0/docker/dockerfile: Dockerfile
+      default
+    /build/artifacts/0/docker/buildArgs/A: '{{.A}}-{{.B}}'
+      skaffold.yaml:8:22: the file, with A, B of the environment
     /build/artifacts/1/image: registry.test/api
       skaffold.yaml:9:12: the file
-    /build/artifacts/1/docker/dockerfile: Dockerfile
-      default
     /build/artifacts/1/context: /shop
+      default
+    /build/artifacts/1/docker/dockerfile: Dockerfile
       default
     /build/tagPolicy/sha256: {}
       skaffold.yaml:16:25: profile `p`
@@ -82,9 +82,9 @@ fn a_path_may_name_an_item_by_what_it_has() {
     assert_snapshot!(explained("build.artifacts[image=registry.test/api]"), @"
     /build/artifacts/1/image: registry.test/api
       skaffold.yaml:9:12: the file
-    /build/artifacts/1/docker/dockerfile: Dockerfile
-      default
     /build/artifacts/1/context: /shop
+      default
+    /build/artifacts/1/docker/dockerfile: Dockerfile
       default
     ");
     assert_eq!(explained("/build/artifacts/1"), explained("build.artifacts[1]"));

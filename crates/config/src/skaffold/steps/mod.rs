@@ -64,7 +64,7 @@ const fn apply(at: &'static str, change: fn(&mut Node, &mut Upgrade<'_>) -> Resu
 }
 
 /// The steps since the first version.
-pub(super) const STEPS: [Step; 22] = [
+pub(super) const STEPS: [Step; 23] = [
     Step {
         into: Version::alpha(1, 2),
         ops: &[
