@@ -114,3 +114,22 @@ fn a_choice_without_a_value_is_as_with_skaffold_and_warned_of() {
         ["skaffold.yaml:5:5: `sha256` without a value is as good as not written: write `sha256: {}`"]
     );
 }
+
+#[test]
+fn a_random_file_of_every_version_means_what_skaffold_says() {
+    let cases = include_str!("generated.txt").split("===== v").skip(1);
+    let mut versions = Vec::new();
+    for case in cases {
+        let (input, said) = case.split_once("===== effective\n").unwrap();
+        let (head, text) = input.split_once('\n').unwrap();
+        let (version, profile) = head.split_once(' ').unwrap();
+        let mut options = Options::default().auto_activation(false).env("HOME", "/home");
+        options.profiles.extend((!profile.is_empty()).then(|| profile.to_owned()));
+        let read = Skaffold::read("skaffold.yaml", text, options, &Catalog::new());
+        let skaffold = read.unwrap_or_else(|error| panic!("v{version}: {}", error.report()));
+        assert_eq!(trees(&skaffold.effective(Path::new("/cwd")).unwrap()), trees(said), "v{version}");
+        versions.push(version);
+    }
+    versions.dedup();
+    assert_eq!(versions.len(), 72);
+}
