@@ -15,7 +15,8 @@ use std::{
 use clap::Parser;
 use shipway::{
     Cancel, CancelReason, DiskJournal, Driver, Error, ErrorKind, Journal, Pipeline, Plan, Report, Result,
-    RunOutcome, Stage, config::read_skaffold,
+    RunOutcome, Stage,
+    config::{read_skaffold, run_commands},
 };
 use tokio::{
     runtime::Runtime,
@@ -54,24 +55,24 @@ fn main() -> ExitCode {
 async fn perform(task: Task) -> Result<RunOutcome> {
     match task {
         Task::Run { options, course } => {
-            let work = Work::open(&options, Some(&course), "run")?;
+            let work = Work::open(&options, Some(&course), "run").await?;
             work.run(&course).await
         }
         Task::Build { options, course } => {
-            let work = Work::open(&options, Some(&course), "build")?;
+            let work = Work::open(&options, Some(&course), "build").await?;
             work.run(&course).await
         }
         Task::Resume { run, options, course } => {
-            let work = Work::open(&options, Some(&course), "run")?;
+            let work = Work::open(&options, Some(&course), "run").await?;
             work.resume(run, &course).await
         }
         Task::Plan { options } => {
-            let work = Work::open(&options, None, "run")?;
+            let work = Work::open(&options, None, "run").await?;
             say(&work.plan().await?.to_string())?;
             Ok(RunOutcome::Succeeded)
         }
         Task::Delete { options, course } => {
-            let work = Work::open(&options, Some(&course), "delete")?;
+            let work = Work::open(&options, Some(&course), "delete").await?;
             work.execute(&Driver::plan_removal(&work.pipeline)?, &course).await
         }
     }
@@ -87,10 +88,12 @@ struct Work {
 
 impl Work {
     /// Reads the configuration for a command of Skaffold's.
-    fn open(options: &Options, course: Option<&Course>, command: &str) -> Result<Self> {
+    async fn open(options: &Options, course: Option<&Course>, command: &str) -> Result<Self> {
         let text = world::read(&options.filename)?;
-        let read = world::options(options, command)?;
-        let loaded = read_skaffold(&options.filename, &text, &read, &shipway::catalog())?;
+        let (read, catalog) = (world::options(options, command)?, shipway::catalog());
+        let cancel = cancel_on_signals()?;
+        let read = run_commands(&world::reading(&cancel)?, &options.filename, &text, &read, &catalog).await?;
+        let loaded = read_skaffold(&options.filename, &text, &read, &catalog)?;
         for notice in &loaded.notices {
             warn(&format!("warning: {notice}"));
         }
@@ -101,7 +104,7 @@ impl Work {
         if let Some(journal) = &journal {
             driver = driver.journal(Arc::<DiskJournal>::clone(journal));
         }
-        Ok(Self { pipeline: loaded.pipeline, driver, journal, cancel: cancel_on_signals()? })
+        Ok(Self { pipeline: loaded.pipeline, driver, journal, cancel })
     }
 
     async fn plan(&self) -> Result<Plan> {

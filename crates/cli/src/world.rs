@@ -15,9 +15,10 @@ use std::{
 };
 
 use shipway::{
-    DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, Sink, Tag, TextLines, World,
+    Cancel, Context, DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, RunContext, Sink, Tag,
+    TextLines, World,
     cluster::Kubeconfig,
-    config::{self, Loaded},
+    config::{self, GlobalConfig, Loaded, Trust},
     docker::DaemonStores,
     oci::{Client, DockerConfig, HostOptions, Stores},
 };
@@ -32,10 +33,15 @@ const LIMIT: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// `Config`: whatever cannot be read is named wrongly on the command line.
 pub(crate) fn read(path: &Path) -> Result<String> {
+    text(path, "--filename")
+}
+
+/// Returns the text of a file that a flag names.
+fn text(path: &Path, flag: &str) -> Result<String> {
     let failed = |error: io::Error| {
         Error::config(format!("cannot read `{}`", path.display()))
             .source(error)
-            .hint("say where the configuration is with `--filename`")
+            .hint(format!("say where the configuration is with `{flag}`"))
     };
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
@@ -45,10 +51,22 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
-/// Returns how the configuration is read. An empty text is none, as in Skaffold.
+/// Returns what the user says once for all projects: in the file that is named, or in the usual one, which need not
+/// be there.
+fn global(options: &Options) -> Result<GlobalConfig> {
+    let named = options.config.clone().filter(|path| !path.as_os_str().is_empty());
+    let usual = || variable("HOME").map(|home| home.join(".skaffold/config")).filter(|path| path.exists());
+    match named.or_else(usual) {
+        Some(path) => GlobalConfig::read(&path, &text(&path, "--config")?),
+        None => Ok(GlobalConfig::default()),
+    }
+}
+
+/// Returns how the configuration is read: as one of this user's own, whom it may have run what it says. An empty text
+/// is none, as in Skaffold; an empty default repository stands for none whatever the global configuration says.
 ///
 /// # Errors
-/// `Config` for what is no tag.
+/// `Config` for what is no tag, and for a global configuration that is none.
 pub(crate) fn options(options: &Options, command: &str) -> Result<config::Options> {
     fn given(text: &Option<String>) -> Option<&str> {
         text.as_deref().filter(|text| !text.is_empty())
@@ -57,6 +75,7 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
         .profiles(options.profile.iter().filter(|name| !name.is_empty()))
         .auto_activation(options.profile_auto_activation)
         .command(command)
+        .trust(Trust::Full)
         .dockerfiles(match options.builder {
             Dockerfiles::Docker => config::Dockerfiles::Docker,
             Dockerfiles::Native => config::Dockerfiles::Native,
@@ -64,7 +83,7 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
     for (name, value) in variables() {
         read = read.env(name, value);
     }
-    if let Some(repository) = given(&options.default_repo) {
+    if let Some(repository) = &options.default_repo {
         read = read.default_repo(repository);
     }
     if let Some(tag) = given(&options.tag) {
@@ -82,7 +101,20 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
     if let Some(endpoint) = given(&options.docker_host) {
         read = read.docker_endpoint(endpoint);
     }
-    Ok(read)
+    Ok(read.global(&global(options)?))
+}
+
+/// Returns where the commands of a configuration's templates run, before there is a world of its own.
+///
+/// # Errors
+/// Those of finding the current folder.
+pub(crate) fn reading(cancel: &Cancel) -> Result<Context> {
+    let world = shipway::host(current()?).env(variables());
+    Ok(RunContext::new(world, "read").context(None, None, cancel.clone()))
+}
+
+fn current() -> Result<PathBuf> {
+    env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))
 }
 
 /// Returns this machine's world around the current folder.
@@ -90,7 +122,7 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
 /// # Errors
 /// Those of reading the folder's name and of the system's certificates.
 pub(crate) fn world(loaded: &Loaded, events: Events, cached: bool) -> Result<World> {
-    let root = env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))?;
+    let root = current()?;
     let mut client = Client::builder();
     for registry in &loaded.insecure_registries {
         client = client.host(registry, HostOptions::new().plain_http());
