@@ -80,6 +80,9 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "FILE", default_value = "skaffold.yaml")]
     #[arg(env = "SKAFFOLD_FILENAME", hide_env_values = true)]
     pub(crate) filename: PathBuf,
+    /// What you say once for all projects, in the form of Skaffold's; `~/.skaffold/config` if it is there.
+    #[arg(short, long, value_name = "FILE", env = "SKAFFOLD_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
     /// A profile to activate, or, with `-` before it, to leave out; may be repeated.
     #[arg(short, long, value_name = "NAME", value_delimiter = ',', allow_hyphen_values = true)]
     #[arg(env = "SKAFFOLD_PROFILE", hide_env_values = true)]
@@ -178,13 +181,14 @@ mod tests {
 
     #[test]
     fn skaffolds_flags_are_taken() {
-        let line = "shipway run -f a.yaml -p dev,-prod -p test -d reg/x -t v1 -n ns --kube-context c --push=false \
+        let line = "shipway run -f a.yaml -c global.yaml -p dev,-prod -p test -d reg/x -t v1 -n ns --kube-context c --push=false \
                     --profile-auto-activation=false --propagate-profiles=false -m web,api -m base --sync-remote-cache never \
                     --remote-cache-dir c --keep-going";
         let Task::Run { options, course } = Arguments::parse_from(line.split(' ')).task else {
             panic!("no run")
         };
         assert_eq!(options.profile, ["dev", "-prod", "test"]);
+        assert_eq!(options.config.as_deref(), Some("global.yaml".as_ref()));
         assert_eq!((options.push, options.profile_auto_activation), (Some(false), false));
         assert_eq!(
             (options.module, options.propagate_profiles),

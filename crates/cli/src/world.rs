@@ -18,7 +18,7 @@ use shipway::{
     Cancel, Context, DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, RunContext, Sink, Tag,
     TextLines, World,
     cluster::Kubeconfig,
-    config::{self, Loaded},
+    config::{self, GlobalConfig, Loaded, Trust},
     docker::DaemonStores,
     oci::{Client, DockerConfig, HostOptions, Stores},
 };
@@ -40,18 +40,22 @@ pub(crate) fn stream(path: &Path) -> Result<Option<String>> {
     {
         return Ok(None);
     }
+    text(path, "--filename").map(Some)
+}
+
+/// Returns the text of a file that a flag names.
+fn text(path: &Path, flag: &str) -> Result<String> {
     let failed = |error: io::Error| {
         Error::config(format!("cannot read `{}`", path.display()))
             .source(error)
-            .hint("say where the configuration is with `--filename`")
+            .hint(format!("say where the configuration is with `{flag}`"))
     };
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(Error::config(format!("`{}` has more than {LIMIT} bytes", path.display())));
     }
-    let text = String::from_utf8(bytes);
-    text.map(Some).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
+    String::from_utf8(bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
 /// Returns what the configuration and what it requires are read through.
@@ -67,20 +71,31 @@ fn root() -> Result<PathBuf> {
     env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))
 }
 
-/// Returns how the configuration is read. An empty text is none, as in Skaffold.
+/// Returns what the user says once for all projects: in the file that is named, or in the usual one, which need not
+/// be there.
+fn global(options: &Options) -> Result<GlobalConfig> {
+    let named = options.config.clone().filter(|path| !path.as_os_str().is_empty());
+    let usual = || variable("HOME").map(|home| home.join(".skaffold/config")).filter(|path| path.exists());
+    match named.or_else(usual) {
+        Some(path) => GlobalConfig::read(&path, &text(&path, "--config")?),
+        None => Ok(GlobalConfig::default()),
+    }
+}
+
+/// Returns how the configuration is read: as one of this user's own, whom it may have run what it says. An empty text
+/// is none, as in Skaffold; an empty default repository stands for none whatever the global configuration says.
 ///
 /// # Errors
-/// `Config` for what is no tag.
+/// `Config` for what is no tag, and for a global configuration that is none.
 pub(crate) fn options(options: &Options, command: &str) -> Result<config::Options> {
     fn given(text: &Option<String>) -> Option<&str> {
         text.as_deref().filter(|text| !text.is_empty())
     }
-    // Who runs the command has the file run: it is their own.
     let mut read = config::Options::default()
-        .trust(config::Trust::Full)
         .profiles(options.profile.iter().filter(|name| !name.is_empty()))
         .auto_activation(options.profile_auto_activation)
         .command(command)
+        .trust(Trust::Full)
         .dockerfiles(match options.builder {
             Dockerfiles::Docker => config::Dockerfiles::Docker,
             Dockerfiles::Native => config::Dockerfiles::Native,
@@ -100,7 +115,7 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
     for (name, value) in variables() {
         read = read.env(name, value);
     }
-    if let Some(repository) = given(&options.default_repo) {
+    if let Some(repository) = &options.default_repo {
         read = read.default_repo(repository);
     }
     if let Some(tag) = given(&options.tag) {
@@ -118,7 +133,7 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
     if let Some(endpoint) = given(&options.docker_host) {
         read = read.docker_endpoint(endpoint);
     }
-    Ok(read)
+    Ok(read.global(&global(options)?))
 }
 
 /// Returns this machine's world around the current folder.

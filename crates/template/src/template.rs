@@ -197,6 +197,7 @@ impl Template {
     fn execute(&self, values: &BTreeMap<Arc<str>, Value>) -> Result<String> {
         let text = &self.text;
         let mut output = Bounded(Vec::new());
+        sprig::begin();
         self.inner.execute(&mut output, &Value::from(values.clone())).map_err(|error| match error {
             TemplateError::Exec(message) => Error::config(format!("{message} in the template `{text}`")),
             other => Error::config(format!("{other} in the template `{text}`")),
@@ -220,7 +221,8 @@ impl Trouble {
     fn of(rendered: &Result<String>) -> Self {
         match rendered {
             Err(_) => Self::Error,
-            Ok(text) => match text.matches("<no value>").count() {
+            // How Go prints nothing, and how `printf` does.
+            Ok(text) => match text.matches("<no value>").count() + text.matches("(<nil>)").count() {
                 0 => Self::None,
                 gaps => Self::Gaps(gaps),
             },

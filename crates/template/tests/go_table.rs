@@ -17,7 +17,7 @@ const VALUES: [(&str, &str); 8] = [
 ];
 
 /// Where we refuse what Go takes: functions of sprig's that are not here.
-const NOT_HERE: [&str; 4] = ["swapcase", "adler32sum", "hello", "camelcase"];
+const NOT_HERE: [&str; 1] = ["camelcase"];
 
 /// Where we give something else than Go: our values are a dict, which Go's map of texts is not.
 const OTHERWISE: [(&str, &str); 2] = [

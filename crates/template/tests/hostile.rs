@@ -36,6 +36,18 @@ fn what_would_never_end_or_fill_the_memory_is_refused() {
         "{{chunk 0 (list 1)}}",
         "{{div -9223372036854775808 0}}",
         "{{fail \"said so\"}}",
+        "{{wrapWith 1 (repeat 1000000 \"x\") (repeat 1000 \"y\")}}",
+        "{{round 1 9223372036854775807}}",
+        "{{b32dec \"A\"}}",
+        "{{wrapWith 1 \"-\" \"é\"}}",
+        "{{$x := list}}{{range 100000}}{{$x = list $x}}{{end}}{{toJson $x}}",
+        "{{$x := dict}}{{range 100000}}{{$x = dict \"a\" $x}}{{end}}",
+        "{{$s := \"x\"}}{{range 60}}{{$s = print $s $s}}{{end}}{{len $s}}",
+        "{{$s := \"xy\"}}{{range 60}}{{$s = printf \"%s%s\" $s $s}}{{end}}{{len $s}}",
+        "{{$s := `\\`}}{{range 60}}{{$s = js $s}}{{end}}{{len $s}}",
+        "{{$x := until 100000}}{{range 100000}}{{$x = reverse $x}}{{end}}",
+        "{{$x := repeat 1000000 \"x\"}}{{range 100000}}{{if hasSuffix \"y\" $x}}{{end}}{{end}}",
+        "{{printf (repeat 1000 \"%99999d\") 1}}",
     ] {
         refused(template);
     }

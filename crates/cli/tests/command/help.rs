@@ -45,6 +45,8 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
     Options:
       -f, --filename <FILE>
               The configuration [env: SKAFFOLD_FILENAME] [default: skaffold.yaml]
+      -c, --config <FILE>
+              What you say once for all projects, in the form of Skaffold's; `~/.skaffold/config` if it is there [env: SKAFFOLD_CONFIG]
       -p, --profile <NAME>
               A profile to activate, or, with `-` before it, to leave out; may be repeated [env: SKAFFOLD_PROFILE]
           --profile-auto-activation[=<BOOL>]
@@ -92,6 +94,8 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
     Options:
       -f, --filename <FILE>
               The configuration [env: SKAFFOLD_FILENAME] [default: skaffold.yaml]
+      -c, --config <FILE>
+              What you say once for all projects, in the form of Skaffold's; `~/.skaffold/config` if it is there [env: SKAFFOLD_CONFIG]
       -p, --profile <NAME>
               A profile to activate, or, with `-` before it, to leave out; may be repeated [env: SKAFFOLD_PROFILE]
           --profile-auto-activation[=<BOOL>]

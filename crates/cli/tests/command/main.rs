@@ -10,6 +10,7 @@
 mod bench;
 mod docker;
 mod errors;
+mod global;
 mod help;
 mod resume;
 mod samples;

@@ -91,6 +91,16 @@ pub(crate) fn number(value: &Value) -> i64 {
     }
 }
 
+/// A number with a fraction of anything, 0 of what is none (sprig's `toFloat64`).
+pub(crate) fn fraction(value: &Value) -> f64 {
+    match value {
+        Value::Float(number) => *number,
+        Value::String(text) => text.parse().unwrap_or(0.0),
+        #[expect(clippy::cast_precision_loss, reason = "as Go's conversion rounds it")]
+        other => number(other) as f64,
+    }
+}
+
 /// Go's `strconv.ParseInt` of base 0, after `cast` took the zeros off the front and an end of `.0`.
 fn parse_number(text: &str) -> i64 {
     let (sign, digits) = match text.strip_prefix('-') {

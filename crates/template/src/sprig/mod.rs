@@ -1,6 +1,9 @@
 //! Sprig's functions (sprig 3.3), those whose answer follows from their arguments alone.
 
 mod arguments;
+mod bounds;
+mod digests;
+mod json;
 mod lists;
 mod numbers;
 mod paths;
@@ -13,6 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use gotmpl::{FuncMap, TemplateError, Value};
 
 use self::arguments::Arguments;
+pub(crate) use self::bounds::begin;
 use crate::Given;
 
 /// The answer of a function, or what is wrong with its arguments.
@@ -38,7 +42,16 @@ const fn function(name: &'static str, least: usize, most: usize, call: fn(&Argum
 }
 
 fn all() -> impl Iterator<Item = &'static Function> {
-    let lists = [strings::ALL, values::ALL, numbers::ALL, lists::ALL, patterns::ALL, paths::ALL];
+    let lists = [
+        strings::ALL,
+        values::ALL,
+        numbers::ALL,
+        lists::ALL,
+        patterns::ALL,
+        paths::ALL,
+        digests::ALL,
+        json::ALL,
+    ];
     lists.into_iter().flatten()
 }
 
@@ -57,9 +70,27 @@ pub(crate) fn refused(name: &str) -> Option<&'static str> {
     match name {
         "env" | "expandenv" => Some("a variable of the environment is `{{.NAME}}`"),
         "cmd" | "getHostByName" => Some("a template runs no programs and asks no network"),
-        "now" | "date" | "dateInZone" | "date_in_zone" | "ago" | "htmlDate" | "htmlDateInZone" => {
+        "now" | "date" | "dateInZone" | "date_in_zone" | "ago" | "htmlDate" | "htmlDateInZone" | "toDate"
+        | "mustToDate" | "dateModify" | "date_modify" | "mustDateModify" | "must_date_modify"
+        | "unixEpoch" | "duration" | "durationRound" => {
             Some("a template has no clock; the `dateTime` tagger has")
         }
+        "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" => {
+            Some("a dict does not change; make one with `dict`, `pick` or `omit`")
+        }
+        "genPrivateKey"
+        | "genCA"
+        | "genCAWithKey"
+        | "genSelfSignedCert"
+        | "genSelfSignedCertWithKey"
+        | "genSignedCert"
+        | "genSignedCertWithKey"
+        | "buildCustomCert"
+        | "derivePassword"
+        | "bcrypt"
+        | "htpasswd"
+        | "encryptAES"
+        | "decryptAES" => Some("a template makes no keys and passwords; give them by a secret"),
         "uuidv4" | "shuffle" | "randInt" | "randAlpha" | "randAlphaNum" | "randAscii" | "randNumeric"
         | "randBytes" => {
             Some("a template gives the same text for the same values, so nothing in it is random")
@@ -77,13 +108,17 @@ pub(crate) fn functions(given: &BTreeMap<&'static str, Given>) -> FuncMap {
                 let count = values.len();
                 return Err(TemplateError::Exec(format!("`{name}` does not take {count} arguments")));
             }
-            call(&Arguments(values)).map_err(|why| TemplateError::Exec(format!("`{name}`: {why}")))
+            let counted = bounds::count(values);
+            counted
+                .and_then(|()| call(&Arguments(values)))
+                .map_err(|why| TemplateError::Exec(format!("`{name}`: {why}")))
         })
     };
     let wrap_given = |name: &'static str, function: &Given| -> gotmpl::ValueFunc {
         let function = Given::clone(function);
         Arc::new(move |values: &[Value]| {
             let arguments = Arguments(values);
+            bounds::count(values).map_err(|why| TemplateError::Exec(format!("`{name}`: {why}")))?;
             let texts: Result<Vec<&str>, String> =
                 (0..values.len()).map(|index| arguments.text(index)).collect();
             let answer = texts.and_then(|texts| function(&texts)).map(Value::from);
@@ -92,6 +127,7 @@ pub(crate) fn functions(given: &BTreeMap<&'static str, Given>) -> FuncMap {
     };
     let known = all().map(|function| (function.name.to_owned(), wrap(function)));
     known
+        .chain(bounds::TEXTS.map(|name| (name.to_owned(), bounds::bounded(name))))
         .chain(given.iter().map(|(name, function)| ((*name).to_owned(), wrap_given(name, function))))
         .collect()
 }

@@ -4,7 +4,7 @@ use gotmpl::Value;
 
 use super::{
     ANY, Answer, Function, MAX_ITEMS,
-    arguments::{Arguments, number},
+    arguments::{Arguments, fraction, number, shown},
     function, list, text,
 };
 
@@ -21,6 +21,11 @@ pub(super) const ALL: &[Function] = &[
     function("int", 1, 1, |a| int(number(a.any(0)))),
     function("int64", 1, 1, |a| int(number(a.any(0)))),
     function("atoi", 1, 1, |a| int(a.text(0)?.parse().unwrap_or(0))),
+    function("toDecimal", 1, 1, |a| int(i64::from_str_radix(&shown(a.any(0)), 8).unwrap_or(0))),
+    function("float64", 1, 1, |a| Ok(Value::Float(fraction(a.any(0))))),
+    function("floor", 1, 1, |a| Ok(Value::Float(fraction(a.any(0)).floor()))),
+    function("ceil", 1, 1, |a| Ok(Value::Float(fraction(a.any(0)).ceil()))),
+    function("round", 2, 3, round),
     function("until", 1, 1, |a| {
         let count = a.int(0)?;
         Ok(list(steps(0, count, if count < 0 { -1 } else { 1 })?.into_iter().map(Value::Int)))
@@ -33,6 +38,16 @@ pub(super) const ALL: &[Function] = &[
 
 fn int(number: i64) -> Answer {
     Ok(Value::Int(number))
+}
+
+/// Up from the half on, or from what is given.
+fn round(a: &Arguments) -> Answer {
+    let up_from = if a.0.len() > 2 { fraction(a.any(2)) } else { 0.5 };
+    let places = i32::try_from(a.int(1)?).map_err(|_| "so many digits no number has".to_owned())?;
+    let power = 10_f64.powi(places);
+    let digit = power * fraction(a.any(0));
+    let rounded = if digit.fract() >= up_from { digit.ceil() } else { digit.floor() };
+    Ok(Value::Float(rounded / power))
 }
 
 fn fold(values: &[Value], start: i64, combine: impl Fn(i64, i64) -> i64) -> i64 {

@@ -25,6 +25,15 @@ pub(super) const ALL: &[Function] = &[
     function("lower", 1, 1, |a| text(map(a.text(0)?, |c| single(c.to_lowercase(), c)))),
     function("title", 1, 1, |a| text(title(a.text(0)?))),
     function("untitle", 1, 1, |a| text(untitle(a.text(0)?))),
+    function("swapcase", 1, 1, |a| {
+        text(map(a.text(0)?, |c| match c.is_uppercase() {
+            true => single(c.to_lowercase(), c),
+            false => single(c.to_uppercase(), c),
+        }))
+    }),
+    function("hello", 0, 0, |_| text("Hello!")),
+    function("wrap", 2, 2, |a| text(wrapped(a.text(1)?, a.int(0)?, "\n", false)?)),
+    function("wrapWith", 3, 3, |a| text(wrapped(a.text(2)?, a.int(0)?, a.text(1)?, true)?)),
     function("repeat", 2, 2, repeat),
     function("substr", 3, 3, substr),
     function("nospace", 1, 1, |a| text(a.text(0)?.split_whitespace().collect::<String>())),
@@ -95,6 +104,39 @@ fn untitle(whole: &str) -> String {
         before = c;
         if begins { single(c.to_lowercase(), c) } else { c }
     })
+}
+
+/// Breaks lines at blanks, and words that are too long if they must be (goutils' `WrapCustom`).
+fn wrapped(whole: &str, width: i64, line_end: &str, cut_words: bool) -> Result<String, String> {
+    let width = usize::try_from(width).unwrap_or(1).max(1);
+    let line_end = if line_end.is_empty() { "\n" } else { line_end };
+    if (whole.len() / width).saturating_mul(line_end.len()) > MAX_TEXT {
+        return Err(format!("more than {MAX_TEXT} bytes come out"));
+    }
+    let (mut out, mut rest) = (Vec::new(), whole.as_bytes());
+    let blank = |bytes: &[u8], backwards: bool| match backwards {
+        true => bytes.iter().rposition(|byte| *byte == b' '),
+        false => bytes.iter().position(|byte| *byte == b' '),
+    };
+    while rest.len() > width {
+        if rest[0] == b' ' {
+            rest = &rest[1..];
+            continue;
+        }
+        let (end, next) = match blank(&rest[..=width], true) {
+            Some(at) => (at, at + 1),
+            None if cut_words => (width, width),
+            None => match blank(&rest[width..], false) {
+                Some(at) => (width + at, width + at + 1),
+                None => break,
+            },
+        };
+        out.extend_from_slice(&rest[..end]);
+        out.extend_from_slice(line_end.as_bytes());
+        rest = &rest[next..];
+    }
+    out.extend_from_slice(rest);
+    String::from_utf8(out).map_err(|_| "a character would be cut".to_owned())
 }
 
 fn repeat(a: &Arguments) -> Answer {

@@ -26,6 +26,11 @@ pub(super) const ALL: &[Function] = &[
     function("toString", 1, 1, |a| text(shown(a.any(0)))),
     function("kindOf", 1, 1, |a| text(kind(a.any(0)))),
     function("kindIs", 2, 2, |a| Ok(Value::Bool(kind(a.any(1)) == a.text(0)?))),
+    function("typeOf", 1, 1, |a| text(type_of(a.any(0)))),
+    function("typeIs", 2, 2, |a| Ok(Value::Bool(type_of(a.any(1)) == a.text(0)?))),
+    function("typeIsLike", 2, 2, |a| Ok(Value::Bool(type_of(a.any(1)) == a.text(0)?))),
+    function("deepCopy", 1, 1, |a| Ok(a.any(0).clone())),
+    function("mustDeepCopy", 1, 1, |a| Ok(a.any(0).clone())),
     function("deepEqual", 2, 2, |a| Ok(Value::Bool(a.any(0) == a.any(1)))),
     function("dict", 0, ANY, |a| {
         let pairs = a.from(0).chunks(2);
@@ -59,6 +64,16 @@ fn kind(value: &Value) -> &'static str {
         Value::List(_) => "slice",
         Value::Map(_) => "map",
         Value::Function(_) => "func",
+    }
+}
+
+/// The name of Go's type, as far as values here know it.
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Nil => "<nil>",
+        Value::List(_) => "[]interface {}",
+        Value::Map(_) => "map[string]interface {}",
+        other => kind(other),
     }
 }
 

@@ -51,7 +51,9 @@ func render(text string) {
 		err = parsed.Execute(&b, values)
 	}
 	// As Skaffold's envTemplate: what has no value must not be printed.
-	row.Refused = err != nil || strings.Contains(b.String(), "<no value>") && strings.Contains(text, ".MISSING")
+	// printf says it in another way, which Skaffold takes.
+	gap := strings.Contains(b.String(), "<no value>") || strings.Contains(b.String(), "(<nil>)")
+	row.Refused = err != nil || gap && strings.Contains(text, ".MISSING")
 	if !row.Refused {
 		row.Out = b.String()
 	}

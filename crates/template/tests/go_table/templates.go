@@ -106,4 +106,23 @@ a  {{- "b" }}
 {{ .FOO }}{{ .MISSING | default "x" }}
 {{ len . }}
 {{ camelcase "http_server" }} {{ snakecase "FirstName" }} {{ kebabcase "FirstName" }}
+{{ .MISSING | upper }}
+{{ if .MISSING }}a{{ else }}b{{ end }}{{ with .MISSING }}c{{ end }}
+{{ coalesce .MISSING .FOO }} {{ empty .MISSING }} {{ or .MISSING "x" }} {{ not .MISSING }} {{ ternary 1 2 (empty .MISSING) }}
+{{ if and .FOO (not .MISSING) }}{{ .FOO }}{{ .MISSING }}{{ end }}
+{{ printf "%s" .MISSING }}
+{{ eq .FOO "x" }}{{ if eq .FOO "x" }}{{ .MISSING }}{{ end }}
+{{ $x := .MISSING }}{{ $x | default "d" }}
+{{ swapcase .UNI }} {{ swapcase "aB cD 1" }} {{ hello }}
+{{ wrap 5 "one two three four" }}|{{ wrap 3 "abcdefgh ij k" }}|{{ wrapWith 4 "; " "abcdefgh ij k" }}|{{ wrap 0 "a b" }}|{{ wrap 80 .BRANCH }}|{{ wrapWith 3 "" "abcdef" }}|{{ wrap 4 "  a   b     c" }}
+{{ sha1sum "" }} {{ sha1sum .FOO }} {{ sha1sum (repeat 55 "a") }} {{ sha1sum (repeat 56 "a") }} {{ sha1sum (repeat 64 "a") }} {{ sha1sum (repeat 1000 "abc") }}
+{{ sha512sum .FOO }} {{ adler32sum .FOO }} {{ adler32sum "" }} {{ adler32sum (repeat 5000 "zz") }}
+{{ b32enc "" }}|{{ b32enc "f" }} {{ b32enc "fo" }} {{ b32enc "foo" }} {{ b32enc "foob" }} {{ b32enc "fooba" }} {{ b32enc "foobar" }} {{ b32dec "MZXW6YTBOI======" }} {{ b32dec "MY======" }}
+{{ toDecimal "777" }} {{ toDecimal 17 }} {{ toDecimal "9" }} {{ toDecimal "" }}
+{{ float64 "1.5" }} {{ float64 3 }} {{ float64 "x" }} {{ floor 1.9 }} {{ floor -1.1 }} {{ ceil 1.1 }} {{ ceil "2.5" }} {{ floor 7 }}
+{{ round 123.5555 3 }} {{ round 123.5 0 }} {{ round 1.25 1 }} {{ round 1.25 1 0.6 }} {{ round "2.4" 0 }} {{ round 1234.5 -2 }}
+{{ toJson .FOO }} {{ toJson "a<b>&\"\\\n\t\u0001é" }} {{ toRawJson "a<b>&" }} {{ toJson (list 1 "a" true 1.5) }} {{ toJson (dict "b" 1 "a" (list)) }} {{ toJson nil }} {{ toJson (list) }}
+{{ toPrettyJson (dict "a" (list 1 (dict "b" "c")) "d" (dict)) }} {{ toPrettyJson (list) }} {{ toPrettyJson "a" }}
+{{ typeOf .FOO }} {{ typeOf 1 }} {{ typeOf true }} {{ typeOf (list) }} {{ typeOf (dict) }} {{ typeOf nil }} {{ typeIs "string" .FOO }} {{ typeIs "int" .FOO }} {{ typeIsLike "string" .FOO }} {{ typeOf 1.5 }}
+{{ deepCopy (list 1 2) }} {{ (deepCopy (dict "a" 1)).a }}
 `

@@ -157,10 +157,12 @@ fn patches(version: &str, pipeline: &str, patches: &str) -> String {
             patch["path"].as_str().unwrap_or("?")
         );
         if let Some(from) = patch.get("from") {
-            text += &format!(" from {from}");
+            text.push_str(" from ");
+            text.push_str(&from.to_string());
         }
         if let Some(value) = patch.get("value") {
-            text += &format!(" {value}");
+            text.push(' ');
+            text.push_str(&value.to_string());
         }
         text
     };
