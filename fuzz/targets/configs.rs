@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use shipway::{
     Catalog, Driver,
-    config::{Loaded, Options, Skaffold},
+    config::{GlobalConfig, Loaded, Options, Skaffold, Trust},
 };
 
 use super::world::agreed;
@@ -13,15 +13,24 @@ use super::world::agreed;
 pub(crate) fn skaffold(data: &[u8]) {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let read = || {
-        let options = Options::default().profiles(["dev"]).default_repo("registry.example/team");
-        let loaded = Skaffold::read("skaffold.yaml", text, options, CATALOG.get_or_init(shipway::catalog))?
-            .pipeline(CATALOG.get_or_init(shipway::catalog))?;
+    // It is no global configuration, or says something of each context.
+    let _ = GlobalConfig::read("config", text).map(|global| global.for_context(Some("kind-kind")));
+    let catalog = CATALOG.get_or_init(shipway::catalog);
+    let read = |trust| {
+        // Commands of templates are asked for, and not run.
+        let options = Options::default().profiles(["dev"]).default_repo("registry.example/team").trust(trust);
+        let skaffold = Skaffold::read("skaffold.yaml", text, options, catalog)?;
+        // All that is meant is written, and each value of it is explained.
+        let _ = skaffold.effective("/".as_ref());
+        let _ = skaffold.explain("", "/".as_ref());
+        let loaded = skaffold.pipeline(catalog)?;
         // Reads nothing, and plans or says why not.
         let _ = Driver::plan_removal(&loaded.pipeline);
         Ok(shown(&loaded))
     };
-    agreed(read(), read());
+    for trust in [Trust::Untrusted, Trust::Full] {
+        agreed(read(trust), read(trust));
+    }
 }
 
 fn shown(loaded: &Loaded) -> String {
