@@ -38,7 +38,11 @@ async fn what_is_required_is_read_and_modules_are_chosen() {
         let output = bench.run(&plan(arguments)).await;
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         assert_eq!((output.status.code(), err.as_str()), (Some(0), ""), "{arguments}");
-        assert_eq!(["build:web", "build:api"].map(|image| out.contains(image)), images, "{arguments}: {out}");
+        assert_eq!(
+            ["build:web ", "build:api "].map(|image| out.contains(image)),
+            images,
+            "{arguments}: {out}"
+        );
     }
     let output = bench.run(&plan(" -m othr")).await;
     assert_eq!(output.status.code(), Some(2));

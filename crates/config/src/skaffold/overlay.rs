@@ -25,7 +25,7 @@ const MERGED: [&str; 8] = [
 const CHOICE: &str = "/build/tagPolicy";
 
 /// Fields of which there is only one: the profile's puts the file's away.
-const ONE_OF: (&str, [&str; 3]) = ("/build", ["local", "googleCloudBuild", "cluster"]);
+pub(super) const ONE_OF: (&str, [&str; 3]) = ("/build", ["local", "googleCloudBuild", "cluster"]);
 
 /// Fields that count also as `false` or an empty list: pointers in Skaffold's types.
 const POINTERS: [&str; 3] = ["/deploy/statusCheck", "/manifests/transform", "/manifests/validate"];

@@ -311,3 +311,25 @@ async fn requiring_ends() {
     let refused = error(load(&folder, "0.yaml", &Options::default()).await);
     assert!(refused.contains("more than 1000 files or"), "{refused}");
 }
+
+/// An example of Skaffold's own in its folders, beside what it makes of it.
+#[tokio::test]
+async fn an_example_of_several_files_means_what_skaffold_says() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/skaffold/examples");
+    let folder = tempfile::tempdir().unwrap();
+    for place in ["", "base/", "leeroy-app/", "leeroy-web/"] {
+        let name = format!("multi-config-microservices__{}skaffold.yaml", place.replace('/', "__"));
+        fs::create_dir_all(folder.path().join(place)).unwrap();
+        fs::copy(examples.join("in").join(name), folder.path().join(place).join("skaffold.yaml")).unwrap();
+    }
+    let shown = load(&folder, "skaffold.yaml", &Options::default().auto_activation(false)).await.unwrap();
+    let effective =
+        fs::read_to_string(examples.join("effective/multi-config-microservices__skaffold.yaml")).unwrap();
+    let expected = read(&effective.replace("$CWD/", ""), &Options::default()).unwrap();
+    assert_eq!(built(&shown), "base in base, leeroy-app in leeroy-app, leeroy-web in leeroy-web");
+    assert_eq!(built(&shown), built(&expected));
+    let deployed = |shown: &str| {
+        shown.lines().filter(|line| line.starts_with("deploy ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(deployed(&shown), deployed(&expected));
+}
