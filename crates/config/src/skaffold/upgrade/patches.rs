@@ -22,6 +22,12 @@ pub(super) fn rewrite(
     let mut rewritten = Vec::new();
     let mut gone = BTreeSet::new();
     for patch in std::mem::take(items) {
+        let touched =
+            |field: &str| patch.get(field).and_then(Node::text).is_some_and(|path| touches(step, path));
+        if !touched("path") && !touched("from") {
+            rewritten.push(patch);
+            continue;
+        }
         let before = rewritten.len();
         let path = patch.get("path").cloned();
         Rewrite { step, profile, root, gone: &gone }.patch(patch, &mut rewritten, upgrade)?;
@@ -75,11 +81,6 @@ impl Rewrite<'_> {
             rewritten.push(patch);
             return Ok(());
         };
-        let concerned = |path: &Path| self.step.ops.iter().any(|op| related(&steps(op.at()), path));
-        if !concerned(&target) && !from.as_ref().is_some_and(concerned) {
-            rewritten.push(patch);
-            return Ok(());
-        }
         let op = patch.get("op").and_then(Node::text).unwrap_or("replace").to_owned();
         if op == "move" || op == "copy" {
             rewritten.push(self.moved(patch, target, from, upgrade)?);
@@ -401,6 +402,14 @@ fn written(path: &[String]) -> String {
 
 fn text(text: &str, place: &Node) -> Node {
     placed(Node::scalar(text, Style::Plain), place)
+}
+
+/// Whether a step changes something at, above or below a path. Most do not, which is to be known fast.
+fn touches(step: &Step, path: &str) -> bool {
+    step.ops.iter().any(|op| {
+        let both = op.at().split('/').zip(path.split('/'));
+        both.skip(1).all(|(step, part)| step == "*" || step == part)
+    })
 }
 
 /// Whether one of two paths is at or above the other.
