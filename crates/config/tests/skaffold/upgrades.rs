@@ -1,7 +1,7 @@
 //! What the steps between the versions change.
 
 use insta::assert_snapshot;
-use shipway_config::Options;
+use shipway_config::{Options, Version};
 
 use crate::recorded::{error, read};
 
@@ -98,4 +98,59 @@ deploy:
     skaffold.yaml:3:39: `deploy.kpt` of versions before skaffold/v3alpha1 is not brought over by Skaffold either
       hint: take it out, or write the file in the newest version
     ");
+}
+
+#[test]
+fn every_version_is_read() {
+    let stages = ["v1alpha", "v1beta", "v2alpha", "v2beta", "v3alpha", "v4beta"];
+    let numbered = stages.iter().flat_map(|stage| (1..=40).map(move |number| format!("{stage}{number}")));
+    let mut read_versions = 0;
+    for version in numbered.chain(["v1".to_owned(), "v3".to_owned()]) {
+        if !format!("skaffold/{version}").parse().is_ok_and(|version: Version| version <= Version::NEWEST) {
+            continue;
+        }
+        read_versions += 1;
+        let old = ["v1alpha1", "v1alpha2", "v1alpha3"].contains(&version.as_str());
+        let (image, context) = if old { ("imageName", "workspace") } else { ("image", "context") };
+        let text = format!(
+            "apiVersion: skaffold/{version}\nkind: Config\nbuild: {{artifacts: [{{{image}: web, {context}: app}}]}}\n"
+        );
+        let shown =
+            read(&text, &Options::default()).unwrap_or_else(|error| panic!("{version}: {}", error.report()));
+        assert!(shown.contains("build web in app into"), "{version}: {shown}");
+    }
+    assert_eq!(read_versions, 72);
+}
+
+#[test]
+fn an_error_in_the_first_version_is_at_its_line() {
+    let text = "apiVersion: skaffold/v1alpha1\nkind: Config\nbuild:\n  artifacts:\n  - imageName: web\n    \
+                workspace: [app]\n";
+    assert_snapshot!(error(read(text, &Options::default())), @"skaffold.yaml:6:16: expected a text, found a list");
+}
+
+#[test]
+fn a_file_of_the_first_version_means_what_it_did() {
+    let text = "
+apiVersion: skaffold/v1alpha1
+kind: Config
+build:
+  tagPolicy: sha256
+  local: {skipPush: true}
+  artifacts:
+  - {imageName: web, workspace: app, dockerfilePath: Dockerfile.web, buildArgs: {a: b}}
+deploy:
+  name: shop
+  kubectl:
+    manifests: [{paths: [a.yaml], parameters: {a: b}}, {paths: [b.yaml]}]
+";
+    assert_snapshot!(read(text, &Options::default()).unwrap(), @r#"
+    pipeline skaffold
+    build web in app into [Daemon("unix:///var/run/docker.sock")] web
+      by docker {"buildArgs":{"a":"b"},"buildkit":false,"dockerfile":"Dockerfile.web"}
+      named by sha256 {}
+    deploy skaffold by kubectl {"manifests":{"rawYaml":["a.yaml","b.yaml"]}}
+    notice skaffold.yaml:10:3: `deploy.name` has no effect since skaffold/v1alpha2
+    notice skaffold.yaml:12:35: `parameters` of manifests have no effect since skaffold/v1alpha2
+    "#);
 }

@@ -22,6 +22,12 @@ pub(super) fn rewrite(
     let mut rewritten = Vec::new();
     let mut gone = BTreeSet::new();
     for patch in std::mem::take(items) {
+        let touched =
+            |field: &str| patch.get(field).and_then(Node::text).is_some_and(|path| touches(step, path));
+        if !touched("path") && !touched("from") {
+            rewritten.push(patch);
+            continue;
+        }
         let before = rewritten.len();
         let path = patch.get("path").cloned();
         Rewrite { step, profile, root, gone: &gone }.patch(patch, &mut rewritten, upgrade)?;
@@ -75,11 +81,6 @@ impl Rewrite<'_> {
             rewritten.push(patch);
             return Ok(());
         };
-        let concerned = |path: &Path| self.step.ops.iter().any(|op| related(&steps(op.at()), path));
-        if !concerned(&target) && !from.as_ref().is_some_and(concerned) {
-            rewritten.push(patch);
-            return Ok(());
-        }
         let op = patch.get("op").and_then(Node::text).unwrap_or("replace").to_owned();
         if op == "move" || op == "copy" {
             rewritten.push(self.moved(patch, target, from, upgrade)?);
@@ -135,7 +136,7 @@ impl Rewrite<'_> {
             let mut new = path.clone();
             for op in self.step.ops {
                 let whole = matches!(op, Op::Apply { .. } | Op::Drop { .. } | Op::Refuse { .. });
-                if whole && leads(&steps(op.at()), &new) {
+                if whole && leads(op.at(), &new) {
                     let at = rewritten.get(field).unwrap_or(&rewritten);
                     return Err(upgrade.not_a_patch(at, &format!("`{}`", written(&path))));
                 }
@@ -171,12 +172,11 @@ impl Rewrite<'_> {
         let mut new = path.clone();
         let mut dropped = false;
         for op in self.step.ops {
-            let at = steps(op.at());
-            if !related(&at, &new) {
+            if !related(op.at(), &new) {
                 continue;
             }
-            dropped |= matches!(op, Op::Drop { .. }) && leads(&at, &new);
-            upgrade.whole = new.len() <= at.len();
+            dropped |= matches!(op, Op::Drop { .. }) && leads(op.at(), &new);
+            upgrade.whole = new.len() <= depth(op.at());
             run(op, &mut tree, upgrade)?;
             new = mapped(op, new);
         }
@@ -200,16 +200,12 @@ impl Rewrite<'_> {
 
     /// Returns a pipeline with nothing but a value at a path; a list has one item, whichever is meant.
     fn sparse(&self, path: &Path, value: &Node, place: &Node) -> Node {
+        let changes = self.step.ops.iter().map(Op::at).filter(|at| related(at, path));
+        let changes: Vec<Vec<&str>> = changes.map(steps).collect();
         let listed = |index: usize| {
             let step = path[index].as_str();
-            step == "-"
-                || step.parse::<usize>().is_ok()
-                || self
-                    .step
-                    .ops
-                    .iter()
-                    .map(|op| steps(op.at()))
-                    .any(|at| at.get(index) == Some(&"*") && related(&at, path))
+            let item = step == "-" || step.parse::<usize>().is_ok();
+            item || changes.iter().any(|at| at.get(index) == Some(&"*"))
         };
         (0..path.len()).rev().fold(value.clone(), |node, index| {
             let node = if listed(index) {
@@ -227,8 +223,7 @@ impl Rewrite<'_> {
         let after = self.step.ops.iter().fold(path.clone(), |path, op| mapped(op, path));
         for op in self.step.ops {
             let Op::Apply { at, given, .. } = op else { continue };
-            let at = steps(at);
-            if !(leads(&at, path) && path.len() > at.len() || after != *path && leads(&at, &after)) {
+            if !(leads(at, path) && path.len() > depth(at) || after != *path && leads(at, &after)) {
                 continue;
             }
             for given in *given {
@@ -403,20 +398,33 @@ fn text(text: &str, place: &Node) -> Node {
     placed(Node::scalar(text, Style::Plain), place)
 }
 
+/// Whether a step changes something at, above or below a path. Most do not, which is to be known fast.
+fn touches(step: &Step, path: &str) -> bool {
+    step.ops.iter().any(|op| {
+        let both = op.at().split('/').zip(path.split('/'));
+        both.skip(1).all(|(step, part)| step == "*" || step == part)
+    })
+}
+
 /// Whether one of two paths is at or above the other.
-fn related(change: &[&str], path: &Path) -> bool {
-    change.iter().zip(path).all(|(step, part)| *step == "*" || step == part)
+fn related(change: &str, path: &Path) -> bool {
+    change.split('/').skip(1).zip(path).all(|(step, part)| step == "*" || step == part)
 }
 
 /// Whether a path is at or below what a step changes.
-fn leads(change: &[&str], path: &Path) -> bool {
-    path.len() >= change.len() && related(change, path)
+fn leads(change: &str, path: &Path) -> bool {
+    path.len() >= depth(change) && related(change, path)
+}
+
+/// How many steps the path of a change has.
+fn depth(change: &str) -> usize {
+    change.matches('/').count()
 }
 
 /// Returns a path after a change.
 fn mapped(op: &Op, path: Path) -> Path {
     match op {
-        Op::Move { from, to } if leads(&steps(from), &path) => {
+        Op::Move { from, to } if leads(from, &path) => {
             let from = steps(from);
             let mut items = from.iter().zip(&path).filter(|(step, _)| **step == "*").map(|(_, item)| item);
             let to = steps(to).into_iter().map(|step| match step {
@@ -425,8 +433,8 @@ fn mapped(op: &Op, path: Path) -> Path {
             });
             to.chain(path[from.len()..].iter().cloned()).collect()
         }
-        Op::List { at } if leads(&steps(at), &path) && path.len() > steps(at).len() => {
-            let (list, rest) = path.split_at(steps(at).len());
+        Op::List { at } if leads(at, &path) && path.len() > depth(at) => {
+            let (list, rest) = path.split_at(depth(at));
             list.iter().cloned().chain(["0".to_owned()]).chain(rest.iter().cloned()).collect()
         }
         _ => path,

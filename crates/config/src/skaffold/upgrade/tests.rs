@@ -9,7 +9,7 @@ use std::{
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use shipway_yaml::{Rules, parse};
+use shipway_yaml::Rules;
 
 use super::*;
 use crate::skaffold::{parse::sources, version::Version};
@@ -157,12 +157,10 @@ fn patches(version: &str, pipeline: &str, patches: &str) -> String {
             patch["path"].as_str().unwrap_or("?")
         );
         if let Some(from) = patch.get("from") {
-            text.push_str(" from ");
-            text.push_str(&from.to_string());
+            text = format!("{text} from {from}");
         }
         if let Some(value) = patch.get("value") {
-            text.push(' ');
-            text.push_str(&value.to_string());
+            text = format!("{text} {value}");
         }
         text
     };
@@ -426,5 +424,4 @@ fn nodes_keep_their_places() {
     })
     .expect("nothing fails");
     assert_eq!(seen, 1);
-    assert!(parse("a.yaml", text).is_ok());
 }
