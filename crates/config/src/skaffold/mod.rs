@@ -43,7 +43,7 @@ pub struct Loaded {
     pub notices: Vec<Notice>,
 }
 
-/// Reads a `skaffold.yaml` of the versions from [`Version::OLDEST`] to [`Version::NEWEST`]. A field that a
+/// Reads a `skaffold.yaml` of any version, from [`Version::OLDEST`] to [`Version::NEWEST`]. A field that a
 /// version did not have yet is read as in the newest.
 ///
 /// `file` is its name, for messages. Paths in it are below the root of the world that runs the pipeline,
@@ -66,7 +66,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// `Config`, with file, line and column, for what does not have the form of its version and for what a
-/// plug-in refuses; `Unsupported` likewise for an older version and for a field that is not read yet and
+/// plug-in refuses; `Unsupported` likewise for what no newer version has a place for, and for a field that is not read yet and
 /// without which the run would come out otherwise.
 pub fn read_skaffold(
     file: impl AsRef<Path>,

@@ -1,6 +1,6 @@
-//! Versions of skaffold.yaml, and which of them are read.
+//! Versions of skaffold.yaml, all of which are read.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use shipway_core::{Error, Result, did_you_mean};
 
@@ -23,8 +23,8 @@ impl Version {
     /// The newest version that was published, to which others are upgraded.
     pub const NEWEST: Self = Self::beta(4, 14);
 
-    /// The oldest version that is read.
-    pub const OLDEST: Self = Self::beta(1, 11);
+    /// The first version that was published.
+    pub const OLDEST: Self = Self::alpha(1, 1);
 
     pub(super) const fn alpha(major: u32, minor: u32) -> Self {
         Self { major, stage: Stage::Alpha, minor }
@@ -53,19 +53,14 @@ impl Version {
     /// Returns the version of a file's `apiVersion`.
     ///
     /// # Errors
-    /// `Config` for what is no version of skaffold.yaml; `Unsupported` for one that is not read yet.
+    /// `Config` for what is no version of skaffold.yaml, and for one that is newer than all known here.
     pub(super) fn of_file(text: &str) -> Result<Self> {
         let version: Self = text.parse()?;
-        match version.cmp(&Self::NEWEST) {
-            Ordering::Greater => {
-                Err(Error::config(format!("`{version}` is newer than all that is known here"))
-                    .hint(format!("the newest is `{}`", Self::NEWEST)))
-            }
-            _ if version >= Self::OLDEST => Ok(version),
-            _ => Err(Error::unsupported(format!("`{version}` is not supported yet"))
-                .note(format!("the oldest version that is read is `{}`", Self::OLDEST))
-                .hint("`skaffold fix` writes the file in the newest version")),
+        if version > Self::NEWEST {
+            return Err(Error::config(format!("`{version}` is newer than all that is known here"))
+                .hint(format!("the newest is `{}`", Self::NEWEST)));
         }
+        Ok(version)
     }
 }
 
@@ -129,11 +124,6 @@ mod tests {
     fn what_is_not_read_is_said() {
         for (text, expected) in [
             (
-                "skaffold/v1alpha2",
-                "`skaffold/v1alpha2` is not supported yet\n  note: the oldest version that is read is \
-                 `skaffold/v1beta11`\n  hint: `skaffold fix` writes the file in the newest version",
-            ),
-            (
                 "skaffold/v5beta1",
                 "`skaffold/v5beta1` is newer than all that is known here\n  hint: the newest is `skaffold/v4beta14`",
             ),
@@ -155,8 +145,8 @@ mod tests {
             let error = Version::of_file(text).expect_err(text);
             assert_eq!(error.report().to_string(), expected);
         }
-        assert!(Version::of_file("skaffold/v1beta11").is_ok());
-        assert!(Version::of_file("skaffold/v2beta29").is_ok());
+        assert_eq!(Version::of_file("skaffold/v1alpha1").ok(), Some(Version::OLDEST));
+        assert_eq!(Version::of_file("skaffold/v4beta14").ok(), Some(Version::NEWEST));
         assert!("skaffold/v01beta11".parse::<Version>().is_err());
     }
 }

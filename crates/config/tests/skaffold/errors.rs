@@ -28,11 +28,6 @@ fn files_that_are_none() {
       hint: add `kind: Config`
     ");
     assert_snapshot!(refused("apiVersion: skaffold/v4beta14\nkind: config"), @"skaffold.yaml:2:7: `kind` is always `Config`");
-    assert_snapshot!(refused("apiVersion: skaffold/v1alpha2\nkind: Config"), @r"
-    skaffold.yaml:1:13: `skaffold/v1alpha2` is not supported yet
-      note: the oldest version that is read is `skaffold/v1beta11`
-      hint: `skaffold fix` writes the file in the newest version
-    ");
     assert_snapshot!(refused("apiVersion: apps/v1\nkind: Config"), @r"
     skaffold.yaml:1:13: `apps/v1` is no version of skaffold.yaml
       hint: the newest is `skaffold/v4beta14`

@@ -89,17 +89,13 @@ deploy:
     skaffold.yaml:7:5: there is no field `flag` here
       hint: did you mean `flags`?
     ");
-    assert_snapshot!(refused("deploy: {helm: {releases: []}}"), @r"
-    skaffold.yaml:3:10: `deploy.helm` of versions before skaffold/v3alpha1 is not supported yet
-      hint: `skaffold fix` writes the file in the newest version
+    assert_snapshot!(refused("deploy: {kpt: {dir: live}}"), @r"
+    skaffold.yaml:3:10: `deploy.kpt` of versions before skaffold/v3alpha1 is not brought over by Skaffold either
+      hint: take it out, or write the file in the newest version
     ");
     assert_snapshot!(refused("build: {artifacts: [{image: a, jibMaven: {module: m, profile: p}}]}"), @"skaffold.yaml:3:32: the builder `jib` is not supported yet");
-    assert_snapshot!(refused("build: {artifacts: [{image: a, kaniko: {flags: [-v]}}]}"), @r"
-    skaffold.yaml:3:41: `kaniko.flags` is gone since skaffold/v2beta9, which has a field for each
-      hint: `skaffold fix` writes the file in the newest version
-    ");
-    assert_snapshot!(refused("profiles: [{name: p, patches: [{path: /deploy/helm/releases/0/name, value: x}]}]"), @r"
-    skaffold.yaml:3:39: `deploy.helm` of versions before skaffold/v3alpha1 is not supported yet
-      hint: `skaffold fix` writes the file in the newest version
+    assert_snapshot!(refused("profiles: [{name: p, patches: [{path: /deploy/kpt/dir, value: x}]}]"), @r"
+    skaffold.yaml:3:39: `deploy.kpt` of versions before skaffold/v3alpha1 is not brought over by Skaffold either
+      hint: take it out, or write the file in the newest version
     ");
 }

@@ -1,16 +1,22 @@
 //! What changed between versions, as data: the steps that do something, in the order of their versions.
 //!
 //! They are from `pkg/skaffold/schema/*/upgrade.go` of GoogleContainerTools/skaffold (Apache-2.0) and from
-//! the differences of the published schemas.
+//! the differences between its types of two versions: it copies by the names of Go fields, so that a field of
+//! another name in the newer version is lost there without a word, and here with one.
 
+mod first;
+mod helm;
 mod jib;
+mod kaniko;
 mod kustomize;
+mod plug_ins;
 mod remote;
+mod sync;
 
 use shipway_core::Result;
-use shipway_yaml::{Document, Node};
+use shipway_yaml::Node;
 
-use super::version::Version;
+use super::{upgrade::Upgrade, version::Version};
 
 /// All that one version changed.
 pub(super) struct Step {
@@ -30,13 +36,99 @@ pub(super) enum Op {
     Drop { at: &'static str, note: &'static str },
     /// What cannot be brought over.
     Refuse { at: &'static str, why: &'static str },
-    /// A change that is more than that.
-    Apply(fn(&mut Node, &Document) -> Result<()>),
+    /// A change that is more than that, of what is at a path and below.
+    Apply {
+        at: &'static str,
+        /// What of the pipeline is to be there as well when a patch of something below is upgraded.
+        given: &'static [&'static str],
+        change: fn(&mut Node, &mut Upgrade<'_>) -> Result<()>,
+    },
 }
 
-/// The steps since the oldest version that is read.
-pub(super) const STEPS: [Step; 10] = [
-    Step { into: Version::beta(1, 14), ops: &[Op::Apply(jib::maven), Op::Apply(jib::gradle)] },
+impl Op {
+    /// The path of what it changes.
+    pub(super) const fn at(&self) -> &'static str {
+        match self {
+            Self::Move { from: at, .. }
+            | Self::List { at }
+            | Self::Drop { at, .. }
+            | Self::Refuse { at, .. }
+            | Self::Apply { at, .. } => at,
+        }
+    }
+}
+
+const fn apply(at: &'static str, change: fn(&mut Node, &mut Upgrade<'_>) -> Result<()>) -> Op {
+    Op::Apply { at, given: &[], change }
+}
+
+/// The steps since the first version.
+pub(super) const STEPS: [Step; 21] = [
+    Step {
+        into: Version::alpha(1, 2),
+        ops: &[
+            apply("/build/tagPolicy", first::tag_policy),
+            Op::Move {
+                from: "/build/artifacts/*/dockerfilePath",
+                to: "/build/artifacts/*/docker/dockerfilePath",
+            },
+            Op::Move { from: "/build/artifacts/*/buildArgs", to: "/build/artifacts/*/docker/buildArgs" },
+            Op::Drop { at: "/deploy/name", note: "`deploy.name` has no effect since skaffold/v1alpha2" },
+            Op::Drop {
+                at: "/deploy/kubectl/manifests/*/parameters",
+                note: "`parameters` of manifests have no effect since skaffold/v1alpha2",
+            },
+            apply("/deploy/kubectl/manifests", first::paths_of_manifests),
+        ],
+    },
+    Step {
+        into: Version::alpha(1, 3),
+        ops: &[
+            Op::Move {
+                from: "/deploy/helm/releases/*/valuesFilePath",
+                to: "/deploy/helm/releases/*/valuesFiles",
+            },
+            Op::List { at: "/deploy/helm/releases/*/valuesFiles" },
+            Op::Move { from: "/build/kaniko/gcsBucket", to: "/build/kaniko/buildContext/gcsBucket" },
+        ],
+    },
+    Step {
+        into: Version::alpha(1, 4),
+        ops: &[
+            Op::Move { from: "/build/artifacts/*/imageName", to: "/build/artifacts/*/image" },
+            Op::Move { from: "/build/artifacts/*/workspace", to: "/build/artifacts/*/context" },
+            Op::Move {
+                from: "/build/artifacts/*/docker/dockerfilePath",
+                to: "/build/artifacts/*/docker/dockerfile",
+            },
+            apply("/build/local/skipPush", first::skip_push),
+            Op::Move { from: "/deploy/kustomize/kustomizePath", to: "/deploy/kustomize/path" },
+        ],
+    },
+    Step {
+        into: Version::beta(1, 1),
+        ops: &[Op::Refuse { at: "/build/acr", why: "`build.acr` is gone since skaffold/v1beta1" }],
+    },
+    Step { into: Version::beta(1, 7), ops: &[apply("/build/kaniko", kaniko::into_artifacts)] },
+    Step {
+        into: Version::beta(1, 9),
+        ops: &[
+            apply("/build/artifacts/*/plugin", plug_ins::builders),
+            apply("/build/executionEnvironment", plug_ins::environment),
+        ],
+    },
+    Step { into: Version::beta(1, 10), ops: &[apply("/build/artifacts/*/sync", sync::into_rules)] },
+    Step {
+        into: Version::beta(1, 14),
+        ops: &[
+            Op::Apply {
+                at: "/build/artifacts/*/jibMaven",
+                given: &["/build/artifacts/*/jibMaven/profile"],
+                change: jib::maven,
+            },
+            apply("/build/artifacts/*/jibGradle", jib::gradle),
+        ],
+    },
     Step {
         into: Version::alpha(2, 2),
         ops: &[
@@ -55,7 +147,18 @@ pub(super) const STEPS: [Step; 10] = [
         ops: &[
             Op::Move { from: "/deploy/kustomize/path", to: "/deploy/kustomize/paths" },
             Op::List { at: "/deploy/kustomize/paths" },
+            Op::Drop {
+                at: "/build/artifacts/*/buildpack/forcePull",
+                note: "`buildpack.forcePull` has no effect since skaffold/v2alpha3",
+            },
         ],
+    },
+    Step {
+        into: Version::beta(2, 4),
+        ops: &[Op::Move {
+            from: "/deploy/helm/releases/*/values",
+            to: "/deploy/helm/releases/*/artifactOverrides",
+        }],
     },
     Step {
         into: Version::beta(2, 5),
@@ -66,9 +169,20 @@ pub(super) const STEPS: [Step; 10] = [
     },
     Step {
         into: Version::beta(2, 9),
-        ops: &[Op::Refuse {
-            at: "/build/artifacts/*/kaniko/flags",
-            why: "`kaniko.flags` is gone since skaffold/v2beta9, which has a field for each",
+        ops: &[
+            Op::Drop {
+                at: "/build/artifacts/*/kaniko/flags",
+                note: "`kaniko.flags` has no effect since skaffold/v2beta9, which has a field for each",
+            },
+            apply("/build/artifacts/*/sync/auto", sync::auto_is_a_switch),
+        ],
+    },
+    Step {
+        into: Version::beta(2, 13),
+        ops: &[Op::Apply {
+            at: "/deploy/helm/releases/*",
+            given: &["/deploy/helm/releases/*/remote"],
+            change: helm::remote_chart,
         }],
     },
     Step {
@@ -93,21 +207,45 @@ pub(super) const STEPS: [Step; 10] = [
         into: Version::alpha(3, 1),
         ops: &[
             Op::Move { from: "/deploy/kubectl/manifests", to: "/manifests/rawYaml" },
-            Op::Apply(kustomize::default_paths),
+            apply("/deploy/kustomize", kustomize::default_paths),
             Op::Move { from: "/deploy/kustomize/paths", to: "/manifests/kustomize/paths" },
             Op::Move { from: "/deploy/kustomize/buildArgs", to: "/manifests/kustomize/buildArgs" },
-            Op::Apply(kustomize::into_kubectl),
-            Op::Refuse {
-                at: "/deploy/helm",
-                why: "`deploy.helm` of versions before skaffold/v3alpha1 is not supported yet",
-            },
+            apply("/deploy/kustomize", kustomize::into_kubectl),
             Op::Refuse {
                 at: "/deploy/kpt",
-                why: "`deploy.kpt` of versions before skaffold/v3alpha1 is not supported",
+                why: "`deploy.kpt` of versions before skaffold/v3alpha1 is not brought over by Skaffold either",
+            },
+            Op::Apply {
+                at: "/deploy/helm/releases/*",
+                given: &["/deploy/helm/releases/*/imageStrategy"],
+                change: helm::images_into_templates,
+            },
+            apply("/deploy/helm", helm::into_manifests),
+        ],
+    },
+    Step {
+        into: Version::beta(4, 1),
+        ops: &[
+            Op::Move { from: "/deploy/kubectl/remoteManifests", to: "/manifests/remoteManifests" },
+            Op::Apply {
+                at: "/manifests/remoteManifests",
+                given: &["/deploy/kubeContext"],
+                change: remote::with_context,
             },
         ],
     },
-    Step { into: Version::beta(4, 1), ops: &[Op::Apply(remote::into_manifests)] },
+    Step {
+        into: Version::beta(4, 5),
+        ops: &[Op::Drop {
+            at: "/build/artifacts/*/kaniko/noPush",
+            note: "`kaniko.noPush` has no effect since skaffold/v4beta5",
+        }],
+    },
+    // The field had a wrong name by mistake.
+    Step {
+        into: Version::beta(4, 8),
+        ops: &[Op::Move { from: "/deploy/kpt/false", to: "/deploy/kpt/force" }],
+    },
 ];
 
 #[cfg(test)]
@@ -116,6 +254,6 @@ mod tests {
 
     #[test]
     fn steps_are_in_the_order_of_their_versions() {
-        assert!(STEPS.is_sorted_by_key(|step| step.into));
+        assert!(STEPS.is_sorted_by(|one, next| one.into < next.into));
     }
 }

@@ -1,25 +1,23 @@
-//! v4beta1: objects that are taken from a cluster are named where the other manifests are.
+//! v4beta1: what is taken from a cluster is named with the cluster.
 
 use shipway_core::Result;
-use shipway_yaml::{Document, Node, Style, Value};
+use shipway_yaml::{Node, Style};
 
-use crate::path::{placed, put, take};
+use crate::{
+    path::{each, placed},
+    skaffold::upgrade::Upgrade,
+};
 
-pub(super) fn into_manifests(pipeline: &mut Node, _shown: &Document) -> Result<()> {
-    let Some((key, names)) = take(pipeline, &["deploy", "kubectl", "remoteManifests"]) else { return Ok(()) };
+pub(super) fn with_context(pipeline: &mut Node, _upgrade: &mut Upgrade<'_>) -> Result<()> {
     let context = pipeline.get("deploy").and_then(|deploy| deploy.get("kubeContext")).cloned();
-    let Value::Sequence(names) = names.value else {
-        // It is no list there either, which is said when it is read.
-        put(pipeline, &["manifests", "remoteManifests"], &key, names);
-        return Ok(());
-    };
-    let name = |text: &str| placed(Node::scalar(text, Style::Plain), &key);
-    let manifest = |manifest: Node| {
-        let mut entries = vec![(name("manifest"), manifest)];
-        entries.extend(context.clone().map(|context| (name("kubeContext"), context)));
-        Node::mapping(entries)
-    };
-    let manifests = Node::sequence(names.into_iter().map(manifest).collect());
-    put(pipeline, &["manifests", "remoteManifests"], &key, manifests);
-    Ok(())
+    let context = context.filter(|context| !context.is_null());
+    each(pipeline, &["manifests", "remoteManifests", "*"], &mut |manifest| {
+        if manifest.text().is_some() {
+            let name = |text: &str| placed(Node::scalar(text, Style::Plain), manifest);
+            let mut entries = vec![(name("manifest"), manifest.clone())];
+            entries.extend(context.clone().map(|context| (name("kubeContext"), context)));
+            *manifest = Node::mapping(entries);
+        }
+        Ok(())
+    })
 }

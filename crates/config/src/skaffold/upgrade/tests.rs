@@ -1,0 +1,1 @@
+//! What each step makes of a file.
