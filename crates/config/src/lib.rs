@@ -9,5 +9,5 @@ mod skaffold;
 
 pub use self::{
     notice::Notice,
-    skaffold::{Dockerfiles, Loaded, Options, Version, read_skaffold},
+    skaffold::{Dockerfiles, Fixed, Loaded, Options, Version, fix_skaffold, read_skaffold},
 };

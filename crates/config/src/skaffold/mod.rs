@@ -2,6 +2,7 @@
 //! brings them to the newest version, [`profile`] lays the active profiles over them, [`model`] types
 //! them, [`lower`] makes the pipeline. A place in the file goes along through all of them.
 
+mod fix;
 mod image_name;
 mod local_cluster;
 mod lower;
@@ -21,11 +22,12 @@ use std::path::Path;
 
 use shipway_core::{Catalog, Pipeline, Result};
 
-use self::{lower::Lower, model::Config, profile::Profiles};
 pub use self::{
+    fix::{Fixed, fix_skaffold},
     options::{Dockerfiles, Options},
     version::Version,
 };
+use self::{lower::Lower, model::Config, profile::Profiles};
 use crate::Notice;
 
 /// A pipeline with what else a file says.

@@ -10,6 +10,7 @@
 
 mod corpus;
 mod errors;
+mod fix;
 mod odd;
 mod pipelines;
 mod profiles;

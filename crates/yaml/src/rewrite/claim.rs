@@ -17,6 +17,8 @@ pub(super) struct Claims {
     any: HashSet<Own>,
     /// Entries whose key and value are together in the tree.
     whole: HashSet<Own>,
+    /// The keys that stand for the others; of several that were made of one, the innermost.
+    half: HashMap<Own, *const Node>,
 }
 
 impl Claims {
@@ -47,6 +49,8 @@ impl Claims {
                         self.any.insert(own);
                         if whole {
                             self.whole.insert(own);
+                        } else {
+                            self.half.entry(own).or_insert(key);
                         }
                     }
                 }
@@ -69,9 +73,11 @@ impl Claims {
         self.any.contains(&own)
     }
 
-    /// Whether an entry's key and value are together in the tree.
-    pub(super) fn has_whole(&self, own: Own) -> bool {
-        self.whole.contains(&own)
+    /// Returns the entry of the text that an entry stands for.
+    pub(super) fn entry(&self, source: &Source<'_>, key: &Node, value: &Node) -> Option<Own> {
+        let (own, whole) = entry_part(source, key, value)?;
+        let half = || !self.whole.contains(&own) && self.half.get(&own) == Some(&std::ptr::from_ref(key));
+        (whole || half()).then_some(own)
     }
 }
 
@@ -90,20 +96,20 @@ fn alike(source: &Source<'_>, node: &Node, found: &[(&Node, Option<usize>)]) -> 
     same.then_some(id)
 }
 
-/// Returns the entry of the text whose key an entry has, and whether it has its value too.
-pub(super) fn entry_part(source: &Source<'_>, key: &Node, value: &Node) -> Option<(Own, bool)> {
-    if key.alias {
-        return None;
-    }
-    let id = source.find(key)?;
-    let &(container, at) = source.parts.get(&id)?;
-    let known = &source.nodes[container];
-    let own = known.children.get(2 * at).filter(|child| child.id == id && known.node.entries().is_some());
-    own?;
-    let old = known.children[2 * at + 1];
+/// Returns the entry of the text that an entry was made of, by its key or else by its value, and whether it has both.
+fn entry_part(source: &Source<'_>, key: &Node, value: &Node) -> Option<(Own, bool)> {
+    let by = |node: &Node, side: usize| {
+        let id = source.find(node).filter(|_| !node.alias)?;
+        let own = *source.parts.get(&id)?;
+        let known = &source.nodes[own.0];
+        let child = known.children.get(2 * own.1 + side).filter(|_| known.node.entries().is_some())?;
+        (child.id == id).then_some(own)
+    };
+    let Some(own) = by(key, 0) else { return Some((by(value, 1)?, false)) };
+    let old = source.nodes[own.0].children[2 * own.1 + 1];
     let whole = source.find(value) == Some(old.id) && old.alias == value.alias
         || value.is_null() && source.nodes[old.id].node.is_null();
-    Some(((container, at), whole))
+    Some((own, whole))
 }
 
 /// Returns the item of the text that a node is.

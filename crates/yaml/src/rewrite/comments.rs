@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range};
 use shipway_core::Result;
 
 use super::{
-    claim::{Own, entry_part, item_part},
+    claim::{Own, item_part},
     emit::Emitter,
     source::Part,
 };
@@ -106,10 +106,9 @@ impl<'a> Emitter<'a, '_> {
             return Ok(());
         }
         let own = match &item.value {
-            Value::Mapping(entries) => entries.first().and_then(|(key, value)| {
-                let (own, whole) = entry_part(self.source, key, value)?;
-                (whole || !self.claims.has_whole(own)).then_some(own)
-            }),
+            Value::Mapping(entries) => {
+                entries.first().and_then(|(key, value)| self.claims.entry(self.source, key, value))
+            }
             Value::Sequence(items) => items.first().and_then(|item| item_part(self.source, item)),
             Value::Scalar(_) => None,
         };

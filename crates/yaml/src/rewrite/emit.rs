@@ -8,7 +8,7 @@ use std::{
 use shipway_core::Result;
 
 use super::{
-    claim::{Claims, Own, entry_part, item_part},
+    claim::{Claims, Own, item_part},
     source::{Child, Layout, Part, Source},
 };
 use crate::{
@@ -27,8 +27,6 @@ pub(super) struct Emitter<'a, 's> {
     pub(super) fresh: bool,
     /// Parts whose comments were written.
     pub(super) taken: HashSet<Own>,
-    /// Parts that an entry was made from whose value is elsewhere.
-    pub(super) halves: HashSet<Own>,
     /// Comments of parts that are gone, by the first part in them that is not.
     pub(super) inherited: HashMap<Own, Vec<Range<usize>>>,
     /// What the names of anchors stand for where the writer is: the anchor, and what it names if that changed.
@@ -46,7 +44,6 @@ impl<'a, 's> Emitter<'a, 's> {
             writer: Writer::inside(source.newline()),
             fresh: false,
             taken: HashSet::new(),
-            halves: HashSet::new(),
             inherited: HashMap::new(),
             bound: HashMap::new(),
             steps: source.steps(),
@@ -210,7 +207,7 @@ impl<'a, 's> Emitter<'a, 's> {
     fn owns(&mut self, node: &Node, home: Option<usize>) -> Vec<Option<Own>> {
         match &node.value {
             Value::Mapping(entries) => {
-                entries.iter().map(|(key, value)| self.entry_own(key, value)).collect()
+                entries.iter().map(|(key, value)| self.claims.entry(self.source, key, value)).collect()
             }
             Value::Sequence(items) => {
                 let mut next = 0;
@@ -236,11 +233,6 @@ impl<'a, 's> Emitter<'a, 's> {
             }
             Value::Scalar(_) => Vec::new(),
         }
-    }
-
-    fn entry_own(&mut self, key: &Node, value: &Node) -> Option<Own> {
-        let (own, whole) = entry_part(self.source, key, value)?;
-        (whole || !self.claims.has_whole(own) && self.halves.insert(own)).then_some(own)
     }
 
     pub(super) fn entry(

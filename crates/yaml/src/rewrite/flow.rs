@@ -70,7 +70,7 @@ impl<'a> Emitter<'a, '_> {
             }
         };
         let known = source.find(node).is_some_and(|id| source.nodes[id].flow);
-        let padded = known && text[1.min(text.len())..].starts_with(' ') && !parts.is_empty();
+        let padded = known && text.get(1..).is_some_and(|text| text.starts_with(' ')) && !parts.is_empty();
         let pad = if padded { " " } else { "" };
         format!("{open}{pad}{}{pad}{close}", parts.join(", "))
     }

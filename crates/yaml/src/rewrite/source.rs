@@ -255,7 +255,9 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn line_start(&self, at: usize) -> usize {
-        self.text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+        // A byte order mark is before the first line.
+        let first = || self.text.len() - self.text.trim_start_matches('\u{feff}').len();
+        self.text[..at].rfind('\n').map_or_else(|| first().min(at), |newline| newline + 1)
     }
 
     pub(super) fn line_end(&self, at: usize) -> usize {

@@ -86,7 +86,7 @@ impl<'a> Emitter<'a, '_> {
             _ if holds_nothing(node)
                 || known.is_some_and(|id| source.nodes[id].flow) && self.is_flow(node) =>
             {
-                self.writer.out.push(' ');
+                self.writer.out.push_str(own.map_or(" ", |own| self.blank(own)));
                 let text = self.flow_with(node, own);
                 self.writer.out.push_str(&text);
                 self.writer.out.push_str(beside.unwrap_or_default());

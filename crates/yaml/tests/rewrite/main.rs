@@ -235,6 +235,15 @@ fn lines_end_as_they_did_and_tabs_stay() {
 }
 
 #[test]
+fn letters_of_several_bytes_are_no_trouble() {
+    let new = edited("\u{feff}é: [ü: ö, {ä: 'ß'}] # ñ\n# ß\nö: é\n", |root| {
+        get(root, &["é"]).items_mut().expect("a list").push(text("ø"));
+        *get(root, &["é", "0", "ü"]) = text("å");
+    });
+    assert_eq!(new, "\u{feff}é: [{ü: å}, {ä: 'ß'}, ø] # ñ\n# ß\nö: é\n");
+}
+
+#[test]
 fn what_has_no_lines_that_are_known_is_written_anew() {
     let new = edited("# head\n? a\n: b\nc: 1 # lost\n", |root| *get(root, &["c"]) = text("2"));
     assert_eq!(new, "# head\na: b\nc: 2\n");
