@@ -10,7 +10,7 @@ mod skaffold;
 pub use self::{
     notice::Notice,
     skaffold::{
-        ContextConfig, Dockerfiles, Explained, GlobalConfig, Loaded, Options, Origin, Skaffold,
-        SyncRemoteCache, Trust, Version, skaffold_schema,
+        ContextConfig, Dockerfiles, Explained, Fixed, GlobalConfig, Loaded, Options, Origin, Skaffold,
+        SyncRemoteCache, Trust, Version, fix_skaffold, skaffold_schema,
     },
 };

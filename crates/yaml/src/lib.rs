@@ -25,6 +25,7 @@ mod parse;
 mod parts;
 mod quote;
 mod read;
+mod rewrite;
 mod scalar;
 mod spanned;
 mod timestamp;
@@ -36,6 +37,7 @@ pub use self::{
     node::{Mark, Node, Scalar, Span, Style, Value},
     parse::{Limits, parse, parse_within},
     parts::parts,
+    rewrite::rewrite,
     scalar::{Resolved, Rules},
     spanned::Spanned,
 };

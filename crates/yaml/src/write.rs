@@ -40,11 +40,23 @@ pub(crate) struct Writer {
     newline: &'static str,
     limits: Limits,
     depth: usize,
+    /// Whether something may come after the tree, so that its last block of text cannot end with empty lines.
+    goes_on: bool,
 }
 
 impl Writer {
     pub(crate) fn new(newline: &'static str) -> Self {
-        Self { out: String::new(), newline, limits: Limits::default(), depth: 0 }
+        Self { out: String::new(), newline, limits: Limits::default(), depth: 0, goes_on: false }
+    }
+
+    /// Returns a writer of a part of a text.
+    pub(crate) fn inside(newline: &'static str) -> Self {
+        Self { goes_on: true, ..Self::new(newline) }
+    }
+
+    /// Returns how a text's block begins if it can be one here.
+    pub(crate) fn literal(&self, text: &str) -> Option<String> {
+        quote::literal(text).filter(|header| !(self.goes_on && header.ends_with('+')))
     }
 
     /// Writes a document without its mark.
@@ -148,7 +160,7 @@ impl Writer {
                 self.open(node, compact)?;
                 self.items(items, inner, compact)
             }
-            Value::Scalar(scalar) if let Some(header) = quote::literal(&scalar.text) => {
+            Value::Scalar(scalar) if let Some(header) = self.literal(&scalar.text) => {
                 self.tag(node);
                 self.out.push(' ');
                 self.out.push_str(&header);
@@ -184,7 +196,7 @@ impl Writer {
     }
 
     /// Writes the lines of a block of text.
-    fn lines(&mut self, text: &str, column: usize) -> Result<()> {
+    pub(crate) fn lines(&mut self, text: &str, column: usize) -> Result<()> {
         // The last line break ends the last line.
         for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
             if !line.is_empty() {

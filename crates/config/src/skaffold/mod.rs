@@ -8,6 +8,7 @@ mod commands;
 mod defaults;
 mod effective;
 mod explain;
+mod fix;
 mod global;
 mod image_name;
 mod json_schema;
@@ -47,6 +48,7 @@ use self::{
 };
 pub use self::{
     explain::{Explained, Origin},
+    fix::{Fixed, fix_skaffold},
     global::{ContextConfig, GlobalConfig},
     json_schema::skaffold_schema,
     options::{Dockerfiles, Options, SyncRemoteCache, Trust},
