@@ -11,7 +11,7 @@ use shipway_cluster::{Api, Cluster, Options};
 use shipway_core::{Cancel, Context, FixedCredentials, ObjectId, RunContext, World};
 
 /// A cluster, and a namespace of it that is the test's own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bed {
     pub(crate) cx: Context,
     pub(crate) cluster: Cluster,

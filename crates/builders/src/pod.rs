@@ -2,8 +2,8 @@
 //! says all that decides the build.
 
 use serde_json::{Value, json};
-use shipway_cluster::{Ended, JobObject};
-use shipway_core::{BuildRequest, Error, ErrorKind, Platform, Snapshot};
+use shipway_cluster::{Cluster, Ended, JobObject};
+use shipway_core::{BuildRequest, Context, Error, ErrorKind, Platform, Result, Snapshot};
 
 use crate::BuildCluster;
 
@@ -21,6 +21,15 @@ pub(crate) struct Names<'a> {
     /// The artifact, for people who look at the pod.
     pub(crate) artifact: &'a str,
     pub(crate) platform: Option<&'a Platform>,
+}
+
+impl BuildCluster {
+    /// Opens the cluster, and returns it with the namespace of the pods.
+    pub(crate) async fn open(&self, cx: &Context) -> Result<(Cluster, String)> {
+        let cluster = Cluster::open(cx, &self.context).await?;
+        let namespace = self.namespace.as_deref().unwrap_or(cluster.namespace()).to_owned();
+        Ok((cluster, namespace))
+    }
 }
 
 /// Returns the name of a build's objects: the same for whoever builds the same, so that a run that goes on

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shipway_cluster::{Cluster, Ended, ForwardTarget, PodJob, job_secret, literal};
+use shipway_cluster::{Ended, ForwardTarget, PodJob, job_secret, literal};
 use shipway_core::{BuildRequest, Context, Error, ErrorKind, Image, Result};
 use shipway_docker::{BuildkitAddress, SolveSpec};
 
@@ -45,8 +45,7 @@ impl Buildkit {
         let Some(place) = &self.options.cluster else {
             return Err(Error::internal("a pod without a cluster"));
         };
-        let cluster = Cluster::open(cx, &place.context).await?;
-        let namespace = place.namespace.as_deref().unwrap_or(cluster.namespace()).to_owned();
+        let (cluster, namespace) = place.open(cx).await?;
         let name = name("buildkit", request);
         let names = Names {
             name: &name,

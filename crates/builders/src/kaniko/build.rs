@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use shipway_cluster::{Cluster, Ended, PodFiles, PodJob};
+use shipway_cluster::{Ended, PodFiles, PodJob};
 use shipway_core::{BuildRequest, Context, Digest, Error, Image, Login, Result, Store, Stream};
 
 use super::{
@@ -36,10 +36,10 @@ impl Kaniko {
         let platform = wanted_platform("kaniko", artifact)?;
         let (reading, owned) = (self.reading(), artifact.clone());
         let plan = Arc::new(cx.blocking(move |cx| Plan::read(cx, &owned, &reading)).await?);
-        let cx = &cx.within(Some(Duration::from_secs(self.options.cluster.timeout_seconds)));
-        let cluster = Cluster::open(cx, &self.options.cluster.context).await?;
-        let namespace = self.options.cluster.namespace.as_deref().unwrap_or(cluster.namespace()).to_owned();
-        let logins = match self.options.cluster.docker_config_secret {
+        let place = &self.options.cluster;
+        let cx = &cx.within(Some(Duration::from_secs(place.timeout_seconds)));
+        let (cluster, namespace) = place.open(cx).await?;
+        let logins = match place.docker_config_secret {
             Some(_) => BTreeMap::new(),
             None => self.logins(cx, &plan, request).await?,
         };
@@ -57,7 +57,7 @@ impl Kaniko {
         let removed = opened.remove().await;
         match result {
             Ok(image) => removed.map(|()| image),
-            Err(error) => pushed_before(cx, error, request, Some(self.options.cluster.timeout_seconds)).await,
+            Err(error) => pushed_before(cx, error, request, Some(place.timeout_seconds)).await,
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) const RECEIVER: &str = "context";
 pub(super) const EXECUTOR: &str = "kaniko";
 
 /// How the receiver's own shell is given a script; what the script works on comes as its words.
-pub(super) const SHELL: [&str; 2] = ["sh", "-c"];
+const SHELL: [&str; 2] = ["sh", "-c"];
 
 /// Where the executor reads logins.
 const LOGINS: &str = "/kaniko/.docker";
@@ -41,8 +41,8 @@ pub(super) fn job(options: &KanikoConfig, names: &Names<'_>, has_logins: bool, a
     let wait = format!("until [ -e {CONTEXT}/ready ]; do sleep 0.1; done");
     let spec = json!({
         "initContainers": [{
-            "name": RECEIVER, "terminationMessagePolicy": "FallbackToLogsOnError", "image": options.init_image, "command": [SHELL[0], SHELL[1], &wait],
-            "volumeMounts": [shared],
+            "name": RECEIVER, "image": options.init_image, "command": [SHELL[0], SHELL[1], &wait],
+            "terminationMessagePolicy": "FallbackToLogsOnError", "volumeMounts": [shared],
         }],
         "containers": [{
             "name": EXECUTOR, "image": options.image, "args": args, "env": env, "volumeMounts": mounts,

@@ -9,7 +9,10 @@ use shipway_core::{
 };
 use tokio::net::UnixListener;
 
-use crate::bed::{Bed, LONG, file, request, unlike};
+use crate::{
+    bed::{Bed, LONG, file, request, said},
+    pods::unlike,
+};
 
 pub(crate) fn buildkit(options: BuildkitConfig) -> Buildkit {
     Buildkit::new(options).unwrap()
@@ -55,10 +58,6 @@ pub(crate) fn recorded(bed: &Bed) -> (Context, Arc<Record>) {
     let record = Arc::new(Record::new());
     let world = bed.world().clock(Ahead(SystemClock::new())).sink(Arc::<Record>::clone(&record));
     (RunContext::new(world, unlike("run")).context(None, None, Cancel::new()), record)
-}
-
-pub(crate) fn said(record: &Record) -> String {
-    serde_json::to_string(&record.events()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,14 @@
 #[path = "../support/bed.rs"]
 mod bed;
 mod build;
+#[expect(dead_code, reason = "other programs need more of it")]
+#[path = "../../../../tests/support/cluster.rs"]
+mod cluster;
+mod conformance;
+#[path = "../support/contract.rs"]
 mod contract;
 mod pod;
+#[path = "../../../../tests/support/pods.rs"]
+mod pods;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;

@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use shipway_builders::BuildkitConfig;
-use shipway_core::{Builder as _, Cancel, CancelReason, ErrorKind, Record, RunContext, Stage, Store};
+use shipway_core::{Builder as _, Cancel, CancelReason, ErrorKind, Record, RunContext, Stage};
 
 use crate::{
-    bed::{Bed, LONG, file, is_running, request, unlike, until},
-    build::{buildkit, recorded, said},
+    bed::{Bed, LONG, file, killed_and_again, request, said},
+    build::{buildkit, recorded},
+    pods::unlike,
 };
 
 pub(crate) fn options(bed: &Bed) -> BuildkitConfig {
@@ -89,40 +90,16 @@ async fn a_build_whose_process_is_gone_is_found_again() {
     bed.write(&[("Dockerfile", &dockerfile)]);
     let request = request(bed.target());
     let builder = buildkit(options(&bed));
-    // A runtime that ends as a killed process does: nothing that it began goes on, to tidy up neither.
-    let record = Arc::new(Record::new());
-    let (gone, world) =
-        (tokio::runtime::Runtime::new().unwrap(), bed.world().sink(Arc::<Record>::clone(&record)));
-    let (first, asked) = (builder.clone(), request.clone());
-    gone.spawn(async move {
-        let cx = RunContext::new(world, unlike("killed")).context(None, None, Cancel::new());
-        let _ = first.build(&cx, &asked).await;
-    });
-    let pod = until(&bed, "Pod", is_running).await;
-    let second_step = async {
-        while said(&record).matches("slow").count() < 2 {
+    let mut gone_at = 0.0;
+    let in_the_second_step = async |record: &Record| {
+        while said(record).matches("slow").count() < 2 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        gone_at = uptime(&std::fs::read("/proc/uptime").unwrap());
     };
-    tokio::time::timeout(LONG, second_step).await.unwrap();
-    gone.shutdown_background();
-    let gone_at = uptime(&std::fs::read("/proc/uptime").unwrap());
-    let record = Arc::new(Record::new());
-    let world = bed.world().sink(Arc::<Record>::clone(&record));
-    let cx = RunContext::new(world, unlike("again")).context(None, None, Cancel::new());
-    let seen = async {
-        // It goes on with the very pod.
-        for _ in 0..5 {
-            let pods = bed.list("Pod").await;
-            assert!(pods.iter().all(|one| one["metadata"]["uid"] == pod["metadata"]["uid"]), "{pods:?}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    let image = tokio::join!(builder.build(&cx, &request), seen).0.unwrap();
+    let (cx, image, record) = killed_and_again(&bed, &builder, &request, in_the_second_step).await;
     assert!(uptime(&file(&cx, &image, "when").await) < gone_at, "what was done is done");
     assert!(said(&record).contains("slow"), "its log is there");
-    let found = cx.images().find(&cx, &Store::Registry, &request.target.reference()).await.unwrap();
-    assert_eq!(found.unwrap().digest, image.digest);
     bed.down().await;
 }
 

@@ -1,11 +1,14 @@
 //! Builds: what comes out, what is left, and what is said.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use shipway_builders::{Kaniko, KanikoConfig};
 use shipway_core::{Builder as _, Cancel, CancelReason, ErrorKind, Login, Record, RunContext, Stage, Store};
 
-use crate::bed::{Bed, LONG, file, is_running, request, unlike, until};
+use crate::{
+    bed::{Bed, LONG, file, is_running, killed_and_again, request, said, until},
+    pods::unlike,
+};
 
 pub(crate) fn options(bed: &Bed) -> KanikoConfig {
     KanikoConfig::new(bed.place()).image(&*bed.image).init_image(bed.base()).insecure_registry(&*bed.registry)
@@ -84,30 +87,8 @@ async fn a_build_whose_process_is_gone_is_found_again() {
     bed.write(&[("Dockerfile", &format!("FROM {}\nRUN sleep 3; date > /when\n", bed.base()))]);
     let request = request(bed.target());
     let builder = kaniko(options(&bed));
-    // A runtime that ends as a killed process does: nothing that it began goes on, to tidy up neither.
-    let (gone, world) = (tokio::runtime::Runtime::new().unwrap(), bed.world());
-    let (first, asked) = (builder.clone(), request.clone());
-    gone.spawn(async move {
-        let cx = RunContext::new(world, unlike("killed")).context(None, None, Cancel::new());
-        let _ = first.build(&cx, &asked).await;
-    });
-    let pod = until(&bed, "Pod", is_running).await;
-    gone.shutdown_background();
-    let record = Arc::new(Record::new());
-    let world = bed.world().sink(Arc::<Record>::clone(&record));
-    let cx = RunContext::new(world, unlike("again")).context(None, None, Cancel::new());
-    let seen = async {
-        // It goes on with the very pod.
-        for _ in 0..5 {
-            let pods = bed.list("Pod").await;
-            assert!(pods.iter().all(|one| one["metadata"]["uid"] == pod["metadata"]["uid"]), "{pods:?}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    let image = tokio::join!(builder.build(&cx, &request), seen).0.unwrap();
-    assert!(serde_json::to_string(&record.events()).unwrap().contains("sleep 3"), "its whole log is there");
-    let found = cx.images().find(&cx, &Store::Registry, &request.target.reference()).await.unwrap();
-    assert_eq!(found.unwrap().digest, image.digest);
+    let (.., record) = killed_and_again(&bed, &builder, &request, async |_| {}).await;
+    assert!(said(&record).contains("sleep 3"), "its whole log is there");
     bed.down().await;
 }
 
@@ -132,7 +113,7 @@ async fn a_login_goes_into_a_secret_and_nowhere_else() {
     let image = kaniko(own.clone()).build(&cx, &request(target.clone())).await.unwrap();
     let found = cx.images().find(&cx, &Store::Registry, &target.reference()).await.unwrap().unwrap();
     assert_eq!(found.digest, image.digest);
-    assert!(!serde_json::to_string(&record.events()).unwrap().contains("correct horse"));
+    assert!(!said(&record).contains("correct horse"));
     // Without the login it is refused, and not built for nothing.
     let mut other = target;
     other.repository = format!("{host}/{}", unlike("kaniko/closed"));

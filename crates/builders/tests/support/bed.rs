@@ -1,42 +1,40 @@
 //! A cluster for the tests of builders that have a pod, and a folder of sources.
 
 use std::{
-    env, fs,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    fs,
+    ops::Deref,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use shipway_builders::BuildCluster;
-use shipway_cluster::{Api, Cluster, Selector};
 use shipway_core::{
-    Artifact, BuildRequest, Cancel, Context, Fingerprint, FixedCredentials, Image, ObjectId, RunContext,
-    Store, Tag, Target, World,
+    Artifact, BuildRequest, Builder, Cancel, Context, Fingerprint, Image, Record, RunContext, Store, Tag,
+    Target, World,
 };
 use shipway_oci::{Client, FoundFile, HostOptions, ImageFiles, Limits, Stores, read_image};
 use tempfile::TempDir;
+
+use crate::pods::{Pods, unlike, variable};
 
 /// The longest that anything here takes.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 /// A cluster with a namespace of the test's own.
 pub(crate) struct Bed {
-    pub(crate) context: String,
-    kubeconfig: String,
-    pub(crate) registry: String,
+    pods: Pods,
     /// The builder's image.
     pub(crate) image: String,
-    pub(crate) namespace: String,
     pub(crate) folder: TempDir,
-    pub(crate) cluster: Cluster,
-    pub(crate) cx: Context,
 }
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+impl Deref for Bed {
+    type Target = Pods;
+
+    fn deref(&self) -> &Pods {
+        &self.pods
+    }
 }
 
 /// Returns the door to images, also in the registry of the cluster.
@@ -47,63 +45,22 @@ pub(crate) fn images() -> Stores {
     Stores::with_client(client.build().unwrap())
 }
 
-pub(crate) fn unlike(name: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
-}
-
 impl Bed {
     /// Makes a namespace for a test of a builder, or returns `None` where there is no cluster.
     pub(crate) async fn up(builder: &str, test: &str) -> Option<Self> {
-        let named = format!("SHIPWAY_{}_IMAGE", builder.to_uppercase());
-        let (Some(path), Some(registry), Some(image)) =
-            (variable("SHIPWAY_KUBECONFIG"), variable("SHIPWAY_KUBE_REGISTRY"), variable(&named))
-        else {
-            crate::skip::skip(
-                &format!("{builder}::{test}"),
-                &format!("a cluster: SHIPWAY_KUBECONFIG, SHIPWAY_KUBE_REGISTRY, {named}"),
-            );
+        let (test, named) =
+            (format!("{builder}::{test}"), format!("SHIPWAY_{}_IMAGE", builder.to_uppercase()));
+        let Some(image) = variable(&named) else {
+            crate::skip::skip(&test, &format!("the builder's image: {named}"));
             return None;
         };
-        let kubeconfig = fs::read_to_string(path).unwrap();
-        let context = variable("SHIPWAY_KUBE_CONTEXT").unwrap_or_else(|| "shipway-bed".to_owned());
-        let credentials = FixedCredentials::new().cluster(&*context, &*kubeconfig);
-        let world = World::host("/").credentials(credentials);
-        let cx = RunContext::new(world, "bed").context(None, None, Cancel::new());
-        let cluster = Cluster::open(&cx, &context).await.unwrap();
-        let namespace = unlike(builder);
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-        cluster.create(&cx, "test", &object).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        Some(Self { context, kubeconfig, registry, image, namespace, folder, cluster, cx })
+        let pods = Pods::up(&test).await?;
+        Some(Self { pods, image, folder: tempfile::tempdir().unwrap() })
     }
 
     /// Removes the namespace, in which nothing may be left.
     pub(crate) async fn down(self) {
-        assert_eq!(self.left().await, Vec::<String>::new());
-        let id = ObjectId::new("v1", "Namespace", self.namespace.as_str());
-        self.cluster.delete(&self.cx, &id, None).await.unwrap();
-    }
-
-    /// Returns the jobs, pods and secrets of the namespace.
-    pub(crate) async fn left(&self) -> Vec<String> {
-        let mut left = Vec::new();
-        for kind in ["Job", "Pod", "Secret"] {
-            left.extend(
-                self.list(kind).await.iter().map(|one| format!("{kind} {}", one["metadata"]["name"])),
-            );
-        }
-        left
-    }
-
-    pub(crate) async fn list(&self, kind: &str) -> Vec<Value> {
-        let version = if kind == "Job" { "batch/v1" } else { "v1" };
-        let selector = Selector::new().kind(version, kind).namespace(&self.namespace);
-        self.cluster.list(&self.cx, &selector).await.unwrap().items
-    }
-
-    pub(crate) fn credentials(&self) -> FixedCredentials {
-        FixedCredentials::new().cluster(&*self.context, &*self.kubeconfig)
+        self.pods.down().await;
     }
 
     pub(crate) fn world(&self) -> World {
@@ -117,11 +74,6 @@ impl Bed {
     /// Returns the place of the builder's pods.
     pub(crate) fn place(&self) -> BuildCluster {
         BuildCluster::new(&*self.context).namespace(&*self.namespace)
-    }
-
-    /// Returns the reference of an image with a shell.
-    pub(crate) fn base(&self) -> String {
-        format!("{}/bases/busybox:local", self.registry)
     }
 
     pub(crate) fn write(&self, files: &[(&str, &str)]) {
@@ -154,6 +106,47 @@ pub(crate) async fn until(bed: &Bed, kind: &str, is_so: impl Fn(&Value) -> bool 
 /// Returns whether the builder's container runs.
 pub(crate) fn is_running(pod: &Value) -> bool {
     pod["status"]["containerStatuses"][0]["state"]["running"].is_object()
+}
+
+/// Builds in a process that is killed as soon as it is `far`, and again in another one, which must go on with the very pod.
+/// Returns the image, in the context where it was built, and what was said there.
+pub(crate) async fn killed_and_again<B: Builder + Clone>(
+    bed: &Bed,
+    builder: &B,
+    request: &BuildRequest,
+    far: impl AsyncFnOnce(&Record),
+) -> (Context, Image, Arc<Record>) {
+    let recorded = |run: &str| {
+        let record = Arc::new(Record::new());
+        let world = bed.world().sink(Arc::<Record>::clone(&record));
+        (RunContext::new(world, unlike(run)).context(None, None, Cancel::new()), record)
+    };
+    // A runtime that ends as a killed process does: nothing that it began goes on, to tidy up neither.
+    let gone = tokio::runtime::Runtime::new().unwrap();
+    let ((cx, record), first, asked) = (recorded("killed"), builder.clone(), request.clone());
+    gone.spawn(async move {
+        let _ = first.build(&cx, &asked).await;
+    });
+    let pod = until(bed, "Pod", is_running).await;
+    tokio::time::timeout(LONG, far(&record)).await.unwrap();
+    gone.shutdown_background();
+    let (cx, record) = recorded("again");
+    let seen = async {
+        for _ in 0..5 {
+            let pods = bed.list("Pod").await;
+            assert!(pods.iter().all(|one| one["metadata"]["uid"] == pod["metadata"]["uid"]), "{pods:?}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let image = tokio::join!(builder.build(&cx, request), seen).0.unwrap();
+    let found = cx.images().find(&cx, &Store::Registry, &request.target.reference()).await.unwrap();
+    assert_eq!(found.unwrap().digest, image.digest);
+    (cx, image, record)
+}
+
+/// Returns all that was said.
+pub(crate) fn said(record: &Record) -> String {
+    serde_json::to_string(&record.events()).unwrap()
 }
 
 /// Returns a file of an image.

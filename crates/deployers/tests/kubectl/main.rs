@@ -6,6 +6,8 @@ mod canaries;
 #[path = "../../../../tests/support/cluster.rs"]
 mod cluster;
 mod health;
+#[path = "../../../../tests/support/intruder.rs"]
+mod intruder;
 mod killed;
 mod life;
 mod moments;

@@ -1,42 +1,29 @@
 //! The cluster of these tests.
 
-use std::{
-    env, fs,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{env, fs, ops::Deref, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use shipway_cluster::{Api, Cluster, Selector};
+use shipway_cluster::{Api, Selector};
 use shipway_core::{
-    Cancel, Context, Credentials, FixedCredentials, Image, Login, ObjectId, Result, RunContext, Secret,
-    SecretId, Store, World,
+    Cancel, Context, Credentials, FixedCredentials, Image, Login, Result, RunContext, Secret, SecretId,
+    Store, World,
 };
 use shipway_oci::{Client, HostOptions, Stores};
 use shipway_runners::{KubernetesJob, KubernetesJobConfig};
 
+use crate::pods::{Pods, unlike, variable};
+
 /// A cluster with a namespace of the test's own.
 #[derive(Clone)]
-pub(crate) struct Bed {
-    pub(crate) context: String,
-    kubeconfig: String,
-    pub(crate) registry: String,
-    pub(crate) namespace: String,
-    pub(crate) cluster: Cluster,
-    pub(crate) cx: Context,
-}
+pub(crate) struct Bed(Pods);
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
+impl Deref for Bed {
+    type Target = Pods;
 
-pub(crate) fn unlike(name: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    fn deref(&self) -> &Pods {
+        &self.0
+    }
 }
 
 /// The credentials of a world, and the cluster's.
@@ -63,25 +50,7 @@ impl Credentials for WithCluster {
 
 impl Bed {
     pub(crate) async fn up(test: &str) -> Option<Self> {
-        let (Some(path), Some(registry)) =
-            (variable("SHIPWAY_KUBECONFIG"), variable("SHIPWAY_KUBE_REGISTRY"))
-        else {
-            crate::skip::skip(
-                &format!("kubernetes_job::{test}"),
-                "a cluster: SHIPWAY_KUBECONFIG, SHIPWAY_KUBE_REGISTRY",
-            );
-            return None;
-        };
-        let kubeconfig = fs::read_to_string(path).unwrap();
-        let context = variable("SHIPWAY_KUBE_CONTEXT").unwrap_or_else(|| "shipway-bed".to_owned());
-        let credentials = FixedCredentials::new().cluster(&*context, &*kubeconfig);
-        let world = World::host("/").credentials(credentials);
-        let cx = RunContext::new(world, "bed").context(None, None, Cancel::new());
-        let cluster = Cluster::open(&cx, &context).await.unwrap();
-        let namespace = unlike("jobs");
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-        cluster.create(&cx, "test", &object).await.unwrap();
-        Some(Self { context, kubeconfig, registry, namespace, cluster, cx })
+        Pods::up(&format!("kubernetes_job::{test}")).await.map(Self)
     }
 
     /// Makes volumes that claims of this test can have: folders of the node, which is this machine. A cluster that
@@ -118,41 +87,19 @@ impl Bed {
         claim
     }
 
-    /// Removes the namespace, in which nothing may be left.
+    /// Removes the namespace, in which nothing may be left, and what was offered to it.
     pub(crate) async fn down(self) {
-        assert_eq!(self.left().await, Vec::<String>::new());
-        let id = ObjectId::new("v1", "Namespace", self.namespace.as_str());
-        self.cluster.delete(&self.cx, &id, None).await.unwrap();
-        let offered =
-            self.cluster.list(&self.cx, &Selector::new().kind("v1", "PersistentVolume")).await.unwrap();
-        for volume in offered.items.iter().filter(|one| one["spec"]["storageClassName"] == *self.namespace) {
+        let (cluster, cx, folder) = (self.cluster.clone(), self.cx.clone(), self.folder());
+        let namespace = self.namespace.clone();
+        self.0.down().await;
+        let offered = cluster.list(&cx, &Selector::new().kind("v1", "PersistentVolume")).await.unwrap();
+        for volume in offered.items.iter().filter(|one| one["spec"]["storageClassName"] == *namespace) {
             let id = shipway_cluster::object_id(volume).unwrap();
-            self.cluster.delete(&self.cx, &id, None).await.unwrap();
+            cluster.delete(&cx, &id, None).await.unwrap();
         }
-        if self.folder().exists() {
-            fs::remove_dir_all(self.folder()).unwrap();
+        if folder.exists() {
+            fs::remove_dir_all(folder).unwrap();
         }
-    }
-
-    /// Returns the jobs, pods, secrets and claims of the namespace.
-    pub(crate) async fn left(&self) -> Vec<String> {
-        let mut left = Vec::new();
-        for kind in ["Job", "Pod", "Secret", "PersistentVolumeClaim"] {
-            left.extend(
-                self.list(kind).await.iter().map(|one| format!("{kind} {}", one["metadata"]["name"])),
-            );
-        }
-        left
-    }
-
-    pub(crate) async fn list(&self, kind: &str) -> Vec<Value> {
-        let version = if kind == "Job" { "batch/v1" } else { "v1" };
-        let selector = Selector::new().kind(version, kind).namespace(&self.namespace);
-        self.cluster.list(&self.cx, &selector).await.unwrap().items
-    }
-
-    pub(crate) fn credentials(&self) -> FixedCredentials {
-        FixedCredentials::new().cluster(&*self.context, &*self.kubeconfig)
     }
 
     pub(crate) fn images(&self) -> Stores {
@@ -173,9 +120,7 @@ impl Bed {
     }
 
     pub(crate) fn options(&self) -> KubernetesJobConfig {
-        KubernetesJobConfig::new(&*self.context)
-            .namespace(&*self.namespace)
-            .init_image(format!("{}/bases/busybox:local", self.registry))
+        KubernetesJobConfig::new(&*self.context).namespace(&*self.namespace).init_image(self.base())
     }
 
     pub(crate) fn runner(&self) -> KubernetesJob {
@@ -185,7 +130,6 @@ impl Bed {
     /// Returns an image with a shell.
     pub(crate) async fn image(&self) -> Image {
         let cx = self.context(self.credentials());
-        let reference = format!("{}/bases/busybox:local", self.registry);
-        cx.images().find(&cx, &Store::Registry, &reference).await.unwrap().unwrap()
+        cx.images().find(&cx, &Store::Registry, &self.base()).await.unwrap().unwrap()
     }
 }

@@ -4,6 +4,11 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
 mod bed;
+#[expect(dead_code, reason = "other programs need more of it")]
+#[path = "../../../../tests/support/cluster.rs"]
+mod cluster;
 mod commands;
+#[path = "../../../../tests/support/pods.rs"]
+mod pods;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;
