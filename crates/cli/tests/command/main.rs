@@ -11,6 +11,7 @@ mod bench;
 mod docker;
 mod errors;
 mod help;
+mod past;
 mod resume;
 mod samples;
 #[path = "../../../../tests/support/skip.rs"]
