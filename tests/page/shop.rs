@@ -171,9 +171,9 @@ impl Tester for Shell {
     }
 
     async fn test(&self, _cx: &Context, _subject: &Subject) -> Result<TestReport> {
-        let lacks = CaseOutcome::Failed("there is no /bin/sh\nin any layer".to_owned());
-        Ok(TestReport::default()
-            .cases([Case::new("no shell", lacks), Case::new("labels", CaseOutcome::Passed)]))
+        let lacks = CaseOutcome::Skipped("there is no /bin/sh".to_owned());
+        let cases = [Case::new("labels", CaseOutcome::Passed), Case::new("shell", lacks)];
+        Ok(TestReport::default().cases(cases))
     }
 }
 
