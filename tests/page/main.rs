@@ -49,7 +49,7 @@ async fn the_page_of_a_real_run_tells_what_became_of_it() {
         assert_eq!(fate(&run, id), expected, "{id}");
     }
     assert_eq!(run.first_failure().unwrap().0.task.id.as_str(), "health:shop");
-    assert_eq!(run.what(), "built web, cart; reused 1; released shop");
+    assert_eq!(run.what(), "built web, cart; reused 1; restored shop");
 
     let page = run.page();
     if let Some(folder) = std::env::var_os("SHIPWAY_PAGES") {

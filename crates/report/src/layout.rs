@@ -55,7 +55,7 @@ impl Item {
     }
 }
 
-/// Lays out boxes of these widths.
+/// Lays out boxes of at least these widths; all of a column have the same.
 pub(crate) fn lay_out(graph: &Graph, widths: &[f64]) -> Layout {
     let levels = graph.levels();
     let columns = levels.iter().max().map_or(0, |level| level + 1);
@@ -82,7 +82,7 @@ pub(crate) fn lay_out(graph: &Graph, widths: &[f64]) -> Layout {
     let bottom = items.iter().map(|item| item.y + item.height() / 2.0).fold(top, f64::max);
     let top = if top.is_finite() { top } else { 0.0 };
     let boxes: Vec<(f64, f64, f64)> = (0..levels.len())
-        .map(|task| (lefts[levels[task]].0, items[task].y - HEIGHT / 2.0 - top, widths[task]))
+        .map(|task| (lefts[levels[task]].0, items[task].y - HEIGHT / 2.0 - top, lefts[levels[task]].1))
         .collect();
     let arrows = chains.into_iter().map(|chain| {
         let (from, to) = (chain[0], chain[chain.len() - 1]);

@@ -92,7 +92,7 @@ impl Fate {
             Self::Done => "done",
             Self::Reused => "reused",
             Self::Failed => "failed",
-            Self::Allowed => "failed, allowed",
+            Self::Allowed => "allowed failure",
             Self::Cut => "did not end",
             Self::Skipped => "did not run",
             Self::Unneeded => "not needed",
@@ -212,12 +212,17 @@ impl PastRun {
     #[must_use]
     pub fn what(&self) -> String {
         let (mut built, mut reused, mut released, mut removed) = (Vec::new(), 0, Vec::new(), Vec::new());
+        let mut restored = Vec::new();
         let removes = self.tasks.iter().any(|past| past.task.action == Action::Diff { aim: Aim::Remove });
         for past in &self.tasks {
             match (&past.task.action, &past.outcome) {
                 (Action::Build { .. }, Some(Outcome::Succeeded)) => built.push(past.task.part.as_str()),
                 (Action::Build { .. }, Some(Outcome::Reused)) => reused += 1,
                 (Action::Apply, Some(Outcome::Succeeded)) if removes => removed.push(past.task.part.as_str()),
+                (Action::Apply, Some(Outcome::Succeeded)) if past.task.id.as_str().ends_with("/undo") => {
+                    released.retain(|release| *release != past.task.part);
+                    restored.push(past.task.part.as_str());
+                }
                 (Action::Apply, Some(Outcome::Succeeded | Outcome::Reused))
                     if !past.task.id.as_str().contains('/') =>
                 {
@@ -234,7 +239,13 @@ impl PastRun {
             names => Some(format!("{word} {}", names.join(", "))),
         };
         let reused = (reused > 0).then(|| format!("reused {reused}"));
-        let parts = [list("built", &built), reused, list("released", &released), list("removed", &removed)];
+        let parts = [
+            list("built", &built),
+            reused,
+            list("released", &released),
+            list("restored", &restored),
+            list("removed", &removed),
+        ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }

@@ -11,7 +11,21 @@ async fn a_plan_is_a_graph_in_three_forms() {
     let bench = Bench::new(CONFIGURATION).await;
     let graph = bench.run(&format!("{PLAN} --graph")).await;
     assert!(graph.status.success(), "{}", text(&graph.stderr));
-    insta::assert_snapshot!(text(&graph.stdout), @"");
+    insta::assert_snapshot!(text(&graph.stdout), @r"
+    ○ tag:web               runs
+    ○ build:web             runs: never built before
+    ↓ push:web              runs (also after tag:web)
+    ↓ render:shop           runs
+    ↓ diff:shop             runs
+    ↓ apply:shop            runs
+    ↓ health:shop           runs
+    ├─ diff:shop/settle     runs
+    │  ↓ apply:shop/settle  runs
+    ╰─ diff:shop/undo       only after a failure
+       ↓ apply:shop/undo    only after a failure
+       ↓ health:shop/undo   only after a failure
+    12 tasks: 9 run, 3 only after a failure
+    ");
     let mut narrow = bench.command(&format!("{PLAN} --graph=text"));
     narrow.env("COLUMNS", "24");
     let narrow = text(&ended(narrow).await.stdout);

@@ -1,7 +1,7 @@
 //! The top of the page: how the run ended, when, how long it took, what failed first and what to do about it, what
 //! was warned of, and what came out.
 
-use shipway_core::{ErrorReport, Output};
+use shipway_core::{Action, ErrorReport, Output};
 
 use super::{NAME, Story, class};
 use crate::{
@@ -115,11 +115,14 @@ impl Story<'_> {
                 // The image of a push is that of the build, where it is read.
                 Output::Image(image) => {
                     let tag = image.tag.as_ref().filter(|tag| !tag.as_str().starts_with("shipway-"));
-                    let tag = tag.map(|tag| format!(" (tag {tag})")).unwrap_or_default();
-                    rows.retain(|(_, name, _)| *name != image.name);
+                    let tag = tag.map(|tag| format!(" (tag {})", cut(tag.as_str(), 40))).unwrap_or_default();
+                    rows.retain(|(of, name, _)| {
+                        *name != image.name || self.run.tasks[*of].task.action == Action::Apply
+                    });
                     rows.push((place, &image.name, format!("{}{tag}", image.reference())));
                 }
-                Output::Deployment(deployment) => {
+                // The last one is what runs: the release, or what it went back to.
+                Output::Deployment(deployment) if past.task.action == Action::Apply => {
                     let release = &deployment.manifests.release;
                     let namespace =
                         release.namespace.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
