@@ -23,7 +23,7 @@ const SCRIPT: &str = include_str!("fold.js");
 /// What the browser may do: apply this style and run this script, by their hashes (CSP 3), and nothing else.
 const POLICY: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-ncv/0Zf13v3D3dVCnJ+3gSU0BijtJDENvYaBeDwBldA='; ",
+    "style-src 'sha256-aoOE9J6M+szRtcsYeErl43P6ATyQZUkPXrPdrvpU66I='; ",
     "script-src 'sha256-W98YxcJ5fQ9Hfek03iUV+5NYYVNSTZkox64W3dCn0Ao='",
 );
 

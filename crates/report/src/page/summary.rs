@@ -115,7 +115,7 @@ impl Story<'_> {
                 // The image of a push is that of the build, where it is read.
                 Output::Image(image) => {
                     let tag = image.tag.as_ref().filter(|tag| !tag.as_str().starts_with("shipway-"));
-                    let tag = tag.map(|tag| format!(" (tag {})", cut(tag.as_str(), 40))).unwrap_or_default();
+                    let tag = tag.map(|tag| format!(" (tag {})", short(tag.as_str()))).unwrap_or_default();
                     rows.retain(|(of, name, _)| {
                         *name != image.name || self.run.tasks[*of].task.action == Action::Apply
                     });
@@ -128,6 +128,9 @@ impl Story<'_> {
                         release.namespace.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
                     let (count, at) = (deployment.manifests.objects.len(), day_and_time(deployment.at));
                     let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
+                    rows.retain(|(of, name, _)| {
+                        *name != release.name || self.run.tasks[*of].task.action != Action::Apply
+                    });
                     rows.push((
                         place,
                         &release.name,
@@ -158,6 +161,11 @@ impl Story<'_> {
             });
         });
     }
+}
+
+/// Returns a tag, of a whole hash only its beginning.
+fn short(tag: &str) -> String {
+    cut(tag, if tag.len() > 40 { 12 } else { 40 })
 }
 
 /// Writes all that is known of an error.

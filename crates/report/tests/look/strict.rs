@@ -97,7 +97,7 @@ fn attributes_of(mut rest: &str) -> Result<(), String> {
         if !ATTRIBUTES.contains(&name) {
             return Err(format!("the attribute `{name}` was not meant"));
         }
-        if name == "href" && !value.strip_prefix("#task-").is_some_and(|place| place.parse::<usize>().is_ok())
+        if name == "href" && value.strip_prefix("#task-").is_none_or(|place| place.parse::<usize>().is_err())
         {
             return Err(format!("a link leads to `{value}`"));
         }
