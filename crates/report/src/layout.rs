@@ -11,8 +11,10 @@ const GAP: f64 = 14.0;
 const PASSING: f64 = 12.0;
 /// The space between columns.
 const BETWEEN: f64 = 36.0;
-/// How often columns are sorted, and boxes moved.
+/// How often columns are sorted, and at least boxes moved.
 const ROUNDS: usize = 8;
+/// Fewer boxes than these are moved more often.
+const SMALL: usize = 500;
 /// The most places at which arrows pass columns; in a graph with more they go straight.
 const MOST_PASSINGS: usize = 20_000;
 
@@ -218,7 +220,9 @@ fn place(items: &mut [Item], order: &[Vec<usize>]) {
             y += items[number].height() + GAP;
         }
     }
-    for round in 0..ROUNDS * 2 {
+    // What is small is moved until it rests: then chains are straight.
+    let rounds = if items.len() < SMALL { 10 * ROUNDS } else { 2 * ROUNDS };
+    for round in 0..rounds {
         let forth = round % 2 == 0;
         for step in 0..order.len() {
             let column = &order[if forth { step } else { order.len() - 1 - step }];
