@@ -11,10 +11,8 @@ const GAP: f64 = 14.0;
 const PASSING: f64 = 12.0;
 /// The space between columns.
 const BETWEEN: f64 = 36.0;
-/// How often columns are sorted, and at least boxes moved.
+/// How often columns are sorted, and boxes moved.
 const ROUNDS: usize = 8;
-/// Fewer boxes than these are moved more often.
-const SMALL: usize = 500;
 /// The most places at which arrows pass columns; in a graph with more they go straight.
 const MOST_PASSINGS: usize = 20_000;
 
@@ -220,16 +218,14 @@ fn place(items: &mut [Item], order: &[Vec<usize>]) {
             y += items[number].height() + GAP;
         }
     }
-    // What is small is moved until it rests: then chains are straight.
-    let rounds = if items.len() < SMALL { 10 * ROUNDS } else { 2 * ROUNDS };
-    for round in 0..rounds {
+    for round in 0..=2 * ROUNDS {
         let forth = round % 2 == 0;
         for step in 0..order.len() {
             let column = &order[if forth { step } else { order.len() - 1 - step }];
             let wish = |number: usize| {
                 let item = &items[number];
-                // The last rounds look to both sides, so that neither wins.
-                let both = round >= ROUNDS;
+                // Later rounds look to both sides, so that neither wins; the last one makes chains straight.
+                let both = (ROUNDS..2 * ROUNDS).contains(&round);
                 let neighbours = || {
                     let before = item.before.iter().filter(|_| forth || both);
                     before.chain(item.after.iter().filter(|_| !forth || both))
