@@ -10,6 +10,7 @@ pub use shipway_deployers as deployers;
 pub use shipway_docker as docker;
 pub use shipway_git as git;
 pub use shipway_oci as oci;
+pub use shipway_report as report;
 pub use shipway_runners as runners;
 pub use shipway_taggers as taggers;
 pub use shipway_template as template;

@@ -18,7 +18,7 @@ pub(crate) fn read(data: &[u8]) {
             assert_eq!(one, two);
             let opened = block_on(journal.open("run-1")).expect("what can be read can be gone on with");
             assert_eq!(opened.entries, one);
-            let ended = JournalEntry::Ended { outcome: RunOutcome::Cancelled };
+            let ended = JournalEntry::Ended { outcome: RunOutcome::Cancelled, at: None };
             block_on(opened.writer.append(&ended, true)).expect("appended");
             let mut whole = one;
             whole.push(ended);

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// The floors from the ground up, each with its rooms: the folders in `crates/`.
 const FLOORS: [&[&str]; 4] = [
     &["core"],
-    &["oci", "docker", "cluster", "yaml", "template", "git"],
+    &["oci", "docker", "cluster", "yaml", "template", "git", "report"],
     &["builders", "taggers", "testers", "deployers", "runners", "config"],
     &["testkit", "cli", "xtask", FACADE],
 ];

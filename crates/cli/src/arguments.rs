@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::{graph::Form, history, report};
+
 /// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
 #[derive(Debug, Parser)]
 #[command(name = "shipway", version, after_help = MORE, disable_help_subcommand = true)]
@@ -45,10 +47,16 @@ pub(crate) enum Task {
         course: Course,
     },
     /// Say what a run would do and why, and do nothing.
-    #[command(after_help = "Example:\n  shipway plan -f deploy/skaffold.yaml")]
+    #[command(
+        after_help = "Examples:\n  shipway plan -f deploy/skaffold.yaml\n  shipway plan --graph\n  shipway plan --graph=svg"
+    )]
     Plan {
         #[command(flatten)]
         options: Options,
+        /// Show who needs whom: as `text`, in Graphviz' language with `dot`, or as a picture with `svg`.
+        #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+        #[arg(hide_possible_values = true)]
+        graph: Option<Form>,
     },
     /// Go on with a run that was killed or stopped.
     #[command(
@@ -63,6 +71,10 @@ pub(crate) enum Task {
         #[command(flatten)]
         course: Course,
     },
+    /// Say what past runs of this folder did, the newest first.
+    History(history::Options),
+    /// Make a page of a past run: its graph, its timeline, its logs and its changes.
+    Report(report::Options),
     /// Remove what was deployed.
     #[command(after_help = "Example:\n  shipway delete -p staging")]
     Delete {
@@ -198,7 +210,9 @@ mod tests {
         assert!(course.keep_going && course.events == Events::Lines);
         // As in Go, such a flag needs no value.
         let line = "shipway plan --push --profile-auto-activation";
-        let Task::Plan { options } = Arguments::parse_from(line.split(' ')).task else { panic!("no plan") };
+        let Task::Plan { options, .. } = Arguments::parse_from(line.split(' ')).task else {
+            panic!("no plan")
+        };
         assert_eq!((options.push, options.profile_auto_activation), (Some(true), true));
     }
 

@@ -1,6 +1,9 @@
 //! The `shipway` command: a few calls of the library for each task.
 
 mod arguments;
+mod graph;
+mod history;
+mod report;
 mod world;
 
 use std::{
@@ -65,11 +68,14 @@ async fn perform(task: Task) -> Result<RunOutcome> {
             let work = Work::open(&options, Some(&course), "run").await?;
             work.resume(run, &course).await
         }
-        Task::Plan { options } => {
+        Task::Plan { options, graph } => {
             let work = Work::open(&options, None, "run").await?;
-            say(&work.plan().await?.to_string())?;
+            let plan = work.plan().await?;
+            say(&graph.map_or_else(|| plan.to_string(), |form| form.write(&plan)))?;
             Ok(RunOutcome::Succeeded)
         }
+        Task::History(options) => history::tell(&options).await,
+        Task::Report(options) => report::write(&options).await,
         Task::Delete { options, course } => {
             let work = Work::open(&options, Some(&course), "delete").await?;
             work.execute(&Driver::plan_removal(&work.pipeline)?, &course).await

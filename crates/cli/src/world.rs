@@ -207,3 +207,17 @@ fn docker_config() -> Option<PathBuf> {
     let folder = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")))?;
     Some(folder.join("config.json"))
 }
+
+/// Writes a file that a person asked for; it may be a pipe or a device.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|error| Error::io("write", path, error))
+}
+
+/// Returns how many columns a line for people may have.
+pub(crate) fn columns() -> usize {
+    let said = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    said.filter(|columns| *columns > 0).unwrap_or(100)
+}

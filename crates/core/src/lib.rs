@@ -54,7 +54,7 @@ pub use self::{
         Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, DiskJournal, Driver, Gate, Gates,
         Journal, JournalEntry, JournalWriter, MemoryJournal, Need, Observed, ObservedBuild, OpenJournal,
         Output, Pipeline, Plan, Policy, Question, Report, Schedule, SharedVolume, Step, StepWork, Stop, Task,
-        Verdict, Verify, Watch, When,
+        Trace, Verdict, Verify, Watch, When,
     },
     test_report::{Case, CaseOutcome, Subject, TestReport},
 };

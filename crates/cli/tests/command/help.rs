@@ -13,11 +13,13 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
     Usage: shipway <COMMAND>
 
     Commands:
-      run     Build, test and deploy
-      build   Build, and say which images came out
-      plan    Say what a run would do and why, and do nothing
-      resume  Go on with a run that was killed or stopped
-      delete  Remove what was deployed
+      run      Build, test and deploy
+      build    Build, and say which images came out
+      plan     Say what a run would do and why, and do nothing
+      resume   Go on with a run that was killed or stopped
+      history  Say what past runs of this folder did, the newest first
+      report   Make a page of a past run: its graph, its timeline, its logs and its changes
+      delete   Remove what was deployed
 
     Options:
       -h, --help     Print help
@@ -124,11 +126,48 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
               Whether results of earlier runs are used again [env: SKAFFOLD_CACHE_ARTIFACTS] [default: true]
           --docker-host <ENDPOINT>
               Where Docker's engine listens [env: DOCKER_HOST]
+          --graph[=<FORM>]
+              Show who needs whom: as `text`, in Graphviz' language with `dot`, or as a picture with `svg`
       -h, --help
               Print help
 
-    Example:
+    Examples:
       shipway plan -f deploy/skaffold.yaml
+      shipway plan --graph
+      shipway plan --graph=svg
+    ");
+    let help = bench.run("report --help").await;
+    insta::assert_snapshot!(text(&help.stdout), @r"
+    Make a page of a past run: its graph, its timeline, its logs and its changes
+
+    Usage: shipway report [OPTIONS] [RUN]
+
+    Arguments:
+      [RUN]  The run, as `shipway history` names it; the newest when absent
+
+    Options:
+      -o, --output <FILE>  Where the page goes; `-` is standard output [default: report.html]
+      -h, --help           Print help
+
+    Examples:
+      shipway report
+      shipway report 19aa7f3c2e1-4d2-0 -o report.html
+      shipway report -o -
+    ");
+    let help = bench.run("history --help").await;
+    insta::assert_snapshot!(text(&help.stdout), @r"
+    Say what past runs of this folder did, the newest first
+
+    Usage: shipway history [OPTIONS]
+
+    Options:
+          --last <COUNT>  How many runs to tell of [default: 20]
+          --json          Tell it as JSON: a line for each run
+      -h, --help          Print help
+
+    Examples:
+      shipway history
+      shipway history --last 100 --json
     ");
     for task in ["build", "delete", "resume"] {
         let help = bench.run(&format!("{task} --help")).await;

@@ -12,6 +12,7 @@ mod docker;
 mod errors;
 mod global;
 mod help;
+mod past;
 mod resume;
 mod samples;
 #[path = "../../../../tests/support/skip.rs"]

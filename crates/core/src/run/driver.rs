@@ -17,6 +17,7 @@ use super::{
     observe,
     perform::{Made, Unanswered, Work},
     recording::{Earlier, Recording},
+    trace::Traces,
 };
 use crate::{
     Cancel, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
@@ -274,8 +275,12 @@ impl Driver {
         cancel: &Cancel,
     ) -> Result<Report> {
         let Begun { id, recording, mut earlier, seen } = begun;
-        let fold =
-            Arc::new(Fold { inner: Arc::clone(&self.world.sink), state: Mutex::new(RunState::default()) });
+        let traces = Arc::new(Traces::default());
+        let fold = Arc::new(Fold {
+            inner: Arc::clone(&self.world.sink),
+            state: Mutex::default(),
+            traces: Arc::clone(&traces),
+        });
         let world = self.world.clone().sink(Arc::<Fold>::clone(&fold));
         let run = self.begin(world, id);
         let start = self.world.clock.elapsed();
@@ -293,9 +298,10 @@ impl Driver {
             recording,
             earlier,
             unanswered: Unanswered::default(),
+            traces,
         });
         work.check(plan)?;
-        let planned = Entry::Planned { plan: plan.clone() };
+        let planned = Entry::Planned { plan: plan.clone(), at: Some(self.world.clock.now()) };
         work.recording.append(&planned, false).await?;
         run.emit(
             None,
@@ -309,7 +315,8 @@ impl Driver {
         execution.replay(finished).await?;
         execution.go(cancel).await?;
         let outcome = fold.outcome(cancel.state().is_some());
-        work.recording.append(&Entry::Ended { outcome }, false).await?;
+        let at = Some(self.world.clock.now());
+        work.recording.append(&Entry::Ended { outcome, at }, false).await?;
         let took = self.world.clock.elapsed().saturating_sub(start);
         let took_millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         run.emit(None, EventKind::RunFinished { outcome, took_millis });
@@ -347,11 +354,13 @@ struct Begun {
 struct Fold {
     inner: Arc<dyn Sink>,
     state: Mutex<RunState>,
+    traces: Arc<Traces>,
 }
 
 impl Sink for Fold {
     fn emit(&self, event: &Event) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).apply(event);
+        self.traces.see(event);
         self.inner.emit(event);
     }
 }

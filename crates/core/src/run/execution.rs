@@ -196,7 +196,8 @@ impl<'a> Execution<'a> {
         let again = matches!(outcome, Outcome::Cancelled | Outcome::Waiting);
         if !again && self.broken.is_none() {
             let lasting = self.tasks[&id].action.lasts();
-            let ended = self.work.recording.ended(self.run, &id, &outcome, &output, lasting).await;
+            let trace = self.work.traces.take(&id, self.driver.world.clock.now());
+            let ended = self.work.recording.ended(self.run, &id, &outcome, &output, trace, lasting).await;
             if let Err(error) = ended {
                 self.broken = Some(error.note(format!("`{id}` had ended, and that is not written down")));
                 self.cancel(Stage::Requested, CancelReason::Failure);
@@ -259,6 +260,7 @@ async fn attempts(work: &Work, cx: &Context, task: &Task) -> Result<Done> {
     for attempt in 0.. {
         match work.perform(cx, task).await {
             Err(error) if attempt < task.policy.retries && error.may_retry() && work.may_retry() => {
+                work.traces.tried(&task.id);
                 cx.message(crate::Level::Warning, format!("trying again in {pause:?}: {}", error.report()));
                 let note = |stopped: Error| stopped.note(format!("the last try failed: {}", error.report()));
                 cx.sleep(pause).await.map_err(note)?;

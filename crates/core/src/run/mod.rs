@@ -18,6 +18,7 @@ mod recording;
 mod report;
 mod schedule;
 mod step;
+mod trace;
 
 pub use self::{
     driver::Driver,
@@ -30,4 +31,5 @@ pub use self::{
     report::Report,
     schedule::{Schedule, Stop},
     step::{Need, SharedVolume, Step, StepWork},
+    trace::Trace,
 };

@@ -16,6 +16,7 @@ use super::{
     lower::{self, id, image_id, step_id},
     recorded::{Lookup, Recorded, complete},
     recording::{Earlier, Recording},
+    trace::Traces,
 };
 use crate::{
     BuildRequest, CaseOutcome, Context, Deployment, Desired, Error, ErrorKind, EventKind, Fingerprint,
@@ -39,6 +40,7 @@ pub(super) struct Work {
     pub(super) recording: Recording,
     pub(super) earlier: Earlier,
     pub(super) unanswered: Unanswered,
+    pub(super) traces: Arc<Traces>,
 }
 
 /// The tasks whose questions nobody has answered yet.
@@ -234,7 +236,12 @@ impl Work {
         reasons: Vec<Reason>,
         fingerprint: Option<Fingerprint>,
     ) -> Result<()> {
-        let entry = Entry::Started { task: task.id.clone(), fingerprint: fingerprint.clone() };
+        let entry = Entry::Started {
+            task: task.id.clone(),
+            fingerprint: fingerprint.clone(),
+            reasons: reasons.iter().map(|reason| masked(cx, reason)).collect(),
+            at: Some(cx.clock().now()),
+        };
         // A question changes nothing; its answer does.
         let lasting = task.action.lasts() && !matches!(task.action, Action::Gate { .. });
         self.recording.append(&entry, lasting).await?;
@@ -486,6 +493,15 @@ impl Work {
         // The task fails, and its report is wanted all the more.
         self.made(|made| made.outputs.insert(task.id.clone(), Output::Report(report)));
         Err(failed.into_iter().fold(error, Error::note))
+    }
+}
+
+/// Returns a reason as a journal may hold it.
+fn masked(cx: &Context, reason: &Reason) -> Reason {
+    match reason {
+        Reason::Gone(text) => Reason::Gone(cx.masked(text)),
+        Reason::Changed(text) => Reason::Changed(cx.masked(text)),
+        Reason::First | Reason::Upstream(_) => reason.clone(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, JournalEntry as Entry, JournalWriter, Output, Plan, Task};
+use super::{Action, JournalEntry as Entry, JournalWriter, Output, Plan, Task, Trace};
 use crate::{Error, Fingerprint, Outcome, Result, RunContext, TaskId, Timestamp};
 
 /// Where a run is written down, if it is.
@@ -27,6 +27,7 @@ impl Recording {
         task: &TaskId,
         outcome: &Outcome,
         output: &Output,
+        mut trace: Trace,
         lasting: bool,
     ) -> Result<()> {
         if self.0.is_none() {
@@ -35,7 +36,13 @@ impl Recording {
         let (task, outcome, mut output) = (task.clone(), outcome.clone(), output.clone());
         output.withhold();
         output.withhold_told(&|text| run.hide(text));
-        self.append(&Entry::Finished { task, outcome, output }, lasting).await
+        // Of a secret that a plug-in took in hand after it was printed, too.
+        for line in &mut trace.lines {
+            if let Some(hidden) = run.hide(line) {
+                *line = hidden;
+            }
+        }
+        self.append(&Entry::Finished { task, outcome, output, trace }, lasting).await
     }
 }
 
@@ -67,8 +74,8 @@ impl Earlier {
         for entry in entries {
             match entry {
                 // Who goes on writes the plan again.
-                Entry::Planned { plan: planned } => plan = Some(planned),
-                Entry::Started { task, fingerprint } => {
+                Entry::Planned { plan: planned, .. } => plan = Some(planned),
+                Entry::Started { task, fingerprint, .. } => {
                     if let Some(fingerprint) = fingerprint {
                         earlier.fingerprints.insert(task.clone(), fingerprint);
                     }
@@ -77,7 +84,7 @@ impl Earlier {
                 Entry::Waiting { task, until } => {
                     earlier.until.insert(task, until);
                 }
-                Entry::Finished { task, outcome, output } => {
+                Entry::Finished { task, outcome, output, .. } => {
                     earlier.begun.remove(&task);
                     earlier.finished.push(Ended { task, outcome, output });
                 }

@@ -17,6 +17,7 @@ mod policies;
 mod resume;
 mod steps;
 mod stopping;
+mod traces;
 
 use std::sync::Arc;
 

@@ -467,7 +467,7 @@ async fn a_pause_and_a_question_are_no_longer_for_a_run_that_is_gone_on_with() {
     let opened = journal.open("before").await.unwrap();
     let task = |id: &str| id.parse::<TaskId>().unwrap();
     for entry in [
-        JournalEntry::Planned { plan },
+        JournalEntry::Planned { plan, at: None },
         JournalEntry::Waiting { task: task("wait:soak"), until: Timestamp(now.0 + 10_000) },
         JournalEntry::Waiting { task: task("gate:ready"), until: Timestamp(now.0 - 1) },
     ] {

@@ -38,7 +38,14 @@ impl Written {
 }
 
 fn small() -> Vec<JournalEntry> {
-    (0..9).map(|n| JournalEntry::Started { task: id(&format!("build:{n}")), fingerprint: None }).collect()
+    (0..9)
+        .map(|n| JournalEntry::Started {
+            task: id(&format!("build:{n}")),
+            fingerprint: None,
+            reasons: Vec::new(),
+            at: None,
+        })
+        .collect()
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ fn journal(folder: &TempDir) -> DiskJournal {
 }
 
 fn ended() -> JournalEntry {
-    JournalEntry::Ended { outcome: RunOutcome::Succeeded }
+    JournalEntry::Ended { outcome: RunOutcome::Succeeded, at: None }
 }
 
 fn names(journal: &DiskJournal) -> Vec<String> {

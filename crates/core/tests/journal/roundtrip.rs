@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use shipway_core::{
     Answer, Decision, DiskJournal, Exit, Fingerprint, HostDisk, Journal, JournalEntry, Manifest, Manifests,
-    ObjectId, Outcome, Output, Release, RunOutcome, State, TaskId, Timestamp,
+    ObjectId, Outcome, Output, Reason, Release, RunOutcome, State, TaskId, Timestamp, Trace,
 };
 
 /// Short, long, and around where long begins.
@@ -58,15 +58,18 @@ fn entry() -> impl Strategy<Value = JournalEntry> {
     let outcome = prop_oneof![Just(Outcome::Succeeded), error.prop_map(|error| Outcome::Failed { error })];
     let fingerprint =
         proptest::option::of("[0-9a-f]{64}".prop_map(|hex| Fingerprint::parse(hex).expect("one")));
+    let at = || proptest::option::of(any::<u64>().prop_map(Timestamp));
+    let trace = (at(), any::<u32>(), proptest::collection::vec(text(), 0..3))
+        .prop_map(|(at, retries, lines)| Trace::new().at(at).retries(retries).lines(lines));
     prop_oneof![
-        (task(), fingerprint).prop_map(|(task, fingerprint)| JournalEntry::Started { task, fingerprint }),
-        (task(), any::<u64>()).prop_map(|(task, at)| JournalEntry::Waiting { task, until: Timestamp(at) }),
-        (task(), outcome, output()).prop_map(|(task, outcome, output)| JournalEntry::Finished {
-            task,
-            outcome,
-            output
+        (task(), fingerprint, at(), text()).prop_map(|(task, fingerprint, at, reason)| {
+            JournalEntry::Started { task, fingerprint, reasons: vec![Reason::Changed(reason)], at }
         }),
-        Just(JournalEntry::Ended { outcome: RunOutcome::Waiting }),
+        (task(), any::<u64>()).prop_map(|(task, at)| JournalEntry::Waiting { task, until: Timestamp(at) }),
+        (task(), outcome, output(), trace).prop_map(|(task, outcome, output, trace)| {
+            JournalEntry::Finished { task, outcome, output, trace }
+        }),
+        at().prop_map(|at| JournalEntry::Ended { outcome: RunOutcome::Waiting, at }),
     ]
 }
 

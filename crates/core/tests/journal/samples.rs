@@ -7,7 +7,7 @@ use shipway_core::{
     Action, Aim, Allow, Answer, Case, CaseOutcome, Change, ChangeSet, Decision, Deployment, Desired, Digest,
     Error, Exit, Fingerprint, Image, JournalEntry, Location, Manifest, Manifests, ObjectId, Outcome, Output,
     Plan, Platform, Policy, Reason, Release, RunOutcome, State, Store, Tag, Task, TaskId, TestReport,
-    Timestamp, Verb, Verdict, When,
+    Timestamp, Trace, Verb, Verdict, When,
 };
 
 pub(crate) fn id(text: &str) -> TaskId {
@@ -15,7 +15,7 @@ pub(crate) fn id(text: &str) -> TaskId {
 }
 
 pub(crate) fn finished(task: &str, output: Output) -> JournalEntry {
-    JournalEntry::Finished { task: id(task), outcome: Outcome::Succeeded, output }
+    JournalEntry::Finished { task: id(task), outcome: Outcome::Succeeded, output, trace: Trace::default() }
 }
 
 /// Longer than what is kept in its place.
@@ -113,8 +113,12 @@ pub(crate) fn entries() -> Vec<JournalEntry> {
             .source(std::io::Error::other("a cause"))
             .into_report()
     };
-    let ended =
-        |task: &str, outcome| JournalEntry::Finished { task: id(task), outcome, output: Output::Nothing };
+    let ended = |task: &str, outcome| JournalEntry::Finished {
+        task: id(task),
+        outcome,
+        output: Output::Nothing,
+        trace: Trace::default(),
+    };
     let changes = |desired| {
         let change = |kind, verb| Change::new(object(kind), verb).diff(long("+ line"));
         let changes = [
@@ -133,9 +137,14 @@ pub(crate) fn entries() -> Vec<JournalEntry> {
     let exit = Exit::new(3).stdout(long("out")).stderr("err".to_owned()).result("made".to_owned());
     let decision = |answer| Output::Decision(Decision::new(answer, "ann", Timestamp(1)).why("because"));
     vec![
-        JournalEntry::Planned { plan: plan() },
-        JournalEntry::Started { task: id("tag:web"), fingerprint: None },
-        JournalEntry::Started { task: id("build:web"), fingerprint: Some(fingerprint()) },
+        JournalEntry::Planned { plan: plan(), at: None },
+        JournalEntry::Started { task: id("tag:web"), fingerprint: None, reasons: Vec::new(), at: None },
+        JournalEntry::Started {
+            task: id("build:web"),
+            fingerprint: Some(fingerprint()),
+            reasons: Vec::new(),
+            at: None,
+        },
         JournalEntry::Waiting { task: id("wait:step"), until: Timestamp(1_795_229_036_120) },
         finished("a:nothing", Output::Nothing),
         finished("a:tag", Output::Tag(Tag::parse("1.2.3").expect("a tag"))),
@@ -157,14 +166,41 @@ pub(crate) fn entries() -> Vec<JournalEntry> {
         ended("b:never", Outcome::Skipped { because: None }),
         ended("b:cancelled", Outcome::Cancelled),
         ended("b:waiting", Outcome::Waiting),
-        JournalEntry::Ended { outcome: RunOutcome::Waiting },
-        JournalEntry::Ended { outcome: RunOutcome::Cancelled },
-        JournalEntry::Ended { outcome: RunOutcome::Failed },
-        JournalEntry::Ended { outcome: RunOutcome::Succeeded },
+        JournalEntry::Ended { outcome: RunOutcome::Waiting, at: None },
+        JournalEntry::Ended { outcome: RunOutcome::Cancelled, at: None },
+        JournalEntry::Ended { outcome: RunOutcome::Failed, at: None },
+        JournalEntry::Ended { outcome: RunOutcome::Succeeded, at: None },
     ]
 }
 
 /// What a journal gives back: no secrets.
 pub(crate) fn withheld(entries: &[JournalEntry]) -> Vec<JournalEntry> {
     entries.iter().map(|entry| entry.withheld().into_owned()).collect()
+}
+
+/// What was added to the form since: moments, reasons, and how tasks went.
+pub(crate) fn traced() -> Vec<JournalEntry> {
+    let at = |millis: u64| Some(Timestamp(1_795_229_036_120 + millis));
+    let reasons = vec![Reason::Changed("file web/main.rs".into()), Reason::Upstream(id("build:base"))];
+    let trace = Trace::new()
+        .at(at(2500))
+        .retries(2_u32)
+        .lines(["step 1".to_owned(), "warning: \u{1b}[1mé".to_owned(), "x".repeat(1000)])
+        .omitted(31_u64);
+    vec![
+        JournalEntry::Planned { plan: plan(), at: at(0) },
+        JournalEntry::Started {
+            task: id("build:web"),
+            fingerprint: Some(fingerprint()),
+            reasons,
+            at: at(10),
+        },
+        JournalEntry::Finished {
+            task: id("build:web"),
+            outcome: Outcome::Succeeded,
+            output: Output::Image(image()),
+            trace,
+        },
+        JournalEntry::Ended { outcome: RunOutcome::Succeeded, at: at(2600) },
+    ]
 }

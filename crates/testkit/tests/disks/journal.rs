@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use shipway_core::{
     Disk, DiskJournal, Exit, Journal, JournalEntry, Outcome, Output, Result, RunOutcome, TaskId, Timestamp,
+    Trace,
 };
 use shipway_testkit::{DiskCrash, DiskFault, FailingDisk, RecordingDisk};
 
@@ -18,12 +19,12 @@ fn journal(disk: impl Disk) -> DiskJournal {
 fn entry(n: usize) -> JournalEntry {
     let task = TaskId::parse(format!("build:{n}")).expect("an id");
     match n % 3 {
-        0 => JournalEntry::Started { task, fingerprint: None },
+        0 => JournalEntry::Started { task, fingerprint: None, reasons: Vec::new(), at: None },
         1 => JournalEntry::Waiting { task, until: Timestamp(n as u64) },
         _ => {
             // Long enough to be a line of its own, each second time the same.
             let output = Output::Exit(Exit::new(0).stdout(format!("{}", n % 2).repeat(1500)));
-            JournalEntry::Finished { task, outcome: Outcome::Succeeded, output }
+            JournalEntry::Finished { task, outcome: Outcome::Succeeded, output, trace: Trace::default() }
         }
     }
 }
@@ -200,7 +201,7 @@ async fn f3_an_old_run_that_cannot_be_removed_stops_nobody() {
 #[tokio::test]
 async fn a_run_that_ended_is_read_by_everybody() {
     let disk = RecordingDisk::new();
-    let ended = JournalEntry::Ended { outcome: RunOutcome::Succeeded };
+    let ended = JournalEntry::Ended { outcome: RunOutcome::Succeeded, at: None };
     let open = journal(disk.clone()).open("run").await.expect("opened");
     open.writer.append(&ended, true).await.expect("appended");
     drop(open);

@@ -51,7 +51,7 @@ async fn f3_a_file_that_may_not_grow_is_told_and_the_journal_stays_whole() {
     let journal = DiskJournal::new(Arc::new(HostDisk), folder.path());
     let open = journal.open("a").await.expect("goes on without the limit");
     assert_eq!(open.entries, (0..count as u64).map(entry).collect::<Vec<_>>());
-    let ended = JournalEntry::Ended { outcome: RunOutcome::Succeeded };
+    let ended = JournalEntry::Ended { outcome: RunOutcome::Succeeded, at: None };
     open.writer.append(&ended, true).await.expect("appended");
     assert_eq!(journal.read("a").await.expect("read").len(), count + 1);
     println!("F3: journal: {count} entries under a real limit, all read");

@@ -32,7 +32,7 @@ const SUFFIX: &str = ".journal";
 /// # let folder = tempfile::tempdir()?;
 /// let journal = DiskJournal::new(Arc::new(HostDisk), folder.path());
 /// let open = journal.open("nightly-7").await?;
-/// let ended = JournalEntry::Ended { outcome: RunOutcome::Succeeded };
+/// let ended = JournalEntry::Ended { outcome: RunOutcome::Succeeded, at: None };
 /// open.writer.append(&ended, true).await?;
 /// assert_eq!(journal.read("nightly-7").await?, [ended]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

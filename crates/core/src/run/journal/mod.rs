@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use self::disk::DiskJournal;
-use super::{Output, Plan};
-use crate::{Error, Fingerprint, Outcome, Result, RunOutcome, TaskId, Timestamp};
+use super::{Output, Plan, Trace};
+use crate::{Error, Fingerprint, Outcome, Reason, Result, RunOutcome, TaskId, Timestamp};
 
 /// Something that is written down of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub enum Entry {
     Planned {
         /// The plan.
         plan: Plan,
+        /// When the run began, or was gone on with; unknown in what earlier releases wrote, as all moments here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// A task begins: from now on something may have happened.
     Started {
@@ -41,6 +44,12 @@ pub enum Entry {
         /// The fingerprint of its inputs, which names work elsewhere.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<Fingerprint>,
+        /// Why it runs.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reasons: Vec<Reason>,
+        /// When it began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// A task waits for time to pass.
     Waiting {
@@ -57,11 +66,17 @@ pub enum Entry {
         outcome: Outcome,
         /// What it made.
         output: Output,
+        /// How it went, for people.
+        #[serde(default, skip_serializing_if = "Trace::is_empty")]
+        trace: Trace,
     },
     /// The run ended; with [`RunOutcome::Waiting`] and [`RunOutcome::Cancelled`] it may be gone on with.
     Ended {
         /// How.
         outcome: RunOutcome,
+        /// When.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
 }
 

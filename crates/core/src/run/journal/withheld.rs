@@ -165,7 +165,7 @@ fn text_of(withheld: &Manifest, rendered: &Manifests) -> Result<Text> {
 mod tests {
     use super::*;
     use crate::{
-        ChangeSet, Deployment, Desired, ErrorKind, Outcome, Release, State, TaskId, Timestamp, Verb,
+        ChangeSet, Deployment, Desired, ErrorKind, Outcome, Release, State, TaskId, Timestamp, Trace, Verb,
     };
 
     fn object(kind: &str, name: &str) -> ObjectId {
@@ -204,6 +204,7 @@ mod tests {
                 task: TaskId::parse("apply:web").expect("valid"),
                 outcome: Outcome::Succeeded,
                 output: output.clone(),
+                trace: Trace::default(),
             };
             let withheld = entry.withheld().into_owned();
             let Entry::Finished { output: mut held, .. } = withheld.clone() else { panic!("{withheld:?}") };
@@ -251,6 +252,7 @@ mod tests {
                 Manifests::new(Release::new("web"))
                     .objects(vec![Manifest::new(object("ConfigMap", "a"), "shown: yes")]),
             ),
+            trace: Trace::default(),
         };
         assert!(matches!(entry.withheld(), Cow::Borrowed(_)));
         let Entry::Finished { mut output, .. } = entry else { unreachable!() };

@@ -1,0 +1,23 @@
+//! What people look at of a run besides its lines: a page of what became of one, and the graph of what one will do.
+//!
+//! [`PastRun`] is what a journal tells; its [`page`](PastRun::page) is one HTML file that needs nothing else: no
+//! network, no script. [`PlanGraph`] is a plan as text, DOT or SVG. All of it is pure: the same journal, the same page.
+//! What was written down is hostile: none of it becomes markup, and none makes the page grow without end.
+
+mod dot;
+mod graph;
+mod history;
+mod layout;
+mod markup;
+mod moments;
+mod page;
+mod past_run;
+mod picture;
+mod plan_graph;
+mod tree;
+
+pub use self::{
+    history::{History, HistoryLine},
+    past_run::{Fate, PastRun, PastTask},
+    plan_graph::PlanGraph,
+};
