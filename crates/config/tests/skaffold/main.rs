@@ -12,6 +12,7 @@ mod corpus;
 mod effective;
 mod errors;
 mod explain;
+mod fields;
 mod fix;
 mod global;
 mod json_schema;
