@@ -17,6 +17,7 @@
 //! targets tags FOLDER COUNT                          # gitCommit tags of COUNT numbered folders of a repository
 //! targets manifests TEMPLATE OUTPUT                  # manifests read, their images replaced, and written
 //! targets hostile TEMPLATE                           # the same of a file that is refused
+//! targets configs FOLDER COUNT                       # a large old skaffold.yaml loaded, and COUNT broken ones of a folder
 //! ```
 //!
 //! A level is one of gzip, and in `push` and `incremental` also one of zstd, such as `zstd:3`. Each prints its peak memory in KiB at the end. Without such arguments, as part of the tests, it tries all of them on a few
@@ -30,6 +31,7 @@
 )]
 
 mod cluster;
+mod configs;
 mod engine;
 mod floor;
 mod incremental;
@@ -92,6 +94,11 @@ fn main() {
         ["tags", folder, count] => text::tags(Path::new(folder), number(count)),
         ["manifests", template, output] => text::manifests(Path::new(template), Path::new(output)),
         ["hostile", template] => text::hostile(Path::new(template)),
+        ["configs", folder, count] => {
+            println!("{:.9} loaded", configs::load(101));
+            println!("{:.9} worst", configs::broken(Path::new(folder), number(count)));
+            println!("{:.3} peak in MB", peak() as f64 / 1024.0);
+        }
         _ => try_all(),
     }
     println!("{}", peak());
@@ -183,5 +190,8 @@ fn try_all() {
     assert_eq!(written, pod(&format!("registry.example/app-7@sha256:{}", "a".repeat(64))));
     std::fs::write(&template, "{a: ".repeat(1000)).expect("a file");
     text::hostile(&template);
+    assert!(configs::load(1) > 0.0);
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/config/tests/skaffold/examples/in");
+    assert!(configs::broken(&examples, 300) > 0.0);
     runtime.block_on(registry.shutdown());
 }

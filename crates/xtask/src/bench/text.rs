@@ -1,6 +1,6 @@
 //! Texts rather than images: tags of a repository's commit, manifests, and what means no good.
 
-use std::{fs, io, path::Path, process::Command};
+use std::{ffi::OsStr, fs, io, path::Path, process::Command};
 
 use super::{
     ROUNDS,
@@ -44,8 +44,36 @@ pub(super) fn rows(bench: &Bench<'_>, folder: &Path) -> Result<Vec<Row>> {
         worst = Median { seconds: worst.seconds.max(taken.seconds), peak: worst.peak.max(taken.peak) };
     }
     rows.extend(within("a hostile YAML document of 1 MB, the worst of eight", worst, 0.25, 64.0));
+    rows.extend(configurations(bench)?);
     Ok(rows)
 }
+
+/// Measures what reading a configuration takes; each program takes the middle of its own runs.
+fn configurations(bench: &Bench<'_>) -> Result<[Row; 3]> {
+    let times = bench.times_of(&["configs", EXAMPLES, "10000"].map(OsStr::new))?;
+    let of = |name: &str| times.iter().find(|(own, _)| own == name).map_or(f64::NAN, |(_, took)| *took);
+    let at_most = |what, value, limit| Outcome::AtMost { what, value, limit };
+    let (loaded, worst) = (of("loaded"), of("worst"));
+    let broken = "10,000 broken skaffold.yaml files, the worst of them";
+    Ok([
+        Row::new(
+            "a skaffold.yaml of v1beta2 with 2,000 lines and 20 profiles, loaded",
+            loaded,
+            Vec::new(),
+            at_most("s", loaded, 0.005),
+        ),
+        Row::new(broken, worst, Vec::new(), at_most("s", worst, 0.25)),
+        Row::new(
+            &format!("peak memory of that ({broken})"),
+            worst,
+            Vec::new(),
+            at_most("MB", of("peak in MB"), 64.0),
+        ),
+    ])
+}
+
+/// Files that are broken, in the checkout.
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/tests/skaffold/examples/in");
 
 pub(super) fn within(work: &str, taken: Median, seconds: f64, megabytes: f64) -> [Row; 2] {
     let time = Outcome::AtMost { what: "s", value: taken.seconds, limit: seconds };
