@@ -55,3 +55,7 @@ pub fn catalog() -> Catalog {
 pub fn host(root: impl Into<std::path::PathBuf>) -> World {
     World::host(root).images(docker::DaemonStores::new(oci::Stores::new()))
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coming-from-skaffold.md")]
+struct ComingFromSkaffold;

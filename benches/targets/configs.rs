@@ -53,12 +53,11 @@ fn large() -> String {
                  values:\n          image: registry.example/app-{release}\n        setValues:\n          replicas: {index}\n"
             );
         }
-        for patch in 0..7 {
+        for image in 0..7 {
+            let part = if image == 0 { "  test:\n" } else { "" };
             let _ = write!(
                 text,
-                "  {}- op: replace\n    path: /build/artifacts/{}/docker/dockerfile\n    value: Dockerfile.p{index}\n",
-                if patch == 0 { "patches:\n  " } else { "" },
-                patch * 10
+                "{part}  - image: registry.example/app-{image}\n    structureTests: [test/{index}.yaml]\n"
             );
         }
     }

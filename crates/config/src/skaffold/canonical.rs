@@ -69,9 +69,9 @@ const CHOICES: [&str; 4] = ["Artifact", "BuildConfig", "TagPolicy", "DeployConfi
 /// Brings a configuration of the newest version into Skaffold's form. A choice without a value is as good as not written,
 /// as with Skaffold, and is told.
 pub(super) fn canonical(document: &mut Document, notices: &mut Vec<Notice>) {
-    let mut made =
-        Canonical { shown: Document::new(document.file.as_path(), Node::mapping(Vec::new())), notices };
-    document.root = made.node(&document.root, &schema::TOP);
+    let shown = Document::new(document.file.as_path(), Node::mapping(Vec::new()));
+    let root = std::mem::replace(&mut document.root, Node::mapping(Vec::new()));
+    document.root = Canonical { shown, notices }.node(root, &schema::TOP);
 }
 
 struct Canonical<'a> {
@@ -80,75 +80,56 @@ struct Canonical<'a> {
 }
 
 impl Canonical<'_> {
-    fn node(&mut self, node: &Node, kind: &Kind) -> Node {
-        match (kind, &node.value) {
+    fn node(&mut self, mut node: Node, kind: &Kind) -> Node {
+        match (kind, &mut node.value) {
             (Kind::Fields(definition), Value::Mapping(entries)) => {
-                placed(Node::mapping(self.fields(entries, definition)), node)
+                *entries = self.fields(std::mem::take(entries), definition);
+                plain(node)
             }
             (Kind::Map(of), Value::Mapping(entries)) => {
-                let entries = entries.iter().map(|(key, value)| (text(key), self.node(value, of)));
-                placed(Node::mapping(entries.collect()), node)
+                let all = std::mem::take(entries).into_iter();
+                *entries = all.map(|(key, value)| (text(key), self.node(value, of))).collect();
+                plain(node)
             }
             (Kind::List(of), Value::Sequence(items)) => {
-                placed(Node::sequence(items.iter().map(|item| self.node(item, of)).collect()), node)
+                *items = std::mem::take(items).into_iter().map(|item| self.node(item, of)).collect();
+                plain(node)
             }
-            (Kind::Text, Value::Scalar(_)) if node.is_null() => written("", Style::DoubleQuoted, node),
-            (Kind::Text, _) => text(node),
-            (Kind::Port, Value::Scalar(scalar)) => match scalar.text.parse::<i64>() {
-                Ok(number) => written(&number.to_string(), Style::Plain, node),
-                Err(_) => text(node),
-            },
-            (Kind::Boolean, Value::Scalar(scalar)) => match truth(node, scalar) {
-                Some(value) => written(&value.to_string(), Style::Plain, node),
-                None => node.clone(),
-            },
-            (Kind::Integer, _) => match integer(node) {
-                Some(value) => written(&value.to_string(), Style::Plain, node),
-                None => node.clone(),
-            },
-            _ => node.clone(),
+            (_, Value::Scalar(_)) => scalar(node, kind),
+            _ => node,
         }
     }
 
-    fn fields(&mut self, entries: &[(Node, Node)], definition: &str) -> Vec<(Node, Node)> {
-        let fields = schema::fields(definition).iter().filter(|field| field.is_in(Version::NEWEST));
-        let rank = |name: Option<&str>| fields.clone().position(|field| Some(field.name) == name);
-        let mut kept: Vec<(Option<usize>, (Node, Node))> = Vec::new();
+    fn fields(&mut self, entries: Vec<(Node, Node)>, definition: &str) -> Vec<(Node, Node)> {
+        let fields = schema::fields(definition);
+        let mut kept: Vec<(usize, (Node, Node))> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            let at = rank(key.text());
-            let field = at.and_then(|at| fields.clone().nth(at));
-            let Some(field) = field else {
-                // A plug-in's own kind.
-                kept.push((None, (key.clone(), value.clone())));
+            let name = key.text().unwrap_or_default();
+            let at = fields.iter().position(|field| field.name == name && field.is_in(Version::NEWEST));
+            let Some((at, field)) = at.map(|at| (at, &fields[at])) else {
+                // A plug-in's own kind, which comes last.
+                kept.push((usize::MAX, (key, value)));
                 continue;
             };
             if (definition, field.name) == PATCHED {
-                kept.push((at, (key.clone(), value.clone())));
+                kept.push((at, (key, value)));
                 continue;
             }
             if value.is_null() {
-                self.says_nothing(key, definition, field);
+                self.says_nothing(&key, definition, field);
                 continue;
             }
             let value = match field.kind {
-                Kind::Any if FLAT.contains(&(definition, field.name)) => flat(value),
-                Kind::Map(_) if field.name == "buildArgs" => self.arguments(value),
+                Kind::Any if FLAT.contains(&(definition, field.name)) => flat(&value),
+                Kind::Map(_) if field.name == "buildArgs" => arguments(value),
                 _ => self.node(value, &field.kind),
             };
             if !is_nothing(&value, definition, field) {
-                kept.push((at, (key.clone(), value)));
+                kept.push((at, (key, value)));
             }
         }
-        // A plug-in's kinds come last.
-        kept.sort_by_key(|(at, _)| (at.is_none(), *at));
+        kept.sort_by_key(|(at, _)| *at);
         kept.into_iter().map(|(_, entry)| entry).collect()
-    }
-
-    /// An argument without a value is taken from the environment, so that nothing is something here.
-    fn arguments(&mut self, node: &Node) -> Node {
-        let Some(entries) = node.entries() else { return node.clone() };
-        let value = |value: &Node| if value.is_null() { value.clone() } else { text(value) };
-        placed(Node::mapping(entries.iter().map(|(key, of)| (text(key), value(of))).collect()), node)
     }
 
     fn says_nothing(&mut self, key: &Node, definition: &str, field: &Field) {
@@ -158,6 +139,41 @@ impl Canonical<'_> {
             self.notices.push(Notice::new(self.shown.location(key.span), message));
         }
     }
+}
+
+/// Brings a single value into the form of its field.
+fn scalar(node: Node, kind: &Kind) -> Node {
+    let Value::Scalar(scalar) = &node.value else { return node };
+    let made = match kind {
+        Kind::Text if node.is_null() => Some((String::new(), Style::DoubleQuoted)),
+        Kind::Text => return text(node),
+        Kind::Port => match scalar.text.parse::<i64>() {
+            Ok(number) => Some((number.to_string(), Style::Plain)),
+            Err(_) => return text(node),
+        },
+        Kind::Boolean => truth(&node, scalar).map(|value| (value.to_string(), Style::Plain)),
+        Kind::Integer => integer(&node).map(|value| (value.to_string(), Style::Plain)),
+        _ => None,
+    };
+    match made {
+        Some((text, style)) => written(&text, style, &node),
+        None => node,
+    }
+}
+
+/// An argument without a value is taken from the environment, so that nothing is something here.
+fn arguments(mut node: Node) -> Node {
+    if let Some(entries) = node.entries_mut() {
+        let value = |value: Node| if value.is_null() { value } else { text(value) };
+        *entries = std::mem::take(entries).into_iter().map(|(key, of)| (text(key), value(of))).collect();
+    }
+    plain(node)
+}
+
+/// A list or a mapping without its tag, which says nothing here.
+fn plain(mut node: Node) -> Node {
+    (node.tag, node.alias) = (None, false);
+    node
 }
 
 /// Mappings that Skaffold flattens to names with dots and indices (`schema/util`, `FlatMap`).
@@ -219,10 +235,10 @@ fn is_nothing(value: &Node, definition: &str, field: &Field) -> bool {
 }
 
 /// A scalar as a text, whatever it means.
-fn text(node: &Node) -> Node {
+fn text(node: Node) -> Node {
     match (node.text(), node.resolved(Rules::Config)) {
-        (Some(_), Some(Resolved::Text(_))) | (None, _) => node.clone(),
-        (Some(text), _) => written(text, Style::DoubleQuoted, node),
+        (Some(_), Some(Resolved::Text(_))) | (None, _) => node,
+        (Some(text), _) => written(text, Style::DoubleQuoted, &node),
     }
 }
 

@@ -342,9 +342,11 @@ impl<'a> Modules<'a> {
 
         let mut document = configuration.document.clone();
         configuration.profiles.apply(&mut document, &active, self.options)?;
-        // A patch puts in whatever it says.
-        strict::check(&document, Version::NEWEST, self.kinds)?;
-        canonical(&mut document, &mut self.notices);
+        if !names.is_empty() {
+            // A patch puts in whatever it says.
+            strict::check(&document, Version::NEWEST, self.kinds)?;
+            canonical(&mut document, &mut self.notices);
+        }
         trust::check_requires(&mut document, self.options)?;
         let all = Required::take(&mut document)?;
         let dependency = entrance.dependency || entrance.from.as_ref().is_some_and(|from| from != place);

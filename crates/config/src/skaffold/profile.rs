@@ -7,17 +7,19 @@ use std::{
 
 use regex::RegexBuilder;
 use shipway_core::{Error, Result, did_you_mean};
-use shipway_yaml::{Document, Node};
+use shipway_yaml::{Document, Node, Value};
 
 use super::{
     Options,
     model::{Activation, Profile},
     overlay::{SECTIONS, overlay},
-    parse::part,
     patch::{Failed, Patches},
     rotten,
 };
-use crate::{Notice, path::take};
+use crate::{
+    Notice,
+    path::{placed, take},
+};
 
 /// In bytes when it is compiled: what honest patterns are far below.
 const LARGEST_PATTERN: usize = 512 * 1024;
@@ -43,26 +45,23 @@ impl Profiles {
     ) -> Result<Self> {
         let mut all: Vec<(Profile, Node)> = Vec::new();
         let mut names = BTreeSet::new();
-        let taken = take(&mut document.root, &["profiles"]);
-        for item in taken
-            .iter()
-            .filter(|(_, list)| !list.is_null())
-            .map(|(_, list)| {
-                let error = || document.error(list.span, format!("expected a list, found {}", list.kind()));
-                list.items().ok_or_else(error)
-            })
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .flatten()
-        {
-            let profile = Profile::read(&part(document, item))?;
+        let list = take(&mut document.root, &["profiles"]).map(|(_, list)| list);
+        let items = match list.filter(|list| !list.is_null()) {
+            None => Vec::new(),
+            Some(Node { value: Value::Sequence(items), .. }) => items,
+            Some(list) => {
+                return Err(document.error(list.span, format!("expected a list, found {}", list.kind())));
+            }
+        };
+        for item in items {
+            let profile = Profile::read(document, &item)?;
             // Skaffold's list by names holds the last (schema/profiles.go, `profilesByName`).
             if !names.insert(profile.name.value.clone()) {
                 let message =
                     format!("there are several profiles `{}`, and the last counts", profile.name.value);
                 notices.push(Notice::new(document.location(profile.name.span), message));
             }
-            all.push((profile, item.clone()));
+            all.push((profile, item));
         }
         let mut automatic = Vec::new();
         for (index, (profile, _)) in all.iter().enumerate().filter(|_| options.auto_activation) {
@@ -235,11 +234,10 @@ fn same_context(profile: &Profile, document: &Document, options: &Options) -> Re
 
 impl Profile {
     /// Reads a profile, apart from its sections: what they say is checked where the file is.
-    fn read(document: &Document) -> Result<Self> {
-        let mut root = document.root.clone();
-        if let Some(entries) = root.entries_mut() {
-            entries.retain(|(key, _)| key.text().is_none_or(|key| !SECTIONS.contains(&key)));
-        }
-        part(document, &root).read()
+    fn read(document: &Document, node: &Node) -> Result<Self> {
+        let entries = node.entries().unwrap_or_default();
+        let own = entries.iter().filter(|(key, _)| key.text().is_none_or(|key| !SECTIONS.contains(&key)));
+        let own = placed(Node::mapping(own.cloned().collect()), node);
+        Document::new(document.file.as_path(), own).read()
     }
 }

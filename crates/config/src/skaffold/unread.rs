@@ -105,3 +105,19 @@ fn taken(root: &mut Node) -> Vec<(&'static str, &'static Effect, Node)> {
 fn name(path: &str) -> String {
     steps(path).into_iter().filter(|step| *step != "*").collect::<Vec<_>>().join(".")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_who_come_from_skaffold_are_told_of_each() {
+        let page = include_str!("../../../../docs/coming-from-skaffold.md");
+        let missing: Vec<String> = UNREAD
+            .iter()
+            .map(|(path, _)| name(path))
+            .filter(|name| !page.contains(&format!("`{name}`")))
+            .collect();
+        assert_eq!(missing, [""; 0]);
+    }
+}
