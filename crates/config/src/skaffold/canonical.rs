@@ -36,8 +36,8 @@ const PARTS: [(&str, &str); 18] = [
 /// The same for the hooks of an artifact and of its synchronisation.
 const HOOKS: [(&str, &str); 2] = [("Artifact", "hooks"), ("Sync", "hooks")];
 
-/// Values that count also when they are `false`, 0 or an empty text: pointers.
-const POINTERS: [(&str, &str); 20] = [
+/// Values that count also when they are `false`, 0, an empty text or an empty list: pointers.
+const POINTERS: [(&str, &str); 22] = [
     ("GitInfo", "sync"),
     ("GoogleCloudStorageInfo", "sync"),
     ("GoogleCloudBuildRepoV2Info", "sync"),
@@ -58,6 +58,8 @@ const POINTERS: [(&str, &str); 20] = [
     ("Sync", "auto"),
     ("KanikoArtifact", "copyMaxRetries"),
     ("KanikoArtifact", "buildContextCompressionLevel"),
+    ("RenderConfig", "transform"),
+    ("RenderConfig", "validate"),
 ];
 
 /// What a patch puts in, of which nothing is changed.

@@ -113,7 +113,7 @@ impl Skaffold {
         let mut first = true;
         while let Some(wanted) = modules.wanted()? {
             let usual = wanted.place.path.join("skaffold.yaml");
-            let itself = wanted.place.repository.is_none() && modules::normal(file) == usual;
+            let itself = wanted.place.repository.is_none() && paths::normal(file) == usual;
             if !first && !itself {
                 let error = Error::unsupported("another file is required, and this text alone is read");
                 let error = error.hint("read it with `Skaffold::load`");

@@ -15,7 +15,8 @@ use super::{
     Options,
     canonical::canonical,
     explain::Written,
-    parse, paths,
+    parse,
+    paths::{self, normal},
     profile::{Profiles, check_names},
     requires::{ActiveProfile, Required},
     strict::{self, Kinds},
@@ -492,23 +493,6 @@ fn local(base: &Path, path: &Path) -> PathBuf {
 fn inside(path: &Path) -> Option<PathBuf> {
     let normal = normal(path);
     normal.components().all(|step| matches!(step, Component::Normal(_))).then_some(normal)
-}
-
-/// Returns a path without `.`, and with `..` only at the beginning.
-pub(super) fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for step in path.components() {
-        match step {
-            Component::CurDir => {}
-            Component::ParentDir => match normal.components().next_back() {
-                Some(Component::Normal(_)) => drop(normal.pop()),
-                Some(Component::RootDir) => {}
-                _ => normal.push(".."),
-            },
-            step => normal.push(step),
-        }
-    }
-    normal
 }
 
 /// Returns a configuration's name; an empty one is none.

@@ -1,7 +1,7 @@
 //! What a profile says laid over the file: Skaffold's rules, which go by the types of its fields
 //! (`pkg/skaffold/schema/profiles.go`), as data.
 
-use shipway_yaml::{Node, Resolved, Rules, Value};
+use shipway_yaml::Node;
 
 use crate::path::{placed, put};
 
@@ -21,16 +21,10 @@ const MERGED: [&str; 8] = [
     "/resourceSelector",
 ];
 
-/// A mapping with one field, which is replaced as a whole unless it has none.
-const CHOICE: &str = "/build/tagPolicy";
-
 /// Fields of which there is only one: the profile's puts the file's away.
 pub(super) const ONE_OF: (&str, [&str; 3]) = ("/build", ["local", "googleCloudBuild", "cluster"]);
 
-/// Fields that count also as `false` or an empty list: pointers in Skaffold's types.
-const POINTERS: [&str; 3] = ["/deploy/statusCheck", "/manifests/transform", "/manifests/validate"];
-
-/// Lays a profile over a configuration.
+/// Lays a profile over a configuration. Both are in Skaffold's form, in which what is as good as not written is not there.
 pub(super) fn overlay(config: &mut Node, profile: &Node) {
     for section in SECTIONS {
         let written = profile.entries().into_iter().flatten().find(|(key, _)| key.text() == Some(section));
@@ -45,9 +39,6 @@ fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
     if MERGED.contains(&path.as_str())
         && let Some(entries) = value.entries()
     {
-        if entries.is_empty() {
-            return;
-        }
         if config.get(name).is_none_or(|there| there.entries().is_none()) {
             put(config, &[name], key, placed(Node::mapping(Vec::new()), value));
         }
@@ -60,15 +51,6 @@ fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
         }
         return;
     }
-    // Skaffold cannot tell `sha256:` without a value from nothing.
-    if path == CHOICE
-        && value.entries().is_some_and(|entries| entries.iter().all(|(_, value)| value.is_null()))
-    {
-        return;
-    }
-    if value.is_null() || is_zero(value) && !POINTERS.contains(&path.as_str()) {
-        return;
-    }
     let (at, group) = ONE_OF;
     if above == at
         && group.contains(&name)
@@ -77,19 +59,4 @@ fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
         entries.retain(|(key, _)| key.text().is_none_or(|key| !group.contains(&key)));
     }
     put(config, &[name], key, value.clone());
-}
-
-/// Whether a field is as good as not written: Go cannot tell `false`, 0, an empty text and an empty
-/// list from nothing.
-fn is_zero(value: &Node) -> bool {
-    match &value.value {
-        Value::Scalar(_) => match value.resolved(Rules::Config) {
-            Some(Resolved::Bool(false) | Resolved::Integer(0)) => true,
-            Some(Resolved::Float(number)) => number == 0.0,
-            Some(Resolved::Text(text)) => text.is_empty(),
-            _ => false,
-        },
-        Value::Sequence(items) => items.is_empty(),
-        Value::Mapping(_) => false,
-    }
 }

@@ -79,23 +79,27 @@ fn below(node: &mut Node, folder: &Path) {
     }
 }
 
-/// Joins two paths, and takes `.` and `..` out as far as their names say (Go's `filepath.Join`).
-pub(super) fn join(folder: &Path, path: &str) -> PathBuf {
-    let mut joined = PathBuf::new();
-    for component in folder.join(path).components() {
-        match component {
+/// Joins two paths as Go's `filepath.Join` does.
+fn join(folder: &Path, path: &str) -> PathBuf {
+    let joined = normal(&folder.join(path));
+    if joined.as_os_str().is_empty() { PathBuf::from(".") } else { joined }
+}
+
+/// Returns a path without `.`, and with `..` only at the beginning, as far as names say.
+pub(super) fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for step in path.components() {
+        match step {
             Component::CurDir => {}
-            Component::ParentDir => match joined.components().next_back() {
-                Some(Component::Normal(_)) => {
-                    joined.pop();
-                }
+            Component::ParentDir => match normal.components().next_back() {
+                Some(Component::Normal(_)) => drop(normal.pop()),
                 Some(Component::RootDir) => {}
-                _ => joined.push(".."),
+                _ => normal.push(".."),
             },
-            _ => joined.push(component),
+            step => normal.push(step),
         }
     }
-    if joined.as_os_str().is_empty() { PathBuf::from(".") } else { joined }
+    normal
 }
 
 #[cfg(test)]
