@@ -98,8 +98,8 @@ impl Work {
         let (file, catalog, cancel) = (&options.filename, shipway::catalog(), cancel_on_signals()?);
         let cx = world::reading(&cancel)?;
         let mut skaffold = match world::stream(file)? {
-            Some(text) => Skaffold::read(file, &text, read, &catalog)?,
-            None => Skaffold::load(&cx, file, read, &catalog).await?,
+            Some(text) => Skaffold::read(file, &text, read.now(cx.clock().now()), &catalog)?,
+            None => Skaffold::load(&cx, file, read.now(cx.clock().now()), &catalog).await?,
         };
         skaffold.run_commands(&cx, &catalog).await?;
         let loaded = skaffold.pipeline(&catalog)?;

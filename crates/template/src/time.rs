@@ -74,7 +74,7 @@ impl Zone {
         }
     }
 
-    fn known(name: &str) -> Option<Self> {
+    pub(crate) fn known(name: &str) -> Option<Self> {
         // One database for all: where the program runs must not change a tag.
         TimeZoneDatabase::bundled().get(name).ok().map(Self)
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use shipway_core::Tag;
+use shipway_core::{Tag, Timestamp};
 
 /// How a `skaffold.yaml` is read.
 ///
@@ -77,6 +77,8 @@ pub struct Options {
     pub remote_cache: Option<PathBuf>,
     /// When those repositories are looked at again.
     pub sync_remote_cache: SyncRemoteCache,
+    /// The moment that templates may ask for (`{{now | date "2006-01-02"}}`); without one they have no clock.
+    pub now: Option<Timestamp>,
 }
 
 /// Whether what a file says may run programs on the machine that reads it.
@@ -157,6 +159,7 @@ impl Default for Options {
             propagate_profiles: true,
             remote_cache: None,
             sync_remote_cache: SyncRemoteCache::default(),
+            now: None,
         }
     }
 }
@@ -331,6 +334,13 @@ impl Options {
     #[must_use]
     pub fn remote_cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.remote_cache = Some(folder.into());
+        self
+    }
+
+    /// Sets the moment that templates may ask for.
+    #[must_use]
+    pub fn now(mut self, now: Timestamp) -> Self {
+        self.now = Some(now);
         self
     }
 

@@ -124,8 +124,15 @@ fn outside(options: &Options, asked: &Arc<Mutex<Vec<Vec<String>>>>) -> BTreeMap<
         [text] => Ok(expanded(text, &env)),
         _ => Err("it takes a text".to_owned()),
     });
-    BTreeMap::from([("cmd", cmd), ("env", variable), ("expandenv", expanded)])
+    let mut given = BTreeMap::from([("cmd", cmd), ("env", variable), ("expandenv", expanded)]);
+    given.extend(
+        options.now.map(|now| -> (_, Given) { (NOW, Arc::new(move |_| Ok((now.0 / 1000).to_string()))) }),
+    );
+    given
 }
+
+/// What tells a moment and reaches nowhere: anybody's file may ask for it.
+const NOW: &str = "now";
 
 /// Puts variables into a text: `$NAME` and `${NAME}`, of which those that are not there are empty.
 fn expanded(text: &str, env: &BTreeMap<String, String>) -> String {
@@ -176,7 +183,8 @@ impl Rendering<'_> {
     fn one(&mut self, text: &str, by: &By, location: &Location) -> Result<Option<String>> {
         let template = Template::parse_with(text, &self.outside)?;
         let reaches_out = template.functions().find(|name| self.outside.contains_key(name));
-        if let Some(name) = reaches_out.filter(|_| self.options.trust != Trust::Full) {
+        let refused = template.functions().find(|name| *name != NOW && self.outside.contains_key(name));
+        if let Some(name) = refused.filter(|_| self.options.trust != Trust::Full) {
             let why = if name == "cmd" { "runs a program" } else { "reads the environment" };
             return Err(denied(format!("`{name}` in a template is refused: it {why}"), location.clone()));
         }

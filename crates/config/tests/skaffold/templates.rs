@@ -189,3 +189,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_moment_is_given_or_there_is_none() {
+    let body = "build: {artifacts: [{image: web, docker: {buildArgs: {DAY: '{{now | date \"2006-01-02\"}}'}}}]}";
+    let at = shipway_core::Timestamp(1_700_000_000_000);
+    let text = format!("apiVersion: skaffold/v4beta14\nkind: Config\n{body}\n");
+    // It runs nothing, so that no trust is needed.
+    let shown = crate::recorded::read_as_said(&text, &Options::default().now(at)).unwrap();
+    assert!(shown.contains(r#""DAY":"2023-11-14""#), "{shown}");
+    let error = crate::recorded::error(crate::recorded::read_as_said(&text, &Options::default()));
+    assert!(error.starts_with("skaffold.yaml:3:60:") && error.contains("no clock"), "{error}");
+}

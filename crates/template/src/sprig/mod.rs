@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bounds;
+mod dates;
 mod digests;
 mod json;
 mod lists;
@@ -49,6 +50,7 @@ fn all() -> impl Iterator<Item = &'static Function> {
         lists::ALL,
         patterns::ALL,
         paths::ALL,
+        dates::ALL,
         digests::ALL,
         json::ALL,
     ];
@@ -70,10 +72,8 @@ pub(crate) fn refused(name: &str) -> Option<&'static str> {
     match name {
         "env" | "expandenv" => Some("a variable of the environment is `{{.NAME}}`"),
         "cmd" | "getHostByName" => Some("a template runs no programs and asks no network"),
-        "now" | "date" | "dateInZone" | "date_in_zone" | "ago" | "htmlDate" | "htmlDateInZone" | "toDate"
-        | "mustToDate" | "dateModify" | "date_modify" | "mustDateModify" | "must_date_modify"
-        | "unixEpoch" | "duration" | "durationRound" => {
-            Some("a template has no clock; the `dateTime` tagger has")
+        "now" | "ago" | "toDate" | "mustToDate" | "duration" | "durationRound" => {
+            Some("a template has no clock here; the `dateTime` tagger has")
         }
         "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" => {
             Some("a dict does not change; make one with `dict`, `pick` or `omit`")
