@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{graph::Form, history, report};
+use crate::{configuration, graph::Form, history, report};
 
 /// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
 #[derive(Debug, Parser)]
@@ -75,6 +75,14 @@ pub(crate) enum Task {
     History(history::Options),
     /// Make a page of a past run: its graph, its timeline, its logs and its changes.
     Report(report::Options),
+    /// Say all that the configuration means: in the newest version, with profiles and defaults.
+    Diagnose(configuration::Diagnose),
+    /// Say which file, profile, patch or default each value of the configuration comes from.
+    Explain(configuration::Explain),
+    /// Write the configuration in the newest version, with its comments and its order.
+    Fix(configuration::Fix),
+    /// Write the JSON Schema of a configuration, for editors.
+    Schema(configuration::Schema),
     /// Remove what was deployed.
     #[command(after_help = "Example:\n  shipway delete -p staging")]
     Delete {

@@ -1,6 +1,7 @@
 //! The `shipway` command: a few calls of the library for each task.
 
 mod arguments;
+mod configuration;
 mod graph;
 mod history;
 mod report;
@@ -18,7 +19,7 @@ use std::{
 use clap::Parser;
 use shipway::{
     Cancel, CancelReason, DiskJournal, Driver, Error, ErrorKind, Journal, Pipeline, Plan, Report, Result,
-    RunOutcome, Stage, config::Skaffold,
+    RunOutcome, Stage,
 };
 use tokio::{
     runtime::Runtime,
@@ -75,6 +76,12 @@ async fn perform(task: Task) -> Result<RunOutcome> {
             Ok(RunOutcome::Succeeded)
         }
         Task::History(options) => history::tell(&options).await,
+        Task::Diagnose(asked) => {
+            configuration::diagnose(&asked, &world::reading(&cancel_on_signals()?)?).await
+        }
+        Task::Explain(asked) => configuration::explain(&asked, &world::reading(&cancel_on_signals()?)?).await,
+        Task::Fix(asked) => configuration::fix(&asked),
+        Task::Schema(asked) => configuration::schema(&asked),
         Task::Report(options) => report::write(&options).await,
         Task::Delete { options, course } => {
             let work = Work::open(&options, Some(&course), "delete").await?;
@@ -94,13 +101,9 @@ struct Work {
 impl Work {
     /// Reads the configuration for a command of Skaffold's.
     async fn open(options: &Options, course: Option<&Course>, command: &str) -> Result<Self> {
-        let read = world::options(options, command)?;
-        let (file, catalog, cancel) = (&options.filename, shipway::catalog(), cancel_on_signals()?);
+        let (catalog, cancel) = (shipway::catalog(), cancel_on_signals()?);
         let cx = world::reading(&cancel)?;
-        let mut skaffold = match world::stream(file)? {
-            Some(text) => Skaffold::read(file, &text, read.now(cx.clock().now()), &catalog)?,
-            None => Skaffold::load(&cx, file, read.now(cx.clock().now()), &catalog).await?,
-        };
+        let mut skaffold = configuration::read(options, command, &cx, &catalog).await?;
         skaffold.run_commands(&cx, &catalog).await?;
         let loaded = skaffold.pipeline(&catalog)?;
         for notice in &loaded.notices {

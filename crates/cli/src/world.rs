@@ -44,7 +44,7 @@ pub(crate) fn stream(path: &Path) -> Result<Option<String>> {
 }
 
 /// Returns the text of a file that a flag names.
-fn text(path: &Path, flag: &str) -> Result<String> {
+pub(crate) fn text(path: &Path, flag: &str) -> Result<String> {
     let failed = |error: io::Error| {
         Error::config(format!("cannot read `{}`", path.display()))
             .source(error)
@@ -208,12 +208,20 @@ fn docker_config() -> Option<PathBuf> {
     Some(folder.join("config.json"))
 }
 
-/// Writes a file that a person asked for; it may be a pipe or a device.
+/// Writes a file that a person asked for: whole or not at all, behind a link where there is one, and with the rights that
+/// it had. It may be a pipe or a device.
 ///
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| Error::io("write", path, error))
+    let failed = |error| Error::io("write", path, error);
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let there = place.metadata().ok();
+    if there.as_ref().is_some_and(|there| !there.is_file()) {
+        return std::fs::write(&place, bytes).map_err(failed);
+    }
+    shipway::publish(&HostDisk, &place, |file| file.write_all(bytes)).map_err(failed)?;
+    there.map_or(Ok(()), |there| std::fs::set_permissions(&place, there.permissions())).map_err(failed)
 }
 
 /// Returns how many columns a line for people may have.

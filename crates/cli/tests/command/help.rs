@@ -7,19 +7,23 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
     let bench = Bench::new(CONFIGURATION).await;
     let help = bench.run("--help").await;
     assert!(help.status.success());
-    insta::assert_snapshot!(text(&help.stdout), @r"
+    insta::assert_snapshot!(text(&help.stdout), @"
     Builds, tests and deploys what a skaffold.yaml says, without Skaffold
 
     Usage: shipway <COMMAND>
 
     Commands:
-      run      Build, test and deploy
-      build    Build, and say which images came out
-      plan     Say what a run would do and why, and do nothing
-      resume   Go on with a run that was killed or stopped
-      history  Say what past runs of this folder did, the newest first
-      report   Make a page of a past run: its graph, its timeline, its logs and its changes
-      delete   Remove what was deployed
+      run       Build, test and deploy
+      build     Build, and say which images came out
+      plan      Say what a run would do and why, and do nothing
+      resume    Go on with a run that was killed or stopped
+      history   Say what past runs of this folder did, the newest first
+      report    Make a page of a past run: its graph, its timeline, its logs and its changes
+      diagnose  Say all that the configuration means: in the newest version, with profiles and defaults
+      explain   Say which file, profile, patch or default each value of the configuration comes from
+      fix       Write the configuration in the newest version, with its comments and its order
+      schema    Write the JSON Schema of a configuration, for editors
+      delete    Remove what was deployed
 
     Options:
       -h, --help     Print help

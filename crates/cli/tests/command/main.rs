@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "who runs the test alone sees that it was skipped")]
 
 mod bench;
+mod configuration;
 mod docker;
 mod errors;
 mod global;

@@ -130,6 +130,12 @@ impl Skaffold {
         Ok(Self { modules, options, notices })
     }
 
+    /// Returns what the file says that has no effect, as far as reading it tells; [`Skaffold::pipeline`] tells the rest.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
     /// Returns all that the file means as a file of the newest version: with its profiles, Skaffold's defaults and paths from
     /// a folder, as `skaffold diagnose --yaml-only` prints it.
     ///

@@ -192,7 +192,8 @@ proptest! {
 
 #[test]
 fn a_moment_is_given_or_there_is_none() {
-    let body = "build: {artifacts: [{image: web, docker: {buildArgs: {DAY: '{{now | date \"2006-01-02\"}}'}}}]}";
+    let body =
+        "build: {artifacts: [{image: web, docker: {buildArgs: {DAY: '{{now | date \"2006-01-02\"}}'}}}]}";
     let at = shipway_core::Timestamp(1_700_000_000_000);
     let text = format!("apiVersion: skaffold/v4beta14\nkind: Config\n{body}\n");
     // It runs nothing, so that no trust is needed.
