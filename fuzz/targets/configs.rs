@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use shipway::{
     Catalog, Driver,
-    config::{GlobalConfig, Loaded, Options, Skaffold, Trust},
+    config::{GlobalConfig, Loaded, Options, Skaffold, Trust, fix_skaffold},
 };
 
 use super::world::agreed;
@@ -15,6 +15,10 @@ pub(crate) fn skaffold(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     // It is no global configuration, or says something of each context.
     let _ = GlobalConfig::read("config", text).map(|global| global.for_context(Some("kind-kind")));
+    // What can be brought to the newest version is read as well as before.
+    if let Ok(fixed) = fix_skaffold("skaffold.yaml", text) {
+        assert!(fix_skaffold("skaffold.yaml", &fixed.text).is_ok_and(|again| again.text == fixed.text));
+    }
     let catalog = CATALOG.get_or_init(shipway::catalog);
     let read = |trust| {
         // Commands of templates are asked for, and not run.
