@@ -171,6 +171,7 @@ fn joined(a: &Arguments) -> Answer {
     };
     let (scheme, host, path, fragment) = (part("scheme")?, part("host")?, part("path")?, part("fragment")?);
     let (opaque, query, user) = (part("opaque")?, part("query")?, part("userinfo")?);
+    let user = user_of(user).map_err(|why| format!("the dict is no URL: {why}"))?;
     let mut out = String::new();
     if !scheme.is_empty() {
         out = format!("{scheme}:");
@@ -180,7 +181,7 @@ fn joined(a: &Arguments) -> Answer {
             out.push_str("//");
         }
         if !user.is_empty() {
-            out.push_str(&user_of(user).map_err(|why| format!("the dict is no URL: {why}"))?);
+            out.push_str(&user);
             out.push('@');
         }
         out.push_str(&Part::Host.written(host));

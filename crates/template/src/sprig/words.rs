@@ -165,7 +165,11 @@ fn lower(whole: &str, connector: char) -> String {
     let mut out = String::new();
     let put = |out: &mut String, (kind, word): (Word, &str)| match kind {
         Word::Capitals | Word::Connector => {
-            out.extend(word.chars().map(|c| if is_connector(c) { connector } else { to_lower(c) }));
+            out.extend(word.chars().map(|c| match c {
+                c if is_connector(c) => connector,
+                c if UPPER.has(c) => to_lower(c),
+                c => c,
+            }));
         }
         _ => out.push_str(word),
     };

@@ -172,4 +172,6 @@ a  {{- "b" }}
 {{ mustFirst "a" }}
 {{ mustHas 1 2 }}
 {{ osBase "/a/b" }} {{ osClean "a//b/.." }} {{ osDir "/a/b" }} {{ osExt "a.b" }} {{ osIsAbs "/a" }} {{ osBase "" }} {{ osDir "a" }}
+{{ urlJoin (dict "opaque" "x" "userinfo" "[") }}
+{{ snakecase "YXYǅ" }} {{ kebabcase "aAǅCXⅧ" }} {{ camelcase "bYǅ0_漢漢" }}
 `
