@@ -203,8 +203,12 @@ impl Template {
             other => Error::config(format!("{other} in the template `{text}`")),
         })?;
         // Go's text is bytes; what was cut in the middle of a character is no text.
-        String::from_utf8(output.0)
-            .map_err(|_| Error::config(format!("what comes out of the template `{text}` is not UTF-8")))
+        let rendered = String::from_utf8(output.0)
+            .map_err(|_| Error::config(format!("what comes out of the template `{text}` is not UTF-8")))?;
+        match sprig::unprinted(&rendered) {
+            Some(why) => Err(Error::config(format!("{why} in the template `{text}`"))),
+            None => Ok(rendered),
+        }
     }
 }
 

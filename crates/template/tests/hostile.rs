@@ -48,6 +48,22 @@ fn what_would_never_end_or_fill_the_memory_is_refused() {
         "{{$x := until 100000}}{{range 100000}}{{$x = reverse $x}}{{end}}",
         "{{$x := repeat 1000000 \"x\"}}{{range 100000}}{{if hasSuffix \"y\" $x}}{{end}}{{end}}",
         "{{printf (repeat 1000 \"%99999d\") 1}}",
+        "{{range until 100000}}{{range until 100000}}{{if (semver \"1.2.3\").Major}}{{end}}{{end}}{{end}}",
+        "{{semver (repeat 100000 \"1\")}}",
+        "{{semverCompare (repeat 200 \"1 - 1 \") \"1\"}}",
+        "{{$x := semver \"1\"}}{{$x}}",
+        "{{semver \"1\" | toJson}}",
+        "{{semver \"1\" | print}}",
+        "{{mustFromJson (repeat 500 \"[\")}}",
+        "{{mustFromJson (printf \"[1%s]\" (repeat 100001 \",1\"))}}",
+        "{{urlJoin (dict \"host\" (repeat 400000 \"é\"))}}",
+        "{{urlParse \"http://[::1%25en0]/\"}}",
+        "{{addf 1e300 1}}",
+        "{{mulf 0.1234567890123 0.1234567890123 0.1234567890123 0.1234567890123}}",
+        "{{divf 1e-300 1e300}}",
+        "{{divf 1 0}}",
+        "{{maxf}}",
+        "{{$x := kebabcase (repeat 500000 \"é\")}}{{range 100000}}{{$x = kebabcase $x}}{{end}}",
     ] {
         refused(template);
     }
@@ -61,6 +77,21 @@ fn what_would_never_end_or_fill_the_memory_is_refused() {
         format!("{{{{{}}}}}", "1|".repeat(100_000)),
     ] {
         refused(&template);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_without_what_is_there() {
+    for template in [
+        "{{semver \"s3cret\"}}",
+        "{{semverCompare \"s3cret\" \"1\"}}",
+        "{{semverCompare \"1\" \"s3cret\"}}",
+        "{{mustFromJson \"s3cret\"}}",
+        "{{urlParse \"http://s3cret:s3cret/\"}}",
+        "{{urlJoin (dict \"host\" (list \"s3cret\"))}}",
+    ] {
+        // Where the template is shown, its text is.
+        assert_eq!(refused(template).matches("s3cret").count(), template.matches("s3cret").count());
     }
 }
 

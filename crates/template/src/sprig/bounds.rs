@@ -17,6 +17,16 @@ const DEEPEST: usize = 64;
 /// What a call costs of the engine's own functions that make texts; each is a rendering of its own here.
 const OF_THE_ENGINE: u64 = 64;
 
+/// The key in a dict of what stands for it as a whole, which is no text: where a text of the dict is needed, that is an
+/// error. No template can ask for the key as it asks for a field.
+pub(super) const UNPRINTED: &str = "";
+const WHOLE_VERSION: &str = "ask for a part of the version, such as `(semver .VERSION).String`";
+
+/// Returns why a text that came out is none.
+pub(crate) fn unprinted(text: &str) -> Option<&'static str> {
+    text.contains("map[:<func> ").then_some(WHOLE_VERSION)
+}
+
 thread_local! {
     /// What is left for the rendering that goes on in this thread.
     static LEFT: Cell<u64> = const { Cell::new(MOST) };
@@ -33,7 +43,8 @@ pub(super) fn count(values: &[Value]) -> Result<(), String> {
     values.iter().try_for_each(|value| look(value, DEEPEST))
 }
 
-fn spend(cost: u64) -> Result<(), String> {
+/// Takes what something costs from what the rendering has left.
+pub(super) fn spend(cost: u64) -> Result<(), String> {
     let left = LEFT.get().checked_sub(cost);
     LEFT.set(left.unwrap_or(0));
     left.map(drop).ok_or_else(|| "the template does more than one may".to_owned())
@@ -49,6 +60,7 @@ fn look(value: &Value, deepest: usize) -> Result<(), String> {
         Value::Map(entries) => {
             spend(1).and_then(|()| entries.values().try_for_each(|value| look(value, below)))
         }
+        Value::Function(_) => Err(WHOLE_VERSION.to_owned()),
         _ => spend(1),
     }
 }

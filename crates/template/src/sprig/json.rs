@@ -1,8 +1,10 @@
-//! Values as JSON, as Go's package `encoding/json` writes them.
+//! Values as JSON, as Go's package `encoding/json` writes and reads them.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use gotmpl::Value;
 
-use super::{Function, function, text};
+use super::{Answer, Function, MAX_ITEMS, function, list, text};
 
 pub(super) const ALL: &[Function] = &[
     function("toJson", 1, 1, |a| text(json(a.any(0), true, None))),
@@ -11,7 +13,35 @@ pub(super) const ALL: &[Function] = &[
     function("mustToPrettyJson", 1, 1, |a| text(json(a.any(0), true, Some(0)))),
     function("toRawJson", 1, 1, |a| text(json(a.any(0), false, None))),
     function("mustToRawJson", 1, 1, |a| text(json(a.any(0), false, None))),
+    // What is no JSON is nothing; `mustFromJson` says that it is wrong.
+    function("fromJson", 1, 1, |a| Ok(parsed(a.text(0)?).unwrap_or(Value::Nil))),
+    function("mustFromJson", 1, 1, |a| parsed(a.text(0)?)),
 ];
+
+/// The reader bounds how deep values lie in each other.
+fn parsed(whole: &str) -> Answer {
+    // A value takes more room than its text does: `[[],[],[]]`.
+    if whole.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > MAX_ITEMS {
+        return Err(format!("more than {MAX_ITEMS} items come out"));
+    }
+    // The error would show what is there.
+    serde_json::from_str(whole).map(value).map_err(|_| "the text is not JSON".to_owned())
+}
+
+/// Every number is one with a fraction, as in Go.
+fn value(json: serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(flag) => Value::Bool(flag),
+        serde_json::Value::Number(number) => number.as_f64().map_or(Value::Nil, Value::Float),
+        serde_json::Value::String(text) => Value::from(text),
+        serde_json::Value::Array(items) => list(items.into_iter().map(value)),
+        serde_json::Value::Object(entries) => {
+            let entries = entries.into_iter().map(|(key, entry)| (Arc::from(key), value(entry)));
+            Value::from(entries.collect::<BTreeMap<Arc<str>, Value>>())
+        }
+    }
+}
 
 /// `html` keeps what would be markup out of the texts; `depth` is how far in a value with lines of its own is.
 fn json(value: &Value, html: bool, depth: Option<usize>) -> String {

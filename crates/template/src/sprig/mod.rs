@@ -3,6 +3,7 @@
 mod arguments;
 mod bounds;
 mod dates;
+mod decimals;
 mod digests;
 mod json;
 mod lists;
@@ -10,14 +11,17 @@ mod numbers;
 mod paths;
 mod patterns;
 mod strings;
+mod urls;
 mod values;
+mod versions;
+mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use gotmpl::{FuncMap, TemplateError, Value};
 
 use self::arguments::Arguments;
-pub(crate) use self::bounds::begin;
+pub(crate) use self::bounds::{begin, unprinted};
 use crate::Given;
 
 /// The answer of a function, or what is wrong with its arguments.
@@ -53,18 +57,46 @@ fn all() -> impl Iterator<Item = &'static Function> {
         dates::ALL,
         digests::ALL,
         json::ALL,
+        words::ALL,
+        versions::ALL,
+        urls::ALL,
+        decimals::ALL,
     ];
     lists.into_iter().flatten()
 }
 
+/// Other names of functions, which refuse what is wrong anyway and know one kind of paths.
+const ALSO: [(&str, &str); 19] = [
+    ("mustAppend", "append"),
+    ("mustPush", "push"),
+    ("mustPrepend", "prepend"),
+    ("mustChunk", "chunk"),
+    ("mustCompact", "compact"),
+    ("mustFirst", "first"),
+    ("mustLast", "last"),
+    ("mustRest", "rest"),
+    ("mustInitial", "initial"),
+    ("mustReverse", "reverse"),
+    ("mustUniq", "uniq"),
+    ("mustWithout", "without"),
+    ("mustHas", "has"),
+    ("mustSlice", "slice"),
+    ("osBase", "base"),
+    ("osClean", "clean"),
+    ("osDir", "dir"),
+    ("osExt", "ext"),
+    ("osIsAbs", "isAbs"),
+];
+
 /// Returns the function of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    let name = ALSO.iter().find(|(other, _)| *other == name).map_or(name, |(_, known)| known);
     all().find(|function| function.name == name)
 }
 
 /// Returns the names of all functions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    all().map(|function| function.name)
+    all().map(|function| function.name).chain(ALSO.map(|(other, _)| other))
 }
 
 /// Returns why a function that sprig has is not here.
@@ -126,7 +158,9 @@ pub(crate) fn functions(given: &BTreeMap<&'static str, Given>) -> FuncMap {
         })
     };
     let known = all().map(|function| (function.name.to_owned(), wrap(function)));
+    let also = ALSO.iter().filter_map(|(other, name)| Some(((*other).to_owned(), wrap(find(name)?))));
     known
+        .chain(also)
         .chain(bounds::TEXTS.map(|name| (name.to_owned(), bounds::bounded(name))))
         .chain(given.iter().map(|(name, function)| ((*name).to_owned(), wrap_given(name, function))))
         .collect()

@@ -69,7 +69,7 @@ fn map(whole: &str, change: impl FnMut(char) -> char) -> String {
 }
 
 /// One character for one, as Go's case mapping: `ß` stays, as its capital is two.
-fn single(mut mapped: impl ExactSizeIterator<Item = char>, original: char) -> char {
+pub(super) fn single(mut mapped: impl ExactSizeIterator<Item = char>, original: char) -> char {
     match (mapped.len(), mapped.next()) {
         (1, Some(one)) => one,
         // unicode.ToLower('İ') is `i`.

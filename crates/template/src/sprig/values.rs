@@ -50,6 +50,14 @@ pub(super) const ALL: &[Function] = &[
     function("pick", 1, ANY, |a| filtered(a, true)),
     function("omit", 1, ANY, |a| filtered(a, false)),
     function("dig", 3, ANY, dig),
+    function("pluck", 1, ANY, |a| {
+        let key = a.text(0)?;
+        let mut found = Vec::new();
+        for index in 1..a.0.len() {
+            found.extend(a.dict(index)?.get(key).cloned());
+        }
+        Ok(Value::from(found))
+    }),
 ];
 
 /// The name of Go's kind.

@@ -125,4 +125,53 @@ a  {{- "b" }}
 {{ toPrettyJson (dict "a" (list 1 (dict "b" "c")) "d" (dict)) }} {{ toPrettyJson (list) }} {{ toPrettyJson "a" }}
 {{ typeOf .FOO }} {{ typeOf 1 }} {{ typeOf true }} {{ typeOf (list) }} {{ typeOf (dict) }} {{ typeOf nil }} {{ typeIs "string" .FOO }} {{ typeIs "int" .FOO }} {{ typeIsLike "string" .FOO }} {{ typeOf 1.5 }}
 {{ deepCopy (list 1 2) }} {{ (deepCopy (dict "a" 1)).a }}
+{{ camelcase "some_words" }} {{ camelcase "_complex__case_" }} {{ camelcase "GOLANG_IS_GREAT" }} {{ camelcase "some words" }} {{ camelcase "_" }}|{{ camelcase "" }}|{{ camelcase "__" }}|{{ camelcase "a" }} {{ camelcase "_a" }} {{ camelcase "HTTPServer" }} {{ camelcase .BRANCH }} {{ camelcase .UNI }} {{ camelcase .SPACES }}
+{{ snakecase "FirstName" }} {{ snakecase "HTTPServer" }} {{ snakecase "NoHTTPS" }} {{ snakecase "GO_PATH" }} {{ snakecase "GO PATH" }} {{ snakecase "http2xx" }} {{ snakecase "HTTP20xOK" }} {{ snakecase "Duration2m3s" }} {{ snakecase "Bld4Floor3rd" }} {{ snakecase "" }}|{{ snakecase "_A__b-" }}|{{ snakecase "a.B1" }} {{ snakecase "v1.2.3" }} {{ snakecase "1Ab2" }}
+{{ kebabcase "FirstName" }} {{ kebabcase .BRANCH }} {{ kebabcase .UNI }} {{ kebabcase "HTTP2" }} {{ kebabcase "abc漢字Def" }} {{ kebabcase "A1B2c3" }} {{ kebabcase "a+b=C" }} {{ kebabcase "ÀÉx٣٤y" }} {{ kebabcase .IMAGE_NAME }} {{ kebabcase "a1 b" }} {{ kebabcase "X" }} {{ kebabcase "Ab2.c" }}
+{{ semverCompare "1.2.3" "1.2.3" }} {{ semverCompare ">=1.2" "v1.2.3" }} {{ semverCompare "^1.2.0" "1.9.9" }} {{ semverCompare "^1.2.0" "2.0.0" }} {{ semverCompare "~1.2" "1.3.0" }} {{ semverCompare "1.x" "1.7.3" }} {{ semverCompare "*" "0.0.1" }} {{ semverCompare ">1.2.3-alpha" "1.2.3-beta" }} {{ semverCompare ">1.2" "1.3.0-rc1" }}
+{{ semverCompare ">=1.2, <2" "1.5.0" }} {{ semverCompare ">=1.2 <2 || >3" "3.5.0" }} {{ semverCompare ">=1.2 <2 || >3" "4" }} {{ semverCompare "1.2 - 1.4.5" "1.4.5" }} {{ semverCompare "1.2 - 1.4.5" "1.4.6" }} {{ semverCompare "!=1.2.3" "1.2.4" }} {{ semverCompare "!=1.x" "1.2.4" }} {{ semverCompare "!=1.2.x" "1.2.4-a" }} {{ semverCompare "=> 1" "1" }} {{ semverCompare "=<1.2" "1.2.9" }}
+{{ semverCompare "bad" "1.0.0" }}
+{{ semverCompare "1.0.0" "bad" }}
+{{ semverCompare "" "1.0.0" }}
+{{ semverCompare "1|2" "1.0.0" }}
+{{ semver "1.2.3.4" }}
+{{ (semver "01.2").String }} {{ semverCompare "^0.2.3" "0.2.9" }} {{ semverCompare "^0.2.3" "0.3.0" }} {{ semverCompare "^0.0.3" "0.0.4" }} {{ semverCompare "^0.0" "0.0.4" }} {{ semverCompare "^0" "0.9" }} {{ semverCompare "~0.0.0" "7" }} {{ semverCompare "~>2" "2.9" }} {{ semverCompare "~1.2.3" "1.2.2" }} {{ semverCompare ">1" "1.9" }} {{ semverCompare ">1.2" "1.2.9" }} {{ semverCompare ">*" "0.0.0" }} {{ semverCompare "<*" "1" }} {{ semverCompare "<=*" "1" }} {{ semverCompare "!=*" "0.0.0" }} {{ semverCompare "!=1" "1.2.3-a" }} {{ semverCompare "^1.x.x" "1.5" }} {{ semverCompare ">1.0.0-a.2" "1.0.0-a.10" }} {{ semverCompare ">1.0.0-a.b" "1.0.0-a.1" }} {{ semverCompare "<1.0.0-a.1" "1.0.0-a" }} {{ semverCompare "1.0.0+x" "1.0.0+y" }} {{ semverCompare "1.2.*" "1.2.7" }} {{ semverCompare "1.x.3" "1.4.0" }} {{ semverCompare ">=1.0-0" "1.0-0" }}
+{{ (semver "1.2.3-01").Major }}
+{{ (semver "99999999999999999999").Major }}
+{{ $v := semver "v1.2.3-beta.1+b5" }}{{ $v.Major }} {{ $v.Minor }} {{ $v.Patch }} {{ $v.Prerelease }} {{ $v.Metadata }} {{ $v.Original }} {{ $v.String }} {{ $v.IncMajor }} {{ $v.IncMinor }} {{ $v.IncPatch }}
+{{ (semver "1.2").IncPatch }} {{ (semver "1").String }} {{ (semver "18446744073709551615.1").Major }} {{ add (semver "1.2.3").Minor 1 }} {{ eq (semver "2.1").Major 2 }} {{ printf "%d" (semver "3").Major }}
+{{ semver "v1.2" }}
+{{ semver "v1.2" | toString }}
+{{ $u := urlParse "HTTPS://me:p%40ss@example.com:8080/a%20b/c?q=1&r=%20#frag%21" }}{{ $u.scheme }} {{ $u.host }} {{ $u.hostname }} {{ $u.path }} {{ $u.query }} {{ $u.fragment }} {{ $u.userinfo }} [{{ $u.opaque }}] {{ urlJoin $u }}
+{{ urlParse "mailto:a@b.c?x" }} {{ urlParse "" }} {{ urlParse "/a/b" }} {{ urlParse "//h/p" }} {{ urlParse "a/b?c#d" }} {{ urlParse "http://[::1]:80/" }} {{ urlParse "///x" }} {{ urlParse "registry.example.com/team" }} {{ urlParse "http://h?q" }} {{ urlParse "1a/b" }} {{ urlParse "http://u@h" }} {{ urlParse "http://%C3%A9.x/é" }} {{ urlParse "file:///a" }} {{ urlParse "a?b?c" }}
+{{ urlParse "http://h:x/" }}
+{{ urlParse "registry.example.com:5000/team" }}
+{{ urlParse "localhost:5000" }}
+{{ urlParse ":a" }}
+{{ urlParse "1:a" }}
+{{ urlParse "http://a b/" }}
+{{ urlParse "http://h/%zz" }}
+{{ urlParse "http://h%41/" }}
+{{ urlParse "http://a[b/" }}
+{{ urlParse "a\tb" }}
+{{ urlParse "http://h:1:2/" }}
+{{ urlParse "http://a b@h/" }}
+{{ urlJoin (dict "scheme" "http" "host" "h:1" "path" "a b/ü;c" "query" "x=y z" "fragment" "f g" "userinfo" "u:p/w") }}
+{{ urlJoin (dict "scheme" "http" "host" "h:1" "path" "a b/ü;c*'(!@:?" "query" "x=y z" "fragment" "f g!*'?" "userinfo" "u:p%2Fw") }} {{ urlJoin (dict) }}|{{ urlJoin (dict "path" "a:b/c") }} {{ urlJoin (dict "opaque" "x y" "scheme" "s") }} {{ urlJoin (dict "host" "h") }} {{ urlJoin (dict "scheme" "http" "path" "p") }} {{ urlJoin (dict "scheme" "http") }} {{ urlJoin (dict "path" "*") }} {{ urlJoin (dict "userinfo" "u") }} {{ urlJoin (dict "host" "é x<>\"[]" "scheme" "http" "path" "/a%b") }}
+{{ urlJoin (dict "host" 1) }}
+{{ pluck "a" (dict "a" 1) (dict "b" 2) (dict "a" 3) }} {{ pluck "z" (dict "a" 1) }} {{ pluck "a" }}
+{{ pluck "a" 1 }}
+{{ (fromJson "{\"a\": [1, 2.5, true, null, \"x\"]}").a }} {{ fromJson "3" }} {{ fromJson "\"s\"" }} {{ (mustFromJson "{\"a\":1,\"a\":2}").a }} {{ fromJson "[]" }} {{ typeOf (fromJson "1") }} {{ toJson (fromJson "{\"b\": {\"c\": 1.5}}") }} {{ fromJson "{" | default "none" }} {{ (fromJson "[[1]]") | first }} {{ kindOf (fromJson "{}") }}
+{{ mustFromJson "{" }}
+{{ mustFromJson "1 2" }}
+{{ addf 0.1 0.2 }} {{ addf 1.5 2 "3" }} {{ addf }} {{ add1f 1.1 }} {{ subf 0.3 0.1 }} {{ subf 5 }} {{ subf 10 1.5 2 }} {{ mulf 1.1 1.1 }} {{ mulf 3 0.1 }} {{ divf 10 4 }} {{ divf 1 3 }} {{ divf 2 3 }} {{ divf -2 3 }} {{ divf 1 3 3 }} {{ divf 0.3 0.1 }} {{ divf 100 0.001 }} {{ maxf 1 2.5 2 }} {{ minf 3 1.5 }} {{ maxf 1 }} {{ addf "x" 1 }} {{ mulf 0 5 }}
+{{ divf 1 1000000 }}
+{{ mulf 1e-20 1e20 }} {{ addf 1e10 -1e10 }} {{ mulf (divf 5 1e17) 1e16 }} {{ mulf (divf -5e-17 1) 1e16 }} {{ mulf (divf 5e-17 -1) 1e16 }} {{ mulf (divf 4e-17 1) 1e16 }} {{ mulf 123456.789 0.001 }}
+{{ divf 1 0 }}
+{{ mustAppend (list 1) 2 }} {{ mustPush (list 1) 2 }} {{ mustPrepend (list 1) 2 }} {{ mustChunk 2 (list 1 2 3) }} {{ mustCompact (list 0 1) }} {{ mustFirst (list 1 2) }} {{ mustLast (list 1 2) }} {{ mustRest (list 1 2) }} {{ mustInitial (list 1 2) }} {{ mustReverse (list 1 2) }} {{ mustUniq (list 1 1) }} {{ mustWithout (list 1 2) 1 }} {{ mustHas 1 (list 1) }} {{ mustSlice (list 1 2 3) 1 2 }}
+{{ mustFirst "a" }}
+{{ mustHas 1 2 }}
+{{ osBase "/a/b" }} {{ osClean "a//b/.." }} {{ osDir "/a/b" }} {{ osExt "a.b" }} {{ osIsAbs "/a" }} {{ osBase "" }} {{ osDir "a" }}
+{{ urlJoin (dict "opaque" "x" "userinfo" "[") }}
+{{ snakecase "YXYǅ" }} {{ kebabcase "aAǅCXⅧ" }} {{ camelcase "bYǅ0_漢漢" }}
 `
