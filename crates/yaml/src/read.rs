@@ -16,7 +16,7 @@ use crate::{
     Resolved, Rules,
     document::{Document, Problem},
     node::{Mark, Node, Scalar, Value},
-    scalar::{resolve, yaml11_bool},
+    scalar::resolve,
     spanned::{self, SpanAccess},
 };
 
@@ -176,17 +176,14 @@ impl<'n> Reader<'n> {
     }
 
     fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let result = match self.resolved()? {
-            Some(Resolved::Integer(value)) => match i64::try_from(value) {
+        let resolved = self.resolved()?;
+        let result = match resolved.as_ref().and_then(Resolved::integer) {
+            Some(value) => match i64::try_from(value) {
                 Ok(value) => visitor.visit_i64(value),
                 Err(_) => visitor.visit_u64(u64::try_from(value).unwrap_or(u64::MAX)),
             },
-            // `1e3` is a float that is an integer.
-            Some(Resolved::Float(value)) if value.fract() == 0.0 && value.abs() < 9.0e15 => {
-                visitor.visit_i64(value as i64)
-            }
-            Some(Resolved::Null) => visitor.visit_i64(0),
-            _ => return self.expected("an integer"),
+            None if resolved == Some(Resolved::Null) => visitor.visit_i64(0),
+            None => return self.expected("an integer"),
         };
         at(self.0, result)
     }
@@ -254,11 +251,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         let value = match self.resolved()? {
-            Some(Resolved::Bool(value)) => Some(value),
             Some(Resolved::Null) => Some(false),
-            // "This offers some compatibility with the 1.1 spec" (yaml.v3, decode.go).
-            Some(Resolved::Text(text)) => yaml11_bool(&text),
-            _ => None,
+            resolved => resolved.as_ref().and_then(Resolved::truth),
         };
         match value {
             Some(value) => at(self.0, visitor.visit_bool(value)),

@@ -140,7 +140,7 @@ fn number(text: &str) -> Option<Resolved> {
 }
 
 /// Returns the truth value that YAML 1.1 has more words for.
-pub(crate) fn yaml11_bool(text: &str) -> Option<bool> {
+fn yaml11_bool(text: &str) -> Option<bool> {
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
         "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
@@ -171,6 +171,29 @@ fn binary(text: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+impl Resolved {
+    /// Returns the truth value that it is where one is expected. Go takes YAML 1.1's words too then, also in quotes:
+    /// "some compatibility with the 1.1 spec" (yaml.v3, decode.go).
+    #[must_use]
+    pub fn truth(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::Text(text) => yaml11_bool(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the integer that it is where one is expected: `1e3` is a float that is one.
+    #[must_use]
+    pub fn integer(&self) -> Option<i128> {
+        match self {
+            Self::Integer(value) => Some(*value),
+            Self::Float(value) if value.fract() == 0.0 && value.abs() < 9.0e15 => Some(*value as i128),
+            _ => None,
+        }
+    }
 }
 
 impl Node {

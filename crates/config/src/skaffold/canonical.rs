@@ -153,7 +153,7 @@ fn scalar(node: Node, kind: &Kind) -> Node {
             Ok(number) => Some((number.to_string(), Style::Plain)),
             Err(_) => return text(node),
         },
-        Kind::Boolean => truth(&node, scalar).map(|value| (value.to_string(), Style::Plain)),
+        Kind::Boolean => truth(&node).map(|value| (value.to_string(), Style::Plain)),
         Kind::Integer => integer(&node).map(|value| (value.to_string(), Style::Plain)),
         _ => None,
     };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shipway_core::{Error, Result, did_you_mean};
-use shipway_yaml::{Document, Node, Resolved, Rules, Scalar, Value};
+use shipway_yaml::{Document, Node, Rules, Value};
 
 use super::{
     schema::{self, Kind},
@@ -53,7 +53,7 @@ impl Check<'_> {
             }
             (Kind::List(of), Value::Sequence(items)) => items.iter().try_for_each(|item| self.node(item, of)),
             (Kind::Text | Kind::Port, Value::Scalar(_)) => Ok(()),
-            (Kind::Boolean, Value::Scalar(scalar)) if truth(node, scalar).is_some() => Ok(()),
+            (Kind::Boolean, Value::Scalar(_)) if truth(node).is_some() => Ok(()),
             (Kind::Integer, Value::Scalar(_)) if integer(node).is_some() => Ok(()),
             _ => {
                 let expected = match kind {
@@ -138,25 +138,12 @@ fn moved(definition: &str, name: &str) -> Option<&'static str> {
     MOVED.iter().find(|(of, field, _)| *of == definition && *field == name).map(|(.., to)| *to)
 }
 
-/// Returns the truth value of a scalar. Where one is expected, Go takes YAML 1.1's words too, without quotes (yaml.v3,
-/// decode.go).
-pub(super) fn truth(node: &Node, scalar: &Scalar) -> Option<bool> {
-    match node.resolved(Rules::Config)? {
-        Resolved::Bool(value) => Some(value),
-        Resolved::Text(text) if scalar.style == shipway_yaml::Style::Plain => match text.as_str() {
-            "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
-            "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
+/// Returns the truth value of a node, where one is expected.
+pub(super) fn truth(node: &Node) -> Option<bool> {
+    node.resolved(Rules::Config)?.truth()
 }
 
-/// Returns the integer that a scalar is; a number with a fraction of nothing is one too.
+/// Returns the integer of a node, where one is expected.
 pub(super) fn integer(node: &Node) -> Option<i64> {
-    match node.resolved(Rules::Config)? {
-        Resolved::Integer(value) => value.try_into().ok(),
-        Resolved::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Some(value as i64),
-        _ => None,
-    }
+    node.resolved(Rules::Config)?.integer()?.try_into().ok()
 }

@@ -133,3 +133,15 @@ fn a_random_file_of_every_version_means_what_skaffold_says() {
     versions.dedup();
     assert_eq!(versions.len(), 72);
 }
+
+#[test]
+fn a_truth_value_may_be_any_word_of_yaml_11_also_in_quotes() {
+    // Go decides by the field, not by how the word is written (yaml.v3, decode.go).
+    for (word, value) in [("yes", true), ("'yes'", true), ("\"On\"", true), ("n", false), ("'off'", false)] {
+        let text =
+            format!("apiVersion: skaffold/v4beta14\nkind: Config\nbuild: {{local: {{push: {word}}}}}\n");
+        let skaffold = Skaffold::read("skaffold.yaml", &text, Options::default(), &catalog());
+        let effective = trees(&skaffold.unwrap().effective(Path::new("/a")).unwrap());
+        assert_eq!(effective[0]["build"]["local"]["push"], value, "{word}");
+    }
+}
