@@ -12,7 +12,7 @@ use crate::{Notice, path::placed};
 
 /// Mappings that are part of what they are in, so that an empty one is nothing; all others are pointers, of which an
 /// empty one says that it is there (GoogleContainerTools/skaffold, `schema/latest/config.go`).
-const PARTS: [(&str, &str); 18] = [
+const PARTS: [(&str, &str); 20] = [
     ("SkaffoldConfig", "metadata"),
     ("SkaffoldConfig", "build"),
     ("SkaffoldConfig", "manifests"),
@@ -31,10 +31,9 @@ const PARTS: [(&str, &str); 18] = [
     ("LegacyHelmDeploy", "flags"),
     ("LegacyHelmDeploy", "hooks"),
     ("LogsConfig", "jsonParse"),
+    ("Artifact", "hooks"),
+    ("Sync", "hooks"),
 ];
-
-/// The same for the hooks of an artifact and of its synchronisation.
-const HOOKS: [(&str, &str); 2] = [("Artifact", "hooks"), ("Sync", "hooks")];
 
 /// Values that count also when they are `false`, 0, an empty text or an empty list: pointers.
 const POINTERS: [(&str, &str); 22] = [
@@ -215,6 +214,11 @@ fn flatten(node: &Node, path: &str, into: &mut Vec<(Node, Node)>) {
     }
 }
 
+/// Whether a field is a mapping that is part of what it is in.
+pub(super) fn is_part(definition: &str, name: &str) -> bool {
+    PARTS.contains(&(definition, name))
+}
+
 /// Whether a field's value is one that Go does not write.
 fn is_nothing(value: &Node, definition: &str, field: &Field) -> bool {
     let at = (definition, field.name);
@@ -224,8 +228,8 @@ fn is_nothing(value: &Node, definition: &str, field: &Field) -> bool {
     match (&value.value, &field.kind) {
         (Value::Mapping(entries), Kind::Fields(_)) => {
             // A profile's sections are those of a configuration.
-            let above = if definition == "Profile" { ("SkaffoldConfig", field.name) } else { at };
-            entries.is_empty() && (PARTS.contains(&above) || HOOKS.contains(&at))
+            let definition = if definition == "Profile" { "SkaffoldConfig" } else { definition };
+            entries.is_empty() && is_part(definition, field.name)
         }
         (Value::Mapping(entries), _) => entries.is_empty(),
         (Value::Sequence(items), _) => items.is_empty(),

@@ -2,7 +2,11 @@
 
 use shipway_yaml::{Node, Style};
 
-use super::{Options, schema};
+use super::{
+    Options,
+    schema::{self, is_one_of},
+    version::Version,
+};
 use crate::path::{each_node, placed, put};
 
 /// The image that builds in a cluster.
@@ -46,16 +50,13 @@ const BUILDERS: [(&str, &[(&str, &str)]); 4] = [
     ("buildpacks", &[("projectDescriptor", "project.toml")]),
 ];
 
-/// Who says where images are built.
-const PLACES: [&str; 3] = ["local", "googleCloudBuild", "cluster"];
-
 /// Writes the defaults into a configuration of the newest version in Skaffold's form, with its profiles applied. What is
 /// made is at no place of the file.
 pub(super) fn set(root: &mut Node, options: &Options) {
     let nothing = || Node::mapping(Vec::new());
     let has =
         |root: &Node, section: &str, name: &str| root.get(section).is_some_and(|of| of.get(name).is_some());
-    if !PLACES.iter().any(|place| has(root, "build", place)) {
+    if !root.get("build").is_some_and(|build| names(build).any(|name| is_one_of("BuildConfig", name))) {
         write(root, &["build", "local"], nothing());
     }
     if !has(root, "build", "tagPolicy") {
@@ -100,11 +101,8 @@ pub(super) fn set(root: &mut Node, options: &Options) {
 /// Writes who builds an artifact, and what its builder means by default that is no single value.
 fn artifact(artifact: &mut Node, in_cluster: bool) {
     let has = |name: &str| artifact.get(name).is_some();
-    let of_plug_in = |name: &str| !schema::fields("Artifact").iter().any(|field| field.name == name);
-    let entries = artifact.entries().unwrap_or_default();
-    let chosen = entries.iter().filter_map(|(key, _)| key.text()).any(|name| {
-        of_plug_in(name) || schema::fields("Artifact").iter().any(|field| field.one_of && field.name == name)
-    });
+    let of_plug_in = |name: &str| schema::field("Artifact", name, Version::NEWEST).is_none();
+    let chosen = names(artifact).any(|name| of_plug_in(name) || is_one_of("Artifact", name));
     let kaniko = in_cluster && !has("custom") && !has("buildpacks");
     let automatic = has("jib") || has("buildpacks");
     if kaniko {
@@ -164,6 +162,11 @@ fn at_home(node: &mut Node, field: &str, options: &Options) -> bool {
         *path = placed(Node::scalar(format!("{home}{below}"), Style::DoubleQuoted), path);
     }
     true
+}
+
+/// Returns the names of a mapping's fields.
+fn names(node: &Node) -> impl Iterator<Item = &str> {
+    node.entries().unwrap_or_default().iter().filter_map(|(key, _)| key.text())
 }
 
 fn plain(text: &str) -> Node {

@@ -240,10 +240,7 @@ impl<'a> Modules<'a> {
             if let Some(name) = &name {
                 let location = document.location(name.span);
                 if let Some(first) = names.insert(name.value.clone(), location) {
-                    return Err(document
-                        .error(name.span, format!("two configurations have the name `{}`", name.value))
-                        .note(format!("the first is at {first}"))
-                        .hint("give one another name"));
+                    return Err(named_twice(&document, name, &first));
                 }
             }
             configurations.push(Configuration { name, document, profiles });
@@ -312,11 +309,7 @@ impl<'a> Modules<'a> {
             let (owner, first) =
                 self.names.entry(name.value.clone()).or_insert_with(|| (Arc::clone(place), location));
             if owner != place {
-                return Err(configuration
-                    .document
-                    .error(name.span, format!("two configurations have the name `{}`", name.value))
-                    .note(format!("the first is at {first}"))
-                    .hint("give one another name"));
+                return Err(named_twice(&configuration.document, name, first));
             }
         }
         let name = name.map(|name| name.value.as_str());
@@ -500,6 +493,13 @@ fn name(document: &Document) -> Option<Name> {
     let name = document.root.get("metadata")?.get("name")?;
     let text = name.text().filter(|text| !text.is_empty() && !name.is_null())?;
     Some(Name { value: text.to_owned(), span: name.span })
+}
+
+fn named_twice(document: &Document, name: &Name, first: &Location) -> Error {
+    document
+        .error(name.span, format!("two configurations have the name `{}`", name.value))
+        .note(format!("the first is at {first}"))
+        .hint("give one another name")
 }
 
 fn placed(error: Error, at: Option<&Location>) -> Error {

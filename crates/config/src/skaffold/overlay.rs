@@ -1,43 +1,38 @@
 //! What a profile says laid over the file: Skaffold's rules, which go by the types of its fields
-//! (`pkg/skaffold/schema/profiles.go`), as data.
+//! (`pkg/skaffold/schema/profiles.go`).
 
 use shipway_yaml::Node;
 
+use super::{
+    canonical::is_part,
+    schema::{self, Kind, is_one_of},
+    version::Version,
+};
 use crate::path::{placed, put};
 
 /// The sections that a profile may have.
 pub(super) const SECTIONS: [&str; 8] =
     ["build", "test", "manifests", "deploy", "portForward", "resourceSelector", "verify", "customActions"];
 
-/// The mappings whose fields are laid over one by one; any other is replaced as a whole.
-const MERGED: [&str; 8] = [
-    "/build",
-    "/build/hooks",
-    "/manifests",
-    "/manifests/hooks",
-    "/deploy",
-    "/deploy/logs",
-    "/deploy/logs/jsonParse",
-    "/resourceSelector",
-];
-
-/// Fields of which there is only one: the profile's puts the file's away.
-pub(super) const ONE_OF: (&str, [&str; 3]) = ("/build", ["local", "googleCloudBuild", "cluster"]);
+/// A part with one field, which is replaced as a whole.
+const CHOICE: &str = "TagPolicy";
 
 /// Lays a profile over a configuration. Both are in Skaffold's form, in which what is as good as not written is not there.
 pub(super) fn overlay(config: &mut Node, profile: &Node) {
     for section in SECTIONS {
         let written = profile.entries().into_iter().flatten().find(|(key, _)| key.text() == Some(section));
         if let Some((key, value)) = written {
-            field(config, section, key, value, "");
+            lay(config, "SkaffoldConfig", section, key, value);
         }
     }
 }
 
-fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
-    let path = format!("{above}/{name}");
-    if MERGED.contains(&path.as_str())
-        && let Some(entries) = value.entries()
+/// Lays a field over the mapping of a definition: of a part each field by itself, and anything else as a whole.
+fn lay(config: &mut Node, definition: &str, name: &str, key: &Node, value: &Node) {
+    let kind = schema::field(definition, name, Version::NEWEST).map(|field| &field.kind);
+    if let (Some(Kind::Fields(inner)), Some(entries)) = (kind, value.entries())
+        && is_part(definition, name)
+        && *inner != CHOICE
     {
         if config.get(name).is_none_or(|there| there.entries().is_none()) {
             put(config, &[name], key, placed(Node::mapping(Vec::new()), value));
@@ -45,18 +40,16 @@ fn field(config: &mut Node, name: &str, key: &Node, value: &Node, above: &str) {
         if let Some(there) = config.get_mut(name) {
             for (key, value) in entries {
                 if let Some(name) = key.text() {
-                    field(there, name, key, value, &path);
+                    lay(there, inner, name, key, value);
                 }
             }
         }
         return;
     }
-    let (at, group) = ONE_OF;
-    if above == at
-        && group.contains(&name)
+    if is_one_of(definition, name)
         && let Some(entries) = config.entries_mut()
     {
-        entries.retain(|(key, _)| key.text().is_none_or(|key| !group.contains(&key)));
+        entries.retain(|(key, _)| key.text().is_none_or(|other| !is_one_of(definition, other)));
     }
     put(config, &[name], key, value.clone());
 }

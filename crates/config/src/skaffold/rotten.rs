@@ -12,10 +12,10 @@ use shipway_yaml::{Document, Node};
 
 use super::{
     model::Profile,
-    overlay::ONE_OF,
     patch::{Failed, Patches},
     pointer::{self, Step, parse, places},
     profile::{Profiles, lay},
+    schema::is_one_of,
 };
 
 /// How many nodes may be copied to try all profiles of a configuration; what is beyond is not tried.
@@ -89,7 +89,7 @@ fn fits_as_it_stands(profile: &Profile, node: &Node, root: &Node) -> bool {
 fn overlaid(profile: &Node, place: &[String]) -> bool {
     let Some(section) = place.first().and_then(|section| profile.get(section)) else { return false };
     // What is to be built where is one of several, so that one may put another away.
-    place.get(1).is_none_or(|field| section.get(field).is_some() || ONE_OF.1.contains(&field.as_str()))
+    place.get(1).is_none_or(|field| section.get(field).is_some() || is_one_of("BuildConfig", field))
         || section.entries().is_none()
 }
 

@@ -86,6 +86,11 @@ pub(super) fn field(definition: &str, name: &str, version: Version) -> Option<&'
     fields(definition).iter().find(|field| field.name == name && field.is_in(version))
 }
 
+/// Whether a field of a definition is one of several of which the newest version takes one.
+pub(super) fn is_one_of(definition: &str, name: &str) -> bool {
+    field(definition, name, Version::NEWEST).is_some_and(|field| field.one_of)
+}
+
 impl Schema {
     /// Reads the table. It is part of the program, so that what is wrong in it is found by the tests.
     fn read(table: &'static str) -> Self {

@@ -1,13 +1,14 @@
 //! What a file may have run on the machine that reads it, as data: all of it is refused where the file is not
 //! trusted.
 
-use std::convert::Infallible;
-
 use shipway_core::{Error, Location, Result};
 use shipway_yaml::{Document, Node};
 
-use super::{Options, Trust, unread::concerns};
-use crate::path::{each, steps};
+use super::{
+    Options, Trust,
+    unread::{concerns, refuse},
+};
+use crate::path::{each_node, steps};
 
 const HOOK: &str = "a hook runs a command on this machine";
 const TOOL: &str = "it runs a tool of the project on this machine";
@@ -81,29 +82,17 @@ fn check_below(section: &str, document: &mut Document, options: &Options) -> Res
             continue;
         }
         let mut note = |node: &Node| found.push((shown.location(node.span), refused(path, why)));
-        let all = steps(path);
-        let Some((last, parents)) = all.split_last() else { continue };
-        let walked: std::result::Result<(), Infallible> = each(&mut document.root, parents, &mut |node| {
-            match *last {
-                "*" => node.items().into_iter().flatten().for_each(&mut note),
-                last => node.entries().into_iter().flatten().for_each(|(key, value)| {
-                    if key.text() == Some(last) && !says_nothing(value) {
-                        note(key);
-                    }
-                }),
-            }
-            Ok(())
+        let Some((parents, last)) = path.rsplit_once('/') else { continue };
+        each_node(&mut document.root, parents, &mut |node| match last {
+            "*" => node.items().into_iter().flatten().for_each(&mut note),
+            last => node.entries().into_iter().flatten().for_each(|(key, value)| {
+                if key.text() == Some(last) && !says_nothing(value) {
+                    note(key);
+                }
+            }),
         });
-        match walked {
-            Ok(()) => {}
-        }
     }
-    found.sort();
-    let mut found = found.into_iter();
-    let Some((location, message)) = found.next() else { return Ok(()) };
-    Err(found.fold(denied(message, location), |error, (location, message)| {
-        error.note(format!("{location}: {message}"))
-    }))
+    refuse(found, denied)
 }
 
 /// Returns the error of what a file that is not trusted may not do.

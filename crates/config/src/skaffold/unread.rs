@@ -1,13 +1,11 @@
 //! What a file may say that is not read yet, as data: each field with what is lost by that.
 
-use std::convert::Infallible;
-
-use shipway_core::{Error, Result};
+use shipway_core::{Error, Location, Result};
 use shipway_yaml::{Document, Node};
 
 use crate::{
     Notice,
-    path::{each, steps, take},
+    path::{each_node, steps, take},
 };
 
 /// What a field that is not read does to a run.
@@ -63,12 +61,22 @@ pub(super) fn report(document: &mut Document, command: &str, notices: &mut Vec<N
             Changes => lost.push((location, format!("`{}` is not supported yet", name(path)))),
         }
     }
-    lost.sort();
-    let mut lost = lost.into_iter();
-    let Some((location, message)) = lost.next() else { return Ok(()) };
-    let error =
-        Error::unsupported(message).at(location).hint("take it out, or activate a profile that does without");
-    Err(lost.fold(error, |error, (location, message)| error.note(format!("{location}: {message}"))))
+    refuse(lost, |message, location| {
+        Error::unsupported(message).at(location).hint("take it out, or activate a profile that does without")
+    })
+}
+
+/// Refuses what was found, if anything was: the first in the file, with the others as notes.
+pub(super) fn refuse(
+    mut found: Vec<(Location, String)>,
+    error: impl FnOnce(String, Location) -> Error,
+) -> Result<()> {
+    found.sort();
+    let mut found = found.into_iter();
+    let Some((location, message)) = found.next() else { return Ok(()) };
+    Err(found.fold(error(message, location), |error, (location, message)| {
+        error.note(format!("{location}: {message}"))
+    }))
 }
 
 /// Whether a field at this path is of concern to a command.
@@ -84,19 +92,14 @@ pub(super) fn concerns(path: &str, command: &str) -> bool {
 fn taken(root: &mut Node) -> Vec<(&'static str, &'static Effect, Node)> {
     let mut found = Vec::new();
     for (path, effect) in &UNREAD {
-        let all = steps(path);
-        let Some((last, parents)) = all.split_last() else { continue };
-        let walked: std::result::Result<(), Infallible> = each(root, parents, &mut |node| {
+        let Some((parents, last)) = path.rsplit_once('/') else { continue };
+        each_node(root, parents, &mut |node| {
             if let Some((key, value)) = take(node, &[last])
                 && !value.is_null()
             {
                 found.push((*path, effect, key));
             }
-            Ok(())
         });
-        match walked {
-            Ok(()) => {}
-        }
     }
     found
 }
