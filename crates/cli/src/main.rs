@@ -104,7 +104,7 @@ impl Work {
         let (catalog, cancel) = (shipway::catalog(), cancel_on_signals()?);
         let cx = world::reading(&cancel)?;
         let mut skaffold = configuration::read(options, command, &cx, &catalog).await?;
-        skaffold.run_commands(&cx, &catalog).await?;
+        skaffold.run_commands(&cx).await?;
         let loaded = skaffold.pipeline(&catalog)?;
         for notice in &loaded.notices {
             warn(&format!("warning: {notice}"));

@@ -165,7 +165,7 @@ build:
     let read = async |text: &str, trust: Trust| {
         let options = Options::default().trust(trust).env("SECRET", "s3cr3t");
         let mut skaffold = Skaffold::read("skaffold.yaml", text, options, &catalog())?;
-        skaffold.run_commands(&cx, &catalog()).await?;
+        skaffold.run_commands(&cx).await?;
         skaffold.pipeline(&catalog())
     };
     let error = read(text, Trust::Untrusted).await.unwrap_err();

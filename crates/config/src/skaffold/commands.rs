@@ -1,6 +1,6 @@
 //! Commands that templates ask for (`{{cmd "git" "describe"}}`): reading says which, and runs none.
 
-use shipway_core::{Catalog, Command, Context, Error, ErrorKind, Location, Result};
+use shipway_core::{Command, Context, Error, ErrorKind, Location, Result};
 
 use super::{Options, Skaffold};
 
@@ -87,7 +87,7 @@ impl Skaffold {
     /// let cx = RunContext::new(World::host("/sources"), "load").context(None, None, Cancel::new());
     /// let options = Options::default().trust(Trust::Full);
     /// let mut skaffold = Skaffold::read("skaffold.yaml", text, options, catalog)?;
-    /// skaffold.run_commands(&cx, catalog).await?;
+    /// skaffold.run_commands(&cx).await?;
     /// let loaded = skaffold.pipeline(catalog)?;
     /// # let _ = loaded;
     /// # Ok(())
@@ -95,16 +95,16 @@ impl Skaffold {
     /// ```
     ///
     /// # Errors
-    /// Those of `pipeline`; `ToolFailed` at a template whose command does not end with 0, `MissingTool` where there is no
+    /// Those of `pipeline` for what the file may not say and for its templates; `ToolFailed` at a template whose command does not end with 0, `MissingTool` where there is no
     /// such program, `Cancelled`.
-    pub async fn run_commands(&mut self, cx: &Context, catalog: &Catalog) -> Result<()> {
+    pub async fn run_commands(&mut self, cx: &Context) -> Result<()> {
         loop {
             let mut needed = Needed::default();
-            match self.needing(catalog, &mut needed) {
-                Err(_) if !needed.is_empty() => needed.run(cx, &mut self.options).await?,
-                Err(error) => return Err(error),
-                Ok(_) => return Ok(()),
+            let rendered = self.rendered(&mut needed, &mut Vec::new());
+            if needed.is_empty() {
+                return rendered.map(drop);
             }
+            needed.run(cx, &mut self.options).await?;
         }
     }
 }

@@ -77,8 +77,13 @@ async fn read(
     let Place { repository, path } = wanted.place.clone();
     let Some(repository) = repository else {
         let read = move |cx: &Context| {
-            let path = if is_folder(cx, &path)? { path.join(USUAL[0]) } else { path };
-            let bytes = content(cx, &path)?;
+            let mut path = path;
+            let mut there = followed(cx, &path)?;
+            if there.is_folder {
+                path.push(USUAL[0]);
+                there = followed(cx, &path)?;
+            }
+            let bytes = content(cx, &path, &there.path)?;
             let file =
                 named.filter(|named| named.file_name() == path.file_name()).unwrap_or_else(|| path.clone());
             found(path, file, bytes)
@@ -125,42 +130,36 @@ fn in_folder(
     }
 }
 
-/// Reads a file of this machine, also behind links.
-fn content(cx: &Context, path: &Path) -> Result<Vec<u8>> {
-    let real = followed(cx, path)?;
-    let (folder, name) = split(&real).ok_or_else(|| missing(path))?;
+/// Reads a file of this machine, which is called `path` and is at `real`.
+fn content(cx: &Context, path: &Path, real: &Path) -> Result<Vec<u8>> {
+    let (folder, name) = split(real).ok_or_else(|| missing(path))?;
     in_folder(cx, &folder, Path::new(&name), &|path| {
         path.to_str().map(str::to_owned).ok_or_else(|| missing(path))
     })
     .map_err(|error| if error.kind() == ErrorKind::NotFound { missing(path) } else { error })
 }
 
-fn is_folder(cx: &Context, path: &Path) -> Result<bool> {
-    let real = followed(cx, path)?;
-    let Some((folder, name)) = split(&real) else { return Ok(true) };
-    match cx.files().entry(cx, &folder, &name) {
-        Ok(entry) => Ok(entry.is_some_and(|entry| entry.kind == EntryKind::Folder)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+/// Where the links lead that a path ends with.
+struct Followed {
+    path: PathBuf,
+    is_folder: bool,
 }
 
-/// Returns where the links lead that a path ends with.
-fn followed(cx: &Context, path: &Path) -> Result<PathBuf> {
-    let mut real = path.to_owned();
+fn followed(cx: &Context, path: &Path) -> Result<Followed> {
+    let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
-        let Some((folder, name)) = split(&real) else { break };
-        match cx.files().entry(cx, &folder, &name) {
-            Ok(Some(entry)) => match entry.kind {
-                EntryKind::Link(text) => real = folder.join(text),
-                _ => break,
-            },
-            Ok(None) => break,
-            Err(error) if error.kind() == ErrorKind::NotFound => break,
+        let Some((folder, name)) = split(&path) else { return Ok(Followed { path, is_folder: true }) };
+        let kind = match cx.files().entry(cx, &folder, &name) {
+            Ok(entry) => entry.map(|entry| entry.kind),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
+        };
+        match kind {
+            Some(EntryKind::Link(text)) => path = folder.join(text),
+            kind => return Ok(Followed { path, is_folder: kind == Some(EntryKind::Folder) }),
         }
     }
-    Ok(real)
+    Ok(Followed { path, is_folder: false })
 }
 
 /// Splits a path before its last step; none where that is no name.

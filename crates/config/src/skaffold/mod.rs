@@ -39,6 +39,7 @@ mod version;
 use std::path::Path;
 
 use shipway_core::{Catalog, Error, Pipeline, Result};
+use shipway_yaml::Document;
 
 use self::{
     commands::Needed,
@@ -156,36 +157,35 @@ impl Skaffold {
     /// `Config`, with its place, for what a plug-in refuses; `Unsupported` for a field that is not read yet and without which
     /// the run would come out otherwise.
     pub fn pipeline(&self, catalog: &Catalog) -> Result<Loaded> {
-        self.needing(catalog, &mut Needed::default())
-    }
-
-    /// Makes the pipeline; where templates need commands that have not run, says which and fails.
-    fn needing(&self, catalog: &Catalog, needed: &mut Needed) -> Result<Loaded> {
-        let Self { modules, options, notices } = self;
-        let mut notices = notices.clone();
-        let mut lower = Lower::new(options, catalog);
-        let mut active: Vec<String> = Vec::new();
-        for module in modules {
-            for name in &module.profiles {
-                if !active.contains(name) {
-                    active.push(name.clone());
-                }
-            }
-            let mut document = module.document.clone();
-            trust::check(&mut document, options)?;
-            unread::report(&mut document, &options.command, &mut notices)?;
-            templates::render(&mut document, options, needed)?;
-            if !needed.is_empty() {
-                continue;
-            }
-            let config = Config::read(&document)?;
-            lower.add(config, &document)?;
-        }
+        let (mut needed, mut notices) = (Needed::default(), self.notices.clone());
+        let documents = self.rendered(&mut needed, &mut notices)?;
         needed.check()?;
+        let mut lower = Lower::new(&self.options, catalog);
+        for document in &documents {
+            lower.add(Config::read(document)?, document)?;
+        }
         let (pipeline, insecure_registries, more) = lower.finish()?;
         notices.extend(more);
         notices.sort_by(|a, b| a.location.cmp(&b.location));
         notices.dedup();
-        Ok(Loaded { pipeline, profiles: active, insecure_registries, notices })
+        let mut profiles: Vec<String> = Vec::new();
+        for name in self.modules.iter().flat_map(|module| &module.profiles) {
+            if !profiles.contains(name) {
+                profiles.push(name.clone());
+            }
+        }
+        Ok(Loaded { pipeline, profiles, insecure_registries, notices })
+    }
+
+    /// Returns the configurations with their templates rendered; where those need commands that have not run, says which.
+    fn rendered(&self, needed: &mut Needed, notices: &mut Vec<Notice>) -> Result<Vec<Document>> {
+        let one = |module: &Module| {
+            let mut document = module.document.clone();
+            trust::check(&mut document, &self.options)?;
+            unread::report(&mut document, &self.options.command, notices)?;
+            templates::render(&mut document, &self.options, needed)?;
+            Ok(document)
+        };
+        self.modules.iter().map(one).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Fourth stage: the configuration as types, in the newest version alone.
+//! Fourth stage: the configuration as types, in the newest version alone, without what is not read yet.
 //!
 //! What is for a plug-in is either typed here, where Skaffold says its form, and handed over as JSON, or
 //! a key that a kind of the catalog has the name of.
@@ -75,13 +75,6 @@ pub(super) struct BuildFields {
 pub(super) struct Local {
     pub(super) push: Option<bool>,
     pub(super) use_buildkit: Option<bool>,
-    // Not read, and known.
-    #[serde(rename = "concurrency")]
-    _concurrency: Option<IgnoredAny>,
-    #[serde(rename = "useDockerCLI")]
-    _use_docker_cli: Option<IgnoredAny>,
-    #[serde(rename = "tryImportMissing")]
-    _try_import_missing: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,8 +104,6 @@ pub(super) struct TestCase {
     pub(super) structure_tests: Vec<String>,
     #[serde(default)]
     pub(super) custom: Vec<CustomTest>,
-    #[serde(rename = "structureTestsArgs")]
-    _structure_tests_args: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]

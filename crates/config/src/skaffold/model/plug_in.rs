@@ -115,11 +115,6 @@ handed_over! {
         helm: Option<serde_json::Value>,
         kpt: Vec<String>,
         remote_manifests: Vec<RemoteManifest>,
-        // Not read, and known.
-        hooks: Option<serde_json::Value>,
-        transform: Option<serde_json::Value>,
-        validate: Option<serde_json::Value>,
-        output: Option<String>,
     }
 }
 handed_over! {
