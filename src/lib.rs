@@ -26,6 +26,7 @@ pub use shipway_testers as testers;
 /// ]);
 /// assert_eq!(kinds["tester"], ["command", "structure"]);
 /// assert_eq!(kinds["deployer"], ["gitops", "kubectl", "memory"]);
+/// assert_eq!(kinds["log reader"], ["gitops", "kubectl"]);
 /// assert_eq!(kinds["runner"], ["docker", "host", "kubernetes_job"]);
 /// ```
 #[must_use]
@@ -42,6 +43,8 @@ pub fn catalog() -> Catalog {
         .with_deployer::<deployers::GitopsConfig>()
         .with_deployer::<deployers::KubectlConfig>()
         .with_deployer::<deployers::MemoryConfig>()
+        .with_log_reader::<deployers::GitopsLogsConfig>()
+        .with_log_reader::<deployers::KubectlConfig>()
         .with_runner::<runners::HostConfig>()
         .with_runner::<runners::DockerConfig>()
         .with_runner::<runners::KubernetesJobConfig>()

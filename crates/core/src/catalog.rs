@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Builder, Deployer, Error, Result, Runner, Tagger, Tester, error::did_you_mean, value::value};
+use crate::{
+    Builder, Deployer, Error, LogReader, Result, Runner, Tagger, Tester, error::did_you_mean, value::value,
+};
 
 /// The options of a plug-in, which become the plug-in. Without IO.
 pub trait PluginConfig: DeserializeOwned + Send + 'static {
@@ -60,6 +62,7 @@ pub struct Catalog {
     testers: Kinds<dyn Tester>,
     deployers: Kinds<dyn Deployer>,
     runners: Kinds<dyn Runner>,
+    log_readers: Kinds<dyn LogReader>,
 }
 
 /// Plug-ins inside plug-ins go no deeper, so that a file cannot exhaust the stack.
@@ -101,6 +104,7 @@ role!("tagger", Tagger, taggers, with_tagger, tagger);
 role!("tester", Tester, testers, with_tester, tester);
 role!("deployer", Deployer, deployers, with_deployer, deployer);
 role!("runner", Runner, runners, with_runner, runner);
+role!("log reader", LogReader, log_readers, with_log_reader, log_reader);
 
 impl Catalog {
     /// Returns a catalog without kinds.
@@ -117,6 +121,7 @@ impl Catalog {
         self.testers.0.extend(other.testers.0);
         self.deployers.0.extend(other.deployers.0);
         self.runners.0.extend(other.runners.0);
+        self.log_readers.0.extend(other.log_readers.0);
         self
     }
 
@@ -129,6 +134,7 @@ impl Catalog {
             ("tester", self.testers.names()),
             ("deployer", self.deployers.names()),
             ("runner", self.runners.names()),
+            ("log reader", self.log_readers.names()),
         ])
     }
 

@@ -79,6 +79,20 @@ value! {
     }
 }
 
+value! {
+    /// Which lines of a deployment's logs are wanted; by default all that there are.
+    #[derive(Eq, Default)]
+    pub struct LogRequest {
+        ;
+        /// Whether to go on with what comes, until cancellation is requested.
+        pub follow: bool,
+        /// Only lines from this moment on.
+        pub since: Option<Timestamp>,
+        /// Of what is there already, only so many lines of each program.
+        pub lines: Option<u64>,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Timestamp;

@@ -38,7 +38,7 @@ pub use self::{
         create_beside, publish,
     },
     declare::{inputs_of_command, inputs_of_paths},
-    deployment::{Deployment, Health, Phase, Timestamp},
+    deployment::{Deployment, Health, LogRequest, Phase, Timestamp},
     error::{Error, ErrorKind, ErrorReport, Location, Result, did_you_mean},
     event::{
         Discard, Event, EventKind, JsonLines, Level, Outcome, Received, Record, RunOutcome, RunState, Sink,
@@ -49,12 +49,12 @@ pub use self::{
     inputs::{Fingerprint, ForeignImage, Inputs, Reason, Sync, TaskId, Tree},
     plain::Plain,
     release::{Manifest, Manifests, ObjectId, Release, State},
-    role::{Builder, Deployer, Runner, Tagger, Tester},
+    role::{Builder, Deployer, LogReader, Runner, Tagger, Tester},
     run::{
-        Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, DiskJournal, Driver, Gate, Gates,
-        Journal, JournalEntry, JournalWriter, MemoryJournal, Need, Observed, ObservedBuild, OpenJournal,
-        Output, Pipeline, Plan, Policy, Question, Report, Schedule, SharedVolume, Step, StepWork, Stop, Task,
-        Trace, Verdict, Verify, Watch, When,
+        Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, DiskGates, DiskJournal, Driver, Gate,
+        Gates, Journal, JournalEntry, JournalWriter, MemoryJournal, Need, Observed, ObservedBuild,
+        OpenJournal, Output, Pipeline, Plan, Policy, Preview, Question, ReleaseStatus, Report, Schedule,
+        SharedVolume, Step, StepWork, Stop, Task, Trace, Verdict, Verify, Watch, When,
     },
     test_report::{Case, CaseOutcome, Subject, TestReport},
 };

@@ -1,10 +1,14 @@
-//! The five roles that plug-ins play. Object-safe, no default methods, no getters for other
+//! The roles that plug-ins play. Object-safe, no default methods, no getters for other
 //! interfaces; what each promises is numbered in CONTRACT.md and checked by the conformance kit.
 
 mod builder;
 mod deployer;
+mod log_reader;
 mod runner;
 mod tagger;
 mod tester;
 
-pub use self::{builder::Builder, deployer::Deployer, runner::Runner, tagger::Tagger, tester::Tester};
+pub use self::{
+    builder::Builder, deployer::Deployer, log_reader::LogReader, runner::Runner, tagger::Tagger,
+    tester::Tester,
+};

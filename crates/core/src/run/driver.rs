@@ -12,7 +12,8 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Gates, Journal, JournalEntry as Entry, Observed, ObservedBuild, Pipeline, Plan, Report, Schedule, Verify,
+    Gates, Journal, JournalEntry as Entry, Observed, ObservedBuild, Pipeline, Plan, Report, Schedule, Task,
+    Verify,
     execution::{Execution, caught, panicked},
     observe,
     perform::{Made, Unanswered, Work},
@@ -20,7 +21,7 @@ use super::{
     trace::Traces,
 };
 use crate::{
-    Cancel, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
+    Cancel, Context, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
     TaskStatus, World,
     cache::{Cache, MemoryCache},
     context::{FileIndex, cores},
@@ -159,24 +160,33 @@ impl Driver {
     /// # Errors
     /// `Config` when the pipeline or what a plug-in reads is wrong; whatever cannot be read or asked.
     pub async fn observe(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Observed> {
-        let run = self.begin(self.world.clone(), self.next_run());
-        let own = cancel.child();
-        let cx = run.context(None, None, own.clone());
         let (pipeline, cache) = (pipeline.clone(), Arc::clone(&self.cache));
         let (verify, slots) = (self.verify, self.slots);
+        let look = |cx: Context| async move { observe::observe(&cx, &pipeline, &cache, verify, slots).await };
+        self.looking(cancel, look).await
+    }
+
+    /// Looks at the world outside of a run, until cancellation is requested.
+    pub(super) async fn looking<T, F>(&self, cancel: &Cancel, look: impl FnOnce(Context) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let run = self.begin(self.world.clone(), self.next_run());
+        let own = cancel.child();
         // A task of its own, so that a plug-in that panics does not take the embedder along.
-        let mut observing = JoinSet::new();
-        observing.spawn(async move { observe::observe(&cx, &pipeline, &cache, verify, slots).await });
-        let observed = tokio::select! {
+        let mut looking = JoinSet::new();
+        looking.spawn(look(run.context(None, None, own.clone())));
+        let seen = tokio::select! {
             biased;
             reason = cancel.requested() => {
                 // What reads on a thread of its own goes no further either.
                 own.escalate(Stage::Forced, reason);
                 Err(Error::cancelled(reason.to_string()))
             }
-            Some(joined) = observing.join_next() => joined.unwrap_or_else(|error| Err(panicked(error))),
+            Some(joined) = looking.join_next() => joined.unwrap_or_else(|error| Err(panicked(error))),
         };
-        observed.map_err(|error| Error::from(run.report(error)))
+        seen.map_err(|error| Error::from(run.report(error)))
     }
 
     /// Makes the plan of a pipeline from what was seen; pure.
@@ -197,6 +207,16 @@ impl Driver {
         caught(|| observe::plan_removal(pipeline))
     }
 
+    /// Makes the plan that brings back earlier deployments of these releases: of the revision that is named, or the one
+    /// before the live one; pure. What a release was released after goes back after it.
+    ///
+    /// # Errors
+    /// `Config` when the pipeline is wrong or has no such release. Whether the target remembers the revision is seen when
+    /// the plan is carried out.
+    pub fn plan_rollback(pipeline: &Pipeline, to: &BTreeMap<String, Option<String>>) -> Result<Plan> {
+        caught(|| observe::plan_rollback(pipeline, to))
+    }
+
     /// Carries out a plan.
     ///
     /// That a task fails is part of the report, not an error; [`Report::into_result`] makes it one.
@@ -212,8 +232,21 @@ impl Driver {
     /// # Errors
     /// As [`Driver::observe`], [`Driver::plan`] and [`Driver::execute`]; that a task fails is part of the report.
     pub async fn run(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Report> {
+        self.run_up_to(pipeline, |_| true, cancel).await
+    }
+
+    /// As [`Driver::run`], but only what leads to these tasks ([`Plan::up_to`]).
+    ///
+    /// # Errors
+    /// Those of [`Driver::run`].
+    pub async fn run_up_to(
+        &self,
+        pipeline: &Pipeline,
+        last: impl Fn(&Task) -> bool,
+        cancel: &Cancel,
+    ) -> Result<Report> {
         let observed = self.observe(pipeline, cancel).await?;
-        let plan = Self::plan(pipeline, &observed)?;
+        let plan = Self::plan(pipeline, &observed)?.up_to(last);
         self.begin_with(pipeline, &plan, observed.builds, cancel).await
     }
 
@@ -279,7 +312,8 @@ impl Driver {
         let fold = Arc::new(Fold {
             inner: Arc::clone(&self.world.sink),
             state: Mutex::default(),
-            traces: Arc::clone(&traces),
+            // Nobody reads the traces of a run that is not written down.
+            traces: recording.is_kept().then(|| Arc::clone(&traces)),
         });
         let world = self.world.clone().sink(Arc::<Fold>::clone(&fold));
         let run = self.begin(world, id);
@@ -354,13 +388,15 @@ struct Begun {
 struct Fold {
     inner: Arc<dyn Sink>,
     state: Mutex<RunState>,
-    traces: Arc<Traces>,
+    traces: Option<Arc<Traces>>,
 }
 
 impl Sink for Fold {
     fn emit(&self, event: &Event) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).apply(event);
-        self.traces.see(event);
+        if let Some(traces) = &self.traces {
+            traces.see(event);
+        }
         self.inner.emit(event);
     }
 }

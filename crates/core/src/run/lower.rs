@@ -154,11 +154,25 @@ pub(super) fn lower(pipeline: &Pipeline, uses_tag: &BTreeSet<String>) -> Result<
 
 /// Returns the tasks that remove the releases of a pipeline: each after those that came after it.
 pub(super) fn lower_removal(pipeline: &Pipeline) -> Vec<Task> {
+    backwards(pipeline, "remove", |_| Aim::Remove)
+}
+
+/// Returns the tasks that bring back earlier deployments of these releases: each after those that came after it.
+pub(super) fn lower_rollback(pipeline: &Pipeline, to: &BTreeMap<String, Option<String>>) -> Vec<Task> {
+    let mut part = pipeline.clone();
+    part.deploys.retain(|deploy| to.contains_key(&deploy.release.name));
+    backwards(&part, "rollback", |release| Aim::Revision(to.get(release).cloned().flatten()))
+}
+
+/// Returns the tasks that change each release after those that came after it.
+fn backwards(pipeline: &Pipeline, word: &str, aim: impl Fn(&str) -> Aim) -> Vec<Task> {
     let mut later: BTreeMap<&str, Vec<TaskId>> = BTreeMap::new();
     for deploy in &pipeline.deploys {
+        let name = &deploy.release.name;
+        let last = if aim(name).is_watched() { "health" } else { "apply" };
         for need in &deploy.after {
-            if let Need::Release(name) = need {
-                later.entry(name).or_default().push(id("apply", &format!("{}/remove", deploy.release.name)));
+            if let Need::Release(earlier) = need {
+                later.entry(earlier).or_default().push(id(last, &format!("{name}/{word}")));
             }
         }
     }
@@ -168,13 +182,20 @@ pub(super) fn lower_removal(pipeline: &Pipeline) -> Vec<Task> {
         let needs = later.remove(name).unwrap_or_default();
         let limits = &deploy.deployer.capabilities().limits;
         Lower { part: name, limits, deploy, tasks: &mut tasks }.change(
-            "/remove",
-            Aim::Remove,
+            &format!("/{word}"),
+            aim(name),
             needs,
             When::Succeeded,
         );
     }
     tasks
+}
+
+impl Aim {
+    /// Returns whether the deployment is watched until it is healthy.
+    fn is_watched(&self) -> bool {
+        !matches!(self, Self::Settle | Self::Remove)
+    }
 }
 
 /// How long the runner may take to copy a volume back and remove it.
@@ -418,15 +439,15 @@ impl Lower<'_> {
     /// Adds diff, apply and, but for settling, health; returns the last two.
     fn change(&mut self, suffix: &str, aim: Aim, needs: Vec<TaskId>, when: When) -> (TaskId, Option<TaskId>) {
         let name = format!("{}{suffix}", self.part);
+        let (watched, released) = (aim.is_watched(), matches!(aim, Aim::Release(_)));
         let diff = self.add("diff", &name, Action::Diff { aim }, needs, when);
         let mut needs = vec![diff.clone()];
         // The way back is not asked about: what is there has failed.
-        if let (Aim::Release(_), Some(gate)) = (aim, &self.deploy.gate) {
+        if let (true, Some(gate)) = (released, &self.deploy.gate) {
             let action = Action::Gate { text: gate.text.clone() };
             needs.push(self.add("gate", &name, action, vec![diff], When::Succeeded));
         }
         let apply = self.add("apply", &name, Action::Apply, needs, When::Succeeded);
-        let watched = !matches!(aim, Aim::Settle | Aim::Remove);
         let health =
             watched.then(|| self.add("health", &name, Action::Health, vec![apply.clone()], When::Succeeded));
         (apply, health)

@@ -4,11 +4,14 @@ mod answers;
 mod driver;
 mod execution;
 mod gate;
+mod gate_files;
 mod journal;
+mod look;
 mod lower;
 mod names;
 mod observe;
 mod perform;
+mod perform_release;
 mod perform_step;
 mod pipeline;
 mod plan;
@@ -23,7 +26,9 @@ mod trace;
 pub use self::{
     driver::Driver,
     gate::{Answer, Decision, Decisions, Gates, Question},
+    gate_files::DiskGates,
     journal::{DiskJournal, Entry as JournalEntry, Journal, JournalWriter, MemoryJournal, OpenJournal},
+    look::{Preview, ReleaseStatus},
     observe::{Observed, ObservedBuild},
     pipeline::{Build, Deploy, Gate, Pipeline, Watch},
     plan::{Action, Aim, Allow, Output, Plan, Policy, Task, Verdict, When},

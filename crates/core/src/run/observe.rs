@@ -16,8 +16,9 @@ use super::{
     recorded::{Recorded, Verify, complete},
 };
 use crate::{
-    Context, Fingerprint, Image, Inputs, Reason, Result, Store, TaskId,
+    Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, TaskId,
     cache::{Cache, Known, Snapshot},
+    did_you_mean,
     value::value,
 };
 
@@ -61,19 +62,50 @@ pub(super) async fn observe(
     Schedule::new(&lower_pipeline(pipeline, &BTreeSet::new())?, 1)?;
     let names = Names::new(pipeline)?;
     let mut builds = Vec::with_capacity(pipeline.builds.len());
+    let mut built = Vec::new();
     for build in in_order(pipeline)? {
         let store = names.stores(&build.artifact.name)?.built.clone();
+        if let Some(reference) = &build.built {
+            built.push((build.artifact.name.clone(), store, reference.clone()));
+            continue;
+        }
         builds.push(Recorded { cache: Arc::clone(cache), verify, build: Arc::new(build.clone()), store });
     }
+    let find = |(name, store, reference): (String, Store, String), cx: Context| async move {
+        let found = find_built(&cx, &name, &store, &reference).await?;
+        Ok((name, found))
+    };
+    let found = at_once(cx, usize::MAX, built, find).await?;
     let ask = |recorded: Recorded, cx: Context| async move { recorded.inputs(&cx).await };
     let inputs = at_once(cx, slots, builds.iter().cloned(), ask).await?;
     let snapshots = Recorded::snapshots(cx, &builds, &inputs).await?;
 
-    let mut seen = Seen { names, builds: BTreeMap::new(), known: BTreeMap::new() };
+    let mut seen = Seen { names, builds: found.into_iter().collect(), known: BTreeMap::new() };
     seen.look_up(cx, builds.iter().zip(inputs.into_iter().zip(snapshots)).collect()).await?;
     let gone = seen.gone(cx, &builds).await?;
     seen.explain(cx, &builds, &gone).await?;
     Ok(Observed { builds: seen.builds })
+}
+
+/// Returns what is seen of an artifact whose image is there already.
+///
+/// # Errors
+/// `NotFound` when it is not.
+pub(super) async fn find_built(
+    cx: &Context,
+    name: &str,
+    store: &Store,
+    reference: &str,
+) -> Result<ObservedBuild> {
+    let mut found = cx.images().find(cx, store, reference).await?.ok_or_else(|| {
+        Error::not_found(format!("there is no image `{reference}`"))
+            .hint("check the reference, and that the image was pushed; or build it")
+    })?;
+    name.clone_into(&mut found.name);
+    let mut snapshot = Snapshot::default();
+    snapshot.set("image", found.digest.as_str());
+    let fingerprint = snapshot.fingerprint();
+    Ok(ObservedBuild::new(Inputs::new(), snapshot).fingerprint(fingerprint).image(found))
 }
 
 /// What was seen so far.
@@ -207,7 +239,7 @@ fn place(image: &Image) -> Place {
 }
 
 /// Does something with each, so many at once, and returns what came of it in order; of several errors the first one's.
-async fn at_once<T, R, F>(
+pub(super) async fn at_once<T, R, F>(
     cx: &Context,
     most: usize,
     each: impl IntoIterator<Item = T>,
@@ -281,6 +313,28 @@ pub(super) fn plan_removal(pipeline: &Pipeline) -> Result<Plan> {
     let mut tasks = lower::lower_removal(pipeline);
     sort(&mut tasks)?;
     Ok(Plan::new(pipeline.name.as_str()).tasks(tasks))
+}
+
+/// Makes the plan that brings back earlier deployments: pure.
+pub(super) fn plan_rollback(pipeline: &Pipeline, to: &BTreeMap<String, Option<String>>) -> Result<Plan> {
+    pipeline.check()?;
+    for release in to.keys() {
+        if !pipeline.deploys.iter().any(|deploy| deploy.release.name == *release) {
+            return Err(unknown_release(pipeline, release));
+        }
+    }
+    let mut tasks = lower::lower_rollback(pipeline, to);
+    sort(&mut tasks)?;
+    Ok(Plan::new(pipeline.name.as_str()).tasks(tasks))
+}
+
+fn unknown_release(pipeline: &Pipeline, release: &str) -> Error {
+    let names = pipeline.deploys.iter().map(|deploy| deploy.release.name.as_str());
+    let error = Error::config(format!("the pipeline has no release `{release}`"));
+    match did_you_mean(release, names.clone()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("it has these: {}", names.collect::<Vec<_>>().join(", "))),
+    }
 }
 
 /// Puts each task after those that it needs; also refuses circles.

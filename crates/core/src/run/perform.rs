@@ -11,17 +11,18 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Action, Aim, Build, Deploy, Gates, JournalEntry as Entry, ObservedBuild, Output, Pipeline, Plan, Task,
-    Verdict, Verify, answers,
+    Action, Build, Gates, JournalEntry as Entry, ObservedBuild, Output, Pipeline, Plan, Task, Verdict,
+    Verify, answers,
     lower::{self, id, image_id, step_id},
+    observe,
+    perform_release::watch,
     recorded::{Lookup, Recorded, complete},
     recording::{Earlier, Recording},
     trace::Traces,
 };
 use crate::{
-    BuildRequest, CaseOutcome, Context, Deployment, Desired, Error, ErrorKind, EventKind, Fingerprint,
-    Health, Image, Level, Manifests, Phase, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId,
-    TestReport, Tester,
+    BuildRequest, CaseOutcome, Context, Deployment, Error, ErrorKind, EventKind, Fingerprint, Image, Level,
+    Manifests, Reason, Result, Store, Subject, Tag, TagRequest, Target, TaskId, TestReport, Tester,
     cache::{Cache, Snapshot},
 };
 
@@ -96,7 +97,7 @@ impl Work {
             }
             Action::Push { to, tagged } => self.push(cx, &task.part, to, *tagged).await,
             Action::Render => self.render(cx, self.pipeline.find_deploy(&task.part)?).await.map(Done::from),
-            Action::Diff { aim } => self.diff(cx, task, *aim).await.map(Done::from),
+            Action::Diff { aim } => self.diff(cx, task, aim).await.map(Done::from),
             Action::Apply => {
                 let Some(Output::Changes(changes)) = self.need(task) else {
                     return Ok(Output::Nothing.into());
@@ -258,14 +259,14 @@ impl Work {
         self.output(task.needs.first()?)
     }
 
-    fn image(&self, id: &TaskId) -> Result<Image> {
+    pub(super) fn image(&self, id: &TaskId) -> Result<Image> {
         match self.output(id) {
             Some(Output::Image(image)) => Ok(image),
             _ => Err(Error::internal(format!("`{id}` made no image"))),
         }
     }
 
-    fn deployment(&self, id: &TaskId) -> Result<Deployment> {
+    pub(super) fn deployment(&self, id: &TaskId) -> Result<Deployment> {
         match self.output(id) {
             Some(Output::Deployment(deployment)) => Ok(deployment),
             _ => Err(Error::internal(format!("`{id}` made no deployment"))),
@@ -299,6 +300,13 @@ impl Work {
             self.begin(cx, task, Vec::new(), Some(fingerprint.clone())).await?;
             return Ok(Done { output: Output::Image(image.clone()), reused: true });
         }
+        if let Some(reference) = &build.built {
+            let found = observe::find_built(cx, &task.part, store, reference).await?;
+            check_planned(task, found.fingerprint.as_ref())?;
+            self.begin(cx, task, Vec::new(), found.fingerprint).await?;
+            let output = found.image.map_or(Output::Nothing, Output::Image);
+            return Ok(Done { output, reused: true });
+        }
         let recorded = Recorded {
             cache: Arc::clone(&self.cache),
             verify: self.verify,
@@ -320,13 +328,7 @@ impl Work {
         let tag = self.people_tag(&task.part).filter(|_| inputs.uses_tag);
         complete(&mut snapshot, &requires, tag.as_ref());
         let fingerprint = snapshot.fingerprint();
-        if task.fingerprint.as_ref().is_some_and(|planned| *planned != fingerprint) {
-            return Err(Error::conflict(format!(
-                "the inputs of `{}` are not those that were planned with",
-                task.part
-            ))
-            .hint("plan again"));
-        }
+        check_planned(task, Some(&fingerprint))?;
         let earlier = self.made(|made| made.fingerprints.insert(task.part.clone(), fingerprint.clone()));
         let found = recorded.look_up(cx, &snapshot).await?;
         // A task that is tried again has begun already.
@@ -416,50 +418,6 @@ impl Work {
         Ok(Done { output: Output::Image(copied), reused })
     }
 
-    async fn render(&self, cx: &Context, deploy: &Deploy) -> Result<Output> {
-        let mut release = deploy.release.clone();
-        for build in self.pipeline.builds.iter().filter(|build| deploy.uses(&build.artifact.name)) {
-            let part = &build.artifact.name;
-            let last =
-                if build.tagger.is_some() { id("push", part) } else { image_id(&self.pipeline, part)? };
-            let mut image = self.image(&last)?;
-            image.name.clone_from(part);
-            release.images.push(image);
-        }
-        let manifests = deploy.deployer.render(cx, &release).await?;
-        Ok(Output::Manifests(answers::manifests(manifests, &release.name)?))
-    }
-
-    async fn diff(&self, cx: &Context, task: &Task, aim: Aim) -> Result<Output> {
-        let deploy = self.pipeline.find_deploy(&task.part)?;
-        let desired = match aim {
-            Aim::Release(share) => match self.output(&id("render", &task.part)) {
-                Some(Output::Manifests(manifests)) => Desired::Released { manifests, share },
-                _ => return Err(Error::internal(format!("`{}` was not rendered", task.part))),
-            },
-            Aim::Settle => Desired::Settled(self.deployment(&id("apply", &task.part))?),
-            Aim::Remove => match deploy.deployer.history(cx, &task.part).await?.into_iter().next() {
-                Some(live) => Desired::Absent(live),
-                None => return Ok(Output::Nothing),
-            },
-            Aim::Restore => {
-                let failed = self.deployment(&id("apply", &task.part)).ok().map(|failed| failed.revision);
-                let history = deploy.deployer.history(cx, &task.part).await?;
-                let earlier =
-                    history.into_iter().find(|deployment| Some(&deployment.revision) != failed.as_ref());
-                let Some(earlier) = earlier else {
-                    cx.message(
-                        Level::Warning,
-                        "there is no earlier deployment to go back to; the failed one stays",
-                    );
-                    return Ok(Output::Nothing);
-                };
-                Desired::Restored(earlier)
-            }
-        };
-        Ok(Output::Changes(answers::changes(deploy.deployer.diff(cx, &desired).await?, &desired)?))
-    }
-
     async fn test(
         &self,
         cx: &Context,
@@ -496,50 +454,21 @@ impl Work {
     }
 }
 
+/// # Errors
+/// `Conflict` when a task's inputs are not those that were planned with.
+fn check_planned(task: &Task, found: Option<&Fingerprint>) -> Result<()> {
+    if task.fingerprint.is_none() || task.fingerprint.as_ref() == found {
+        return Ok(());
+    }
+    let message = format!("the inputs of `{}` are not those that were planned with", task.part);
+    Err(Error::conflict(message).hint("plan again"))
+}
+
 /// Returns a reason as a journal may hold it.
 fn masked(cx: &Context, reason: &Reason) -> Reason {
     match reason {
         Reason::Gone(text) => Reason::Gone(cx.masked(text)),
         Reason::Changed(text) => Reason::Changed(cx.masked(text)),
         Reason::First | Reason::Upstream(_) => reason.clone(),
-    }
-}
-
-/// Looks again and again until the deployment is healthy, has failed, or the deadline passes.
-async fn watch(cx: &Context, deploy: &Deploy, deployment: &Deployment) -> Result<Done> {
-    let mut last: Option<Health> = None;
-    loop {
-        let health = match deploy.deployer.health(cx, deployment).await {
-            Ok(health) => health,
-            // A target that cannot be asked just now is asked again, until the deadline.
-            Err(error) if error.may_retry() => {
-                Health::new(Phase::Progressing).waiting_for(vec![error.report().to_string()])
-            }
-            Err(error) => return Err(error),
-        };
-        if last.as_ref() != Some(&health) {
-            cx.emit(EventKind::Health { phase: health.phase, waiting_for: health.waiting_for.clone() });
-        }
-        let release = &deployment.manifests.release.name;
-        match health.phase {
-            Phase::Healthy => return Ok(Output::Deployment(deployment.clone()).into()),
-            Phase::Failed => {
-                let error = Error::new(ErrorKind::Unhealthy, format!("release `{release}` is not healthy"));
-                return Err(health.waiting_for.into_iter().fold(error, Error::note));
-            }
-            Phase::Progressing => {}
-        }
-        let pause = health.again.unwrap_or(deploy.watch.interval);
-        cx.sleep(pause).await.map_err(|error| match error.kind() {
-            ErrorKind::Timeout => {
-                let text = format!("release `{release}` was not healthy after {:?}", deploy.watch.timeout);
-                health
-                    .waiting_for
-                    .iter()
-                    .fold(Error::timeout(text), |error, waits| error.note(format!("waits for {waits}")))
-            }
-            _ => error,
-        })?;
-        last = Some(health);
     }
 }

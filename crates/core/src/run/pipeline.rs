@@ -8,7 +8,9 @@ use std::{
 };
 
 use super::{Need, Policy, SharedVolume, Step};
-use crate::{Artifact, Builder, Deployer, Error, Release, Result, Store, Tagger, Tester, did_you_mean};
+use crate::{
+    Artifact, Builder, Deployer, Error, LogReader, Release, Result, Store, Tagger, Tester, did_you_mean,
+};
 
 /// What to build and what to deploy.
 ///
@@ -46,6 +48,9 @@ pub struct Build {
     pub repository: String,
     /// Who builds it.
     pub builder: Arc<dyn Builder>,
+    /// The reference of an image that there is already, `repository:tag`, `repository@digest` or both: it is looked up where
+    /// the artifact would be built, and nothing is built. See [`Build::built`].
+    pub built: Option<String>,
     /// Who names it for people; without one it has no tag but core's own, `shipway-<fingerprint>`.
     pub tagger: Option<Arc<dyn Tagger>>,
     /// Who judges the image, by name.
@@ -75,6 +80,8 @@ pub struct Deploy {
     pub gate: Option<Gate>,
     /// Who judges the deployment once it is healthy, by name.
     pub testers: BTreeMap<String, Arc<dyn Tester>>,
+    /// Who reads the logs of what is deployed, where the target keeps some.
+    pub logs: Option<Arc<dyn LogReader>>,
     /// How its health is watched.
     pub watch: Watch,
     /// Whether a failed release is replaced by the earlier deployment; true by default, and done only
@@ -170,6 +177,26 @@ impl Pipeline {
     #[must_use]
     pub fn volume(mut self, volume: SharedVolume) -> Self {
         self.volumes.push(volume);
+        self
+    }
+
+    /// Leaves only these artifacts to build, with those that they require, and no steps and releases.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&Artifact) -> bool) -> Self {
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut next: Vec<&Artifact> =
+            self.builds.iter().map(|build| &build.artifact).filter(|artifact| wanted(artifact)).collect();
+        while let Some(artifact) = next.pop() {
+            if names.insert(artifact.name.clone()) {
+                let required =
+                    |build: &&Build| artifact.requires.values().any(|name| *name == build.artifact.name);
+                next.extend(self.builds.iter().filter(required).map(|build| &build.artifact));
+            }
+        }
+        self.builds.retain(|build| names.contains(&build.artifact.name));
+        self.deploys.clear();
+        self.steps.clear();
+        self.volumes.clear();
         self
     }
 
@@ -281,6 +308,7 @@ impl Build {
             artifact,
             repository: repository.into(),
             builder,
+            built: None,
             tagger: None,
             testers: BTreeMap::new(),
             stores: vec![Store::Registry],
@@ -293,6 +321,17 @@ impl Build {
     #[must_use]
     pub fn tagger(mut self, tagger: Arc<dyn Tagger>) -> Self {
         self.tagger = Some(tagger);
+        self
+    }
+
+    /// Takes an image that there is already in the place of a build: it is tested and released as if it were built, and
+    /// no tag moves. What the build would have needed is forgotten.
+    #[must_use]
+    pub fn built(mut self, reference: impl Into<String>) -> Self {
+        self.built = Some(reference.into());
+        self.tagger = None;
+        self.artifact.requires.clear();
+        self.after.clear();
         self
     }
 
@@ -335,6 +374,7 @@ impl Deploy {
             after: BTreeSet::new(),
             testers: BTreeMap::new(),
             gate: None,
+            logs: None,
             watch: Watch::default(),
             go_back: true,
             policy: Policy::default(),
@@ -366,6 +406,13 @@ impl Deploy {
     #[must_use]
     pub fn tester(mut self, name: impl Into<String>, tester: Arc<dyn Tester>) -> Self {
         self.testers.insert(name.into(), tester);
+        self
+    }
+
+    /// Sets who reads the logs of what is deployed.
+    #[must_use]
+    pub fn logs(mut self, reader: impl Into<Option<Arc<dyn LogReader>>>) -> Self {
+        self.logs = reader.into();
         self
     }
 

@@ -109,7 +109,7 @@ pub enum Action {
 }
 
 /// What a diff is to lead to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Aim {
@@ -119,6 +119,8 @@ pub enum Aim {
     Settle,
     /// The newest earlier deployment runs again.
     Restore,
+    /// The deployment of this revision runs again; the one before the live one when absent.
+    Revision(Option<String>),
     /// Nothing of the release is left.
     Remove,
 }
@@ -262,6 +264,48 @@ fn short(tag: &Tag) -> String {
     match tag.as_str().get(..12) {
         Some(beginning) if tag.as_str().len() > 40 => format!("{beginning}…"),
         _ => tag.to_string(),
+    }
+}
+
+impl Plan {
+    /// Returns the part of the plan that leads to these tasks: they, and all that they need. What is opened for them is
+    /// closed; other steps that come last are not part of it.
+    ///
+    /// ```
+    /// use shipway_core::{Action, Plan, Task, TaskId};
+    ///
+    /// let id = |text| TaskId::parse(text).unwrap();
+    /// let plan = Plan::new("shop").tasks([
+    ///     Task::new(id("render:shop"), Action::Render, "shop"),
+    ///     Task::new(id("apply:shop"), Action::Apply, "shop").needs([id("render:shop")]),
+    /// ]);
+    /// let part = plan.up_to(|task| task.action == Action::Render);
+    /// assert_eq!(part.to_string(), "render:shop  runs\n");
+    /// ```
+    #[must_use]
+    pub fn up_to(&self, last: impl Fn(&Task) -> bool) -> Self {
+        let mut wanted: BTreeSet<&TaskId> = BTreeSet::new();
+        // Each task comes after those that it needs.
+        for task in self.tasks.iter().rev() {
+            if last(task) || wanted.contains(&task.id) {
+                wanted.insert(&task.id);
+                wanted.extend(&task.needs);
+            }
+        }
+        let opened: BTreeSet<&str> = self
+            .tasks
+            .iter()
+            .filter(|task| task.action == Action::Open && wanted.contains(&task.id))
+            .map(|task| task.part.as_str())
+            .collect();
+        let closes = |task: &Task| task.action == Action::Close && opened.contains(task.part.as_str());
+        let mut tasks: Vec<Task> =
+            self.tasks.iter().filter(|task| wanted.contains(&task.id) || closes(task)).cloned().collect();
+        // What is closed need not wait for those that are left out.
+        for task in tasks.iter_mut().filter(|task| task.action == Action::Close) {
+            task.needs.retain(|need| wanted.contains(need));
+        }
+        Self { pipeline: self.pipeline.clone(), tasks }
     }
 }
 

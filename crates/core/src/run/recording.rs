@@ -14,6 +14,11 @@ impl Recording {
         Self(writer)
     }
 
+    /// Returns whether anything is written down.
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(super) async fn append(&self, entry: &Entry, lasting: bool) -> Result<()> {
         match &self.0 {
             Some(writer) => writer.append(entry, lasting).await,
@@ -30,7 +35,7 @@ impl Recording {
         mut trace: Trace,
         lasting: bool,
     ) -> Result<()> {
-        if self.0.is_none() {
+        if !self.is_kept() {
             return Ok(());
         }
         let (task, outcome, mut output) = (task.clone(), outcome.clone(), output.clone());

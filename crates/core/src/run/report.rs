@@ -35,8 +35,8 @@ impl Report {
     /// Returns the deployment that a release came to: the earlier one where the run went back to it.
     #[must_use]
     pub fn deployment(&self, release: &str) -> Option<&Deployment> {
-        let ids = [lower::id("apply", &format!("{release}/undo")), lower::id("apply", release)];
-        ids.iter().find_map(|id| match self.outputs.get(id) {
+        let name = |suffix: &str| lower::id("apply", &format!("{release}{suffix}"));
+        [name("/undo"), name("/rollback"), name("")].iter().find_map(|id| match self.outputs.get(id) {
             Some(Output::Deployment(deployment)) => Some(deployment),
             _ => None,
         })

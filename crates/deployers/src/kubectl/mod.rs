@@ -6,6 +6,7 @@
 
 mod config;
 mod health;
+mod logs;
 mod nodes;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
