@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{configuration, graph::Form, history, report};
+use crate::{built, configuration, gates, history, plan, release, report};
 
 /// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
 #[derive(Debug, Parser)]
@@ -25,40 +25,41 @@ Exit codes:
   1  something failed
   2  the command line, the configuration or what it names is wrong, and nothing was done
   3  the run was stopped before it was done
+  4  the run waits for an answer, by `shipway approve` or `shipway reject`
 
 Ctrl-C ends a run well: nothing new begins, and what is under way is finished. A second one stops that as well.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
     /// Build, test and deploy.
-    #[command(after_help = "Example:\n  shipway run -p production -d registry.example/team")]
-    Run {
-        #[command(flatten)]
-        options: Options,
-        #[command(flatten)]
-        course: Course,
-    },
+    Run(release::Run),
     /// Build, and say which images came out.
-    #[command(after_help = "Example:\n  shipway build -t v1.2 --builder native")]
-    Build {
+    Build(built::Build),
+    /// Judge images, and build those that are not there.
+    Test(release::Test),
+    /// Write the manifests with their images, and apply nothing.
+    Render(release::Render),
+    /// Deploy images that are there already.
+    Deploy(release::Deploy),
+    /// Deploy manifests as they are, as `render` wrote them.
+    Apply(release::Apply),
+    /// Say what a run would do and why and what it would change, and do nothing.
+    Plan(plan::Plan),
+    /// Say what is deployed and how it fares.
+    Status(release::Status),
+    /// Say what the programs print that are deployed.
+    Logs(release::Logs),
+    /// Bring an earlier deployment back.
+    Rollback(release::Rollback),
+    /// Remove what was deployed.
+    #[command(after_help = "Example:\n  shipway delete -p staging")]
+    Delete {
         #[command(flatten)]
         options: Options,
         #[command(flatten)]
         course: Course,
     },
-    /// Say what a run would do and why, and do nothing.
-    #[command(
-        after_help = "Examples:\n  shipway plan -f deploy/skaffold.yaml\n  shipway plan --graph\n  shipway plan --graph=svg"
-    )]
-    Plan {
-        #[command(flatten)]
-        options: Options,
-        /// Show who needs whom: as `text`, in Graphviz' language with `dot`, or as a picture with `svg`.
-        #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
-        #[arg(hide_possible_values = true)]
-        graph: Option<Form>,
-    },
-    /// Go on with a run that was killed or stopped.
+    /// Go on with a run that was killed or stopped, or waited for an answer.
     #[command(
         after_help = "Examples:\n  shipway resume -p production -d registry.example/team\n  shipway resume 19aa7f3c2e1-4d2-0"
     )]
@@ -71,6 +72,12 @@ pub(crate) enum Task {
         #[command(flatten)]
         course: Course,
     },
+    /// Deploy once more what a past run built.
+    Rerun(release::Rerun),
+    /// Answer yes to what a run asks.
+    Approve(gates::Options),
+    /// Answer no to what a run asks, which fails it.
+    Reject(gates::Options),
     /// Say what past runs of this folder did, the newest first.
     History(history::Options),
     /// Make a page of a past run: its graph, its timeline, its logs and its changes.
@@ -83,14 +90,6 @@ pub(crate) enum Task {
     Fix(configuration::Fix),
     /// Write the JSON Schema of a configuration, for editors.
     Schema(configuration::Schema),
-    /// Remove what was deployed.
-    #[command(after_help = "Example:\n  shipway delete -p staging")]
-    Delete {
-        #[command(flatten)]
-        options: Options,
-        #[command(flatten)]
-        course: Course,
-    },
 }
 
 /// What is done with what.
@@ -167,6 +166,12 @@ pub(crate) struct Course {
     /// How the run is told: in `lines` of text, or in `json`, a line for each event and nothing else.
     #[arg(long, value_name = "FORM", default_value = "lines", hide_possible_values = true)]
     pub(crate) events: Events,
+    /// Ask before the changes of a release are made: on a terminal there, and anywhere by `shipway approve`.
+    #[arg(long)]
+    pub(crate) confirm: bool,
+    /// End where nothing is left to do but to wait for an answer; `shipway resume` goes on.
+    #[arg(long)]
+    pub(crate) suspend: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -186,6 +191,8 @@ pub(crate) enum SyncRemoteCache {
 pub(crate) enum Events {
     Lines,
     Json,
+    #[value(skip)]
+    None,
 }
 
 #[cfg(test)]
@@ -201,10 +208,10 @@ mod tests {
 
     #[test]
     fn skaffolds_flags_are_taken() {
-        let line = "shipway run -f a.yaml -c global.yaml -p dev,-prod -p test -d reg/x -t v1 -n ns --kube-context c --push=false \
+        let line = "shipway resume -f a.yaml -c global.yaml -p dev,-prod -p test -d reg/x -t v1 -n ns --kube-context c --push=false \
                     --profile-auto-activation=false --propagate-profiles=false -m web,api -m base --sync-remote-cache never \
                     --remote-cache-dir c --keep-going";
-        let Task::Run { options, course } = Arguments::parse_from(line.split(' ')).task else {
+        let Task::Resume { options, course, .. } = Arguments::parse_from(line.split(' ')).task else {
             panic!("no run")
         };
         assert_eq!(options.profile, ["dev", "-prod", "test"]);
@@ -217,8 +224,8 @@ mod tests {
         assert_eq!(options.sync_remote_cache, SyncRemoteCache::Never);
         assert!(course.keep_going && course.events == Events::Lines);
         // As in Go, such a flag needs no value.
-        let line = "shipway plan --push --profile-auto-activation";
-        let Task::Plan { options, .. } = Arguments::parse_from(line.split(' ')).task else {
+        let line = "shipway delete --push --profile-auto-activation";
+        let Task::Delete { options, .. } = Arguments::parse_from(line.split(' ')).task else {
             panic!("no plan")
         };
         assert_eq!((options.push, options.profile_auto_activation), (Some(true), true));

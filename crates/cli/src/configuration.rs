@@ -8,7 +8,7 @@ use shipway::{
     config::{Skaffold, Version, fix_skaffold, skaffold_schema},
 };
 
-use crate::{arguments, say, warn, world};
+use crate::{arguments, say, warn, work::Asked, world};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  shipway diagnose -p production\n  shipway diagnose --yaml-only")]
@@ -60,11 +60,15 @@ pub(crate) struct Schema {
 /// Reads the configuration for a command of Skaffold's, with what it requires.
 pub(crate) async fn read(
     options: &arguments::Options,
-    command: &str,
+    asked: &Asked,
     cx: &Context,
     catalog: &Catalog,
 ) -> Result<Skaffold> {
-    let read = world::options(options, command)?.now(cx.clock().now());
+    let mut read = world::options(options, asked.command)?.now(cx.clock().now());
+    read = read.manifests(&asked.manifests);
+    for (name, reference) in &asked.images {
+        read = read.image(name, reference);
+    }
     let file = &options.filename;
     match world::stream(file)? {
         Some(text) => Skaffold::read(file, &text, read, catalog),
@@ -74,7 +78,7 @@ pub(crate) async fn read(
 
 /// Writes all that the configuration means.
 pub(crate) async fn diagnose(asked: &Diagnose, cx: &Context) -> Result<RunOutcome> {
-    let skaffold = read(&asked.options, "diagnose", cx, &shipway::catalog()).await?;
+    let skaffold = read(&asked.options, &Asked::to("diagnose"), cx, &shipway::catalog()).await?;
     if !asked.yaml_only {
         for notice in skaffold.notices() {
             warn(&format!("warning: {notice}"));
@@ -86,7 +90,7 @@ pub(crate) async fn diagnose(asked: &Diagnose, cx: &Context) -> Result<RunOutcom
 
 /// Says where values come from.
 pub(crate) async fn explain(asked: &Explain, cx: &Context) -> Result<RunOutcome> {
-    let skaffold = read(&asked.options, "diagnose", cx, &shipway::catalog()).await?;
+    let skaffold = read(&asked.options, &Asked::to("diagnose"), cx, &shipway::catalog()).await?;
     let all = skaffold.explain(&asked.path, cx.root())?;
     say(&all.iter().map(|value| format!("{value}\n")).collect::<String>())?;
     Ok(RunOutcome::Succeeded)

@@ -1,32 +1,32 @@
 //! The `shipway` command: a few calls of the library for each task.
 
 mod arguments;
+mod built;
 mod configuration;
+mod gates;
 mod graph;
 mod history;
+mod plan;
+mod release;
 mod report;
+mod work;
 mod world;
 
 use std::{
-    fmt::Write as _,
     io::{self, Write as _},
     path::Path,
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
 
 use clap::Parser;
-use shipway::{
-    Cancel, CancelReason, DiskJournal, Driver, Error, ErrorKind, Journal, Pipeline, Plan, Report, Result,
-    RunOutcome, Stage,
-};
-use tokio::{
-    runtime::Runtime,
-    signal::unix::{SignalKind, signal},
-};
+use shipway::{Answer, Driver, Error, ErrorKind, Result, RunOutcome};
+use tokio::runtime::Runtime;
 
-use self::arguments::{Arguments, Course, Events, Options, Task};
+use self::{
+    arguments::{Arguments, Task},
+    work::{Asked, Work, cancel_on_signals},
+};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     match done {
         Ok(RunOutcome::Succeeded) => ExitCode::SUCCESS,
         Ok(RunOutcome::Cancelled) => ExitCode::from(3),
+        Ok(RunOutcome::Waiting) => ExitCode::from(4),
         Ok(_) => ExitCode::from(1),
         Err(error) => {
             let (word, code) = match error.kind() {
@@ -57,130 +58,36 @@ fn main() -> ExitCode {
 
 async fn perform(task: Task) -> Result<RunOutcome> {
     match task {
-        Task::Run { options, course } => {
-            let work = Work::open(&options, Some(&course), "run").await?;
-            work.run(&course).await
-        }
-        Task::Build { options, course } => {
-            let work = Work::open(&options, Some(&course), "build").await?;
-            work.run(&course).await
+        Task::Run(asked) => release::run(&asked).await,
+        Task::Build(asked) => built::build(&asked).await,
+        Task::Test(asked) => release::test(&asked).await,
+        Task::Render(asked) => release::render(&asked).await,
+        Task::Deploy(asked) => release::deploy(&asked).await,
+        Task::Apply(asked) => release::apply(&asked).await,
+        Task::Plan(asked) => plan::tell(&asked).await,
+        Task::Status(asked) => release::status(&asked).await,
+        Task::Logs(asked) => release::logs(&asked).await,
+        Task::Rollback(asked) => release::rollback(&asked).await,
+        Task::Delete { options, course } => {
+            let work = Work::open(&options, Some(&course), Asked::to("delete")).await?;
+            work.execute(&Driver::plan_removal(&work.pipeline)?).await
         }
         Task::Resume { run, options, course } => {
-            let work = Work::open(&options, Some(&course), "run").await?;
-            work.resume(run, &course).await
+            let work = Work::open(&options, Some(&course), Asked::to("run")).await?;
+            work.resume(run).await
         }
-        Task::Plan { options, graph } => {
-            let work = Work::open(&options, None, "run").await?;
-            let plan = work.plan().await?;
-            say(&graph.map_or_else(|| plan.to_string(), |form| form.write(&plan)))?;
-            Ok(RunOutcome::Succeeded)
-        }
+        Task::Rerun(asked) => release::rerun(&asked).await,
+        Task::Approve(asked) => gates::answer(&asked, Answer::Approved),
+        Task::Reject(asked) => gates::answer(&asked, Answer::Rejected),
         Task::History(options) => history::tell(&options).await,
+        Task::Report(options) => report::write(&options).await,
         Task::Diagnose(asked) => {
             configuration::diagnose(&asked, &world::reading(&cancel_on_signals()?)?).await
         }
         Task::Explain(asked) => configuration::explain(&asked, &world::reading(&cancel_on_signals()?)?).await,
         Task::Fix(asked) => configuration::fix(&asked),
         Task::Schema(asked) => configuration::schema(&asked),
-        Task::Report(options) => report::write(&options).await,
-        Task::Delete { options, course } => {
-            let work = Work::open(&options, Some(&course), "delete").await?;
-            work.execute(&Driver::plan_removal(&work.pipeline)?, &course).await
-        }
     }
-}
-
-/// A pipeline out of a configuration, and who carries it out in this machine's world.
-struct Work {
-    pipeline: Pipeline,
-    driver: Driver,
-    journal: Option<Arc<DiskJournal>>,
-    cancel: Cancel,
-}
-
-impl Work {
-    /// Reads the configuration for a command of Skaffold's.
-    async fn open(options: &Options, course: Option<&Course>, command: &str) -> Result<Self> {
-        let (catalog, cancel) = (shipway::catalog(), cancel_on_signals()?);
-        let cx = world::reading(&cancel)?;
-        let mut skaffold = configuration::read(options, command, &cx, &catalog).await?;
-        skaffold.run_commands(&cx).await?;
-        let loaded = skaffold.pipeline(&catalog)?;
-        for notice in &loaded.notices {
-            warn(&format!("warning: {notice}"));
-        }
-        let events = course.map_or(Events::Lines, |course| course.events);
-        let world = world::world(&loaded, events, options.cache_artifacts)?;
-        let mut driver = Driver::new(world).keep_going(course.is_some_and(|course| course.keep_going));
-        let journal = world::journal();
-        if let Some(journal) = &journal {
-            driver = driver.journal(Arc::<DiskJournal>::clone(journal));
-        }
-        Ok(Self { pipeline: loaded.pipeline, driver, journal, cancel })
-    }
-
-    async fn plan(&self) -> Result<Plan> {
-        Driver::plan(&self.pipeline, &self.driver.observe(&self.pipeline, &self.cancel).await?)
-    }
-
-    async fn run(&self, course: &Course) -> Result<RunOutcome> {
-        self.tell(&self.driver.run(&self.pipeline, &self.cancel).await?, course)
-    }
-
-    async fn execute(&self, plan: &Plan, course: &Course) -> Result<RunOutcome> {
-        self.tell(&self.driver.execute(&self.pipeline, plan, &self.cancel).await?, course)
-    }
-
-    async fn resume(&self, run: Option<String>, course: &Course) -> Result<RunOutcome> {
-        let run = match (run, &self.journal) {
-            (Some(run), _) => run,
-            // The ids of runs begin with the moment at which they began.
-            (None, Some(journal)) => journal.runs().await?.pop().ok_or_else(|| {
-                Error::config("there is no run to go on with").hint("begin one with `shipway run`")
-            })?,
-            (None, None) => {
-                return Err(Error::config("there is no home for what is written down of runs")
-                    .hint("set `HOME` or `XDG_STATE_HOME`"));
-            }
-        };
-        self.tell(&self.driver.resume(&self.pipeline, &run, &self.cancel).await?, course)
-    }
-
-    fn tell(&self, report: &Report, course: &Course) -> Result<RunOutcome> {
-        if course.events == Events::Lines {
-            let mut text = report.to_string();
-            for build in &self.pipeline.builds {
-                if let Some(image) = report.image(&build.artifact.name) {
-                    let tag = image.tag.as_ref().map(|tag| format!(" (tag {tag})")).unwrap_or_default();
-                    let _ = writeln!(text, "{} -> {}{tag}", build.artifact.name, image.reference());
-                }
-            }
-            if report.outcome == RunOutcome::Cancelled && self.journal.is_some() {
-                let _ = writeln!(text, "go on with: shipway resume {}", report.state.run);
-            }
-            say(&text)?;
-        }
-        Ok(report.outcome)
-    }
-}
-
-/// Returns what the first signal lets end well, and the second at once.
-fn cancel_on_signals() -> Result<Cancel> {
-    let cancel = Cancel::new();
-    let ours = cancel.clone();
-    let listen =
-        |kind| signal(kind).map_err(|error| Error::internal("cannot listen to signals").source(error));
-    let (mut interrupts, mut terms) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    tokio::spawn(async move {
-        for stage in [Stage::Requested, Stage::Forced] {
-            tokio::select! {
-                _ = interrupts.recv() => {}
-                _ = terms.recv() => {}
-            }
-            ours.escalate(stage, CancelReason::Asked);
-        }
-    });
-    Ok(cancel)
 }
 
 /// Writes to standard output; that its reader has gone is no failure.

@@ -15,8 +15,8 @@ use std::{
 };
 
 use shipway::{
-    Cancel, Context, DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, RunContext, Sink, Tag,
-    TextLines, World,
+    Cancel, Context, Discard, DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, RunContext, Sink,
+    Tag, TextLines, Timestamp, World,
     cluster::Kubeconfig,
     config::{self, GlobalConfig, Loaded, Trust},
     docker::DaemonStores,
@@ -149,6 +149,7 @@ pub(crate) fn world(loaded: &Loaded, events: Events, cached: bool) -> Result<Wor
     let sink: Arc<dyn Sink> = match events {
         Events::Lines => Arc::new(TextLines::new(io::stderr())),
         Events::Json => Arc::new(JsonLines::new(io::stdout())),
+        Events::None => Arc::new(Discard),
     };
     let mut world = shipway::host(root)
         .env(variables())
@@ -176,10 +177,30 @@ fn variables() -> impl Iterator<Item = (String, String)> {
 
 /// Returns where the runs of the current folder are written down, if this user has a home.
 pub(crate) fn journal() -> Option<Arc<DiskJournal>> {
+    Some(Arc::new(DiskJournal::new(Arc::new(HostDisk), kept("runs")?)))
+}
+
+/// Returns where the questions of runs of the current folder are, if this user has a home.
+pub(crate) fn questions() -> Option<PathBuf> {
+    kept("questions")
+}
+
+/// Returns the folder for something that is kept of the current folder.
+fn kept(what: &str) -> Option<PathBuf> {
     let project = env::current_dir().ok()?;
-    let folder = home("XDG_STATE_HOME", ".local/state")?.join("shipway/runs");
-    let folder = folder.join(project.strip_prefix("/").unwrap_or(&project));
-    Some(Arc::new(DiskJournal::new(Arc::new(HostDisk), folder)))
+    let folder = home("XDG_STATE_HOME", ".local/state")?.join("shipway").join(what);
+    Some(folder.join(project.strip_prefix("/").unwrap_or(&project)))
+}
+
+/// Returns the name of who is asked.
+pub(crate) fn user() -> String {
+    let name = variables().find(|(name, value)| ["USER", "LOGNAME"].contains(&&**name) && !value.is_empty());
+    name.map_or_else(|| "somebody".to_owned(), |(_, value)| value)
+}
+
+/// Returns the moment now.
+pub(crate) fn now() -> Timestamp {
+    shipway::Clock::now(&shipway::SystemClock::new())
 }
 
 /// Returns a folder of the user's: what the variable says, which counts only if it is absolute (XDG Base Directory

@@ -9,7 +9,7 @@ mod releases;
 mod workload;
 
 pub use self::{
-    gitops::{Environment, Gitops, GitopsConfig, GitopsLogsConfig, ImagePart, Substitute},
+    gitops::{Environment, Gitops, GitopsConfig, GitopsLogs, GitopsLogsConfig, ImagePart, Substitute},
     memory::{Memory, MemoryConfig},
 };
 #[cfg(feature = "kubernetes")]

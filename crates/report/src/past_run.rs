@@ -6,8 +6,8 @@ use std::{
 };
 
 use shipway_core::{
-    Action, Aim, ErrorReport, Fingerprint, JournalEntry, Outcome, Output, Reason, RunOutcome, Task, TaskId,
-    Timestamp, Trace, When,
+    Action, Aim, ErrorReport, Fingerprint, Image, JournalEntry, Outcome, Output, Reason, RunOutcome, Task,
+    TaskId, Timestamp, Trace, When,
 };
 
 /// What a journal tells of a run.
@@ -101,6 +101,19 @@ impl Fate {
 }
 
 impl PastRun {
+    /// Returns the images of the run's artifacts, with people's tags where it gave some.
+    #[must_use]
+    pub fn images(&self) -> Vec<&Image> {
+        let mut images: BTreeMap<&str, &Image> = BTreeMap::new();
+        // What is pushed under a tag comes after what is built, in the plan's order.
+        for past in &self.tasks {
+            if let Output::Image(image) = &past.output {
+                images.insert(&past.task.part, image);
+            }
+        }
+        images.into_values().collect()
+    }
+
     /// Returns what these entries tell of a run.
     #[must_use]
     pub fn of(id: &str, entries: &[JournalEntry]) -> Self {
@@ -219,7 +232,9 @@ impl PastRun {
                 (Action::Build { .. }, Some(Outcome::Succeeded)) => built.push(past.task.part.as_str()),
                 (Action::Build { .. }, Some(Outcome::Reused)) => reused += 1,
                 (Action::Apply, Some(Outcome::Succeeded)) if removes => removed.push(past.task.part.as_str()),
-                (Action::Apply, Some(Outcome::Succeeded)) if past.task.id.as_str().ends_with("/undo") => {
+                (Action::Apply, Some(Outcome::Succeeded))
+                    if ["/undo", "/rollback"].iter().any(|way| past.task.id.as_str().ends_with(way)) =>
+                {
                     released.retain(|release| *release != past.task.part);
                     restored.push(past.task.part.as_str());
                 }

@@ -10,6 +10,7 @@ use gotmpl::{
     MissingKey, TemplateError, Value,
     parse::{CommandNode, Expr, ListNode, Node, Parser, PipeNode, Pos},
 };
+use serde::Serialize;
 use shipway_core::{Error, Result, did_you_mean};
 
 use crate::sprig;
@@ -160,7 +161,7 @@ impl Template {
     pub fn render<'a>(&self, values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<String> {
         let mut values: BTreeMap<Arc<str>, Value> =
             values.into_iter().map(|(name, value)| (name.into(), Value::from(value))).collect();
-        let rendered = self.execute(&values);
+        let rendered = self.execute(&Value::from(values.clone()));
         let before = Trouble::of(&rendered);
         let mut missing: Vec<&str> = self.variables().filter(|name| !values.contains_key(*name)).collect();
         if before != Trouble::None && !missing.is_empty() {
@@ -170,7 +171,7 @@ impl Template {
             let mut helps = |count: usize| {
                 missing.iter().for_each(|name| drop(values.remove(*name)));
                 values.extend(missing[..count].iter().map(|name| (Arc::from(*name), Value::from(""))));
-                Trouble::of(&self.execute(&values)) < before
+                Trouble::of(&self.execute(&Value::from(values.clone()))) < before
             };
             let (mut without, mut with) = (0, missing.len());
             if helps(with) {
@@ -184,6 +185,25 @@ impl Template {
         rendered
     }
 
+    /// Renders the template with any data, as its form in JSON has it: `{{range .Builds}}{{.ImageName}}{{end}}`.
+    ///
+    /// # Errors
+    /// `Config` when a function refuses its arguments, what comes out has more than 1 MiB, or a field is printed that is not
+    /// there; `Internal` when the data cannot be JSON.
+    pub fn render_data(&self, data: &impl Serialize) -> Result<String> {
+        let json = serde_json::to_value(data)
+            .map_err(|error| Error::internal("a template's data cannot be JSON").source(error))?;
+        let rendered = self.execute(&sprig::json_value(json))?;
+        if Trouble::of(&Ok(rendered.clone())) != Trouble::None {
+            let text = &self.text;
+            return Err(Error::config(format!(
+                "a field that is not there is printed by the template `{text}`"
+            ))
+            .hint("look at the names of the data's fields"));
+        }
+        Ok(rendered)
+    }
+
     fn undefined(&self, name: &str, known: &[Arc<str>]) -> Error {
         let text = &self.text;
         let place = self.fields.get(name).map_or(String::new(), |at| format!(" at {}", place(text, *at)));
@@ -194,11 +214,11 @@ impl Template {
         }
     }
 
-    fn execute(&self, values: &BTreeMap<Arc<str>, Value>) -> Result<String> {
+    fn execute(&self, values: &Value) -> Result<String> {
         let text = &self.text;
         let mut output = Bounded(Vec::new());
         sprig::begin();
-        self.inner.execute(&mut output, &Value::from(values.clone())).map_err(|error| match error {
+        self.inner.execute(&mut output, values).map_err(|error| match error {
             TemplateError::Exec(message) => Error::config(format!("{message} in the template `{text}`")),
             other => Error::config(format!("{other} in the template `{text}`")),
         })?;

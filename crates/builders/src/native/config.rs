@@ -48,6 +48,8 @@ pub struct NativeConfig {
     pub config: ImageSettings,
     /// Commands that make files first.
     pub prepare: Vec<Prepare>,
+    /// Registries that are reached over plain HTTP, `host` or `host:port`: those of bases, and the target's.
+    pub insecure_registry: Vec<String>,
     /// How the layers that are made are compressed; with gzip at level 6 by default.
     pub compression: Option<LayerCompression>,
 }

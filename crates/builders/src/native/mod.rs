@@ -34,7 +34,7 @@ use shipway_core::{
     Artifact, BuildRequest, Builder, Capabilities, Context, Error, Feature, Image, Inputs, Location, Result,
     StoreKind,
 };
-use shipway_oci::{Compression, Stores};
+use shipway_oci::{Client, Compression, HostOptions, Stores};
 
 pub use self::{
     compression::LayerCompression,
@@ -59,11 +59,16 @@ impl Native {
     /// Returns the builder with these options; does no IO.
     ///
     /// # Errors
-    /// `Config` when the options do not fit together.
+    /// `Config` when the options do not fit together, or what is to be a registry's host is none.
     pub fn new(options: NativeConfig) -> Result<Self> {
         options.check()?;
         let compression = options.compression.unwrap_or_default().into();
-        Ok(Self { options: Arc::new(options), compression, stores: Stores::new() })
+        let mut client = Client::builder();
+        for host in &options.insecure_registry {
+            client = client.host(host, HostOptions::new().plain_http());
+        }
+        let stores = Stores::with_client(client.build()?);
+        Ok(Self { options: Arc::new(options), compression, stores })
     }
 
     /// Sets how layers are compressed, whatever the options say, and with how many threads; all but those is

@@ -15,15 +15,25 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
     Commands:
       run       Build, test and deploy
       build     Build, and say which images came out
-      plan      Say what a run would do and why, and do nothing
-      resume    Go on with a run that was killed or stopped
+      test      Judge images, and build those that are not there
+      render    Write the manifests with their images, and apply nothing
+      deploy    Deploy images that are there already
+      apply     Deploy manifests as they are, as `render` wrote them
+      plan      Say what a run would do and why and what it would change, and do nothing
+      status    Say what is deployed and how it fares
+      logs      Say what the programs print that are deployed
+      rollback  Bring an earlier deployment back
+      delete    Remove what was deployed
+      resume    Go on with a run that was killed or stopped, or waited for an answer
+      rerun     Deploy once more what a past run built
+      approve   Answer yes to what a run asks
+      reject    Answer no to what a run asks, which fails it
       history   Say what past runs of this folder did, the newest first
       report    Make a page of a past run: its graph, its timeline, its logs and its changes
       diagnose  Say all that the configuration means: in the newest version, with profiles and defaults
       explain   Say which file, profile, patch or default each value of the configuration comes from
       fix       Write the configuration in the newest version, with its comments and its order
       schema    Write the JSON Schema of a configuration, for editors
-      delete    Remove what was deployed
 
     Options:
       -h, --help     Print help
@@ -39,11 +49,12 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
       1  something failed
       2  the command line, the configuration or what it names is wrong, and nothing was done
       3  the run was stopped before it was done
+      4  the run waits for an answer, by `shipway approve` or `shipway reject`
 
     Ctrl-C ends a run well: nothing new begins, and what is under way is finished. A second one stops that as well.
     ");
     let help = bench.run("run --help").await;
-    insta::assert_snapshot!(text(&help.stdout), @r"
+    insta::assert_snapshot!(text(&help.stdout), @"
     Build, test and deploy
 
     Usage: shipway run [OPTIONS]
@@ -85,15 +96,23 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
               Let a failure stop only what depends on it
           --events <FORM>
               How the run is told: in `lines` of text, or in `json`, a line for each event and nothing else [default: lines]
+          --confirm
+              Ask before the changes of a release are made: on a terminal there, and anywhere by `shipway approve`
+          --suspend
+              End where nothing is left to do but to wait for an answer; `shipway resume` goes on
+          --tail
+              Follow the logs of what was deployed, until Ctrl-C
       -h, --help
               Print help
 
-    Example:
+    Examples:
       shipway run -p production -d registry.example/team
+      shipway run --tail
+      shipway run --confirm --suspend
     ");
     let help = bench.run("plan --help").await;
-    insta::assert_snapshot!(text(&help.stdout), @r"
-    Say what a run would do and why, and do nothing
+    insta::assert_snapshot!(text(&help.stdout), @"
+    Say what a run would do and why and what it would change, and do nothing
 
     Usage: shipway plan [OPTIONS]
 
@@ -136,7 +155,7 @@ async fn the_help_shows_tasks_examples_and_exit_codes() {
               Print help
 
     Examples:
-      shipway plan -f deploy/skaffold.yaml
+      shipway plan -f deploy/skaffold.yaml --kube-context staging
       shipway plan --graph
       shipway plan --graph=svg
     ");

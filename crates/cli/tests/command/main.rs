@@ -7,11 +7,14 @@
 )]
 #![expect(clippy::print_stdout, reason = "who runs the test alone sees that it was skipped")]
 
+mod answers;
 mod bench;
+mod cluster;
 mod configuration;
 mod docker;
 mod errors;
 mod global;
+mod handing_on;
 mod help;
 mod past;
 mod resume;

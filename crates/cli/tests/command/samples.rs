@@ -44,7 +44,10 @@ async fn the_sample_with_a_date_is_planned_built_and_tagged_as_it_says() {
     apply:skaffold/undo                          only after a failure
     health:skaffold/undo                         only after a failure
     ");
-    insta::assert_snapshot!(text(&output.stderr), @"");
+    insta::assert_snapshot!(text(&output.stderr), @"
+    what `skaffold` changes cannot be told: `k8s/*.yaml` finds no manifests
+      hint: name files that end in `.yaml`, `.yml` or `.json`, relative to the folder of the configuration
+    ");
 
     let mut command = bench.command("build --builder native -d REGISTRY");
     command.env("TZ", "Asia/Seoul");
@@ -79,13 +82,18 @@ async fn the_sample_with_profiles_is_planned_built_and_tagged_as_it_says() {
     apply:skaffold/undo                          only after a failure
     health:skaffold/undo                         only after a failure
     ");
-    insta::assert_snapshot!(text(&output.stderr), @"warning: skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image");
+    insta::assert_snapshot!(text(&output.stderr), @"
+    warning: skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
+    what `skaffold` changes cannot be told: `k8s/*.yaml` finds no manifests
+      hint: name files that end in `.yaml`, `.yml` or `.json`, relative to the folder of the configuration
+    ");
 
     let output = bench.run("build -p production --builder native -d REGISTRY").await;
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(bench.tags(IMAGE).contains(&"v1.2.3".to_owned()), "{:?}", bench.tags(IMAGE));
 
     // Nothing goes to whatever cluster happens to be the current one.
+    bench.write("k8s/node.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: node}\n");
     let output = bench.run("run -p production --builder native -d REGISTRY").await;
     let err = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{err}");

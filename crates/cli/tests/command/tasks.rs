@@ -29,7 +29,7 @@ async fn plan_says_what_would_happen_and_does_nothing() {
     let bench = Bench::new(CONFIGURATION).await;
     let output = bench.run("plan --builder native -d REGISTRY/team -t v1").await;
     assert!(output.status.success(), "{}", text(&output.stderr));
-    insta::assert_snapshot!(text(&output.stdout), @r"
+    insta::assert_snapshot!(text(&output.stdout).replace(&bench.registry.host(), "REGISTRY"), @r#"
     tag:web            runs
     build:web          runs: never built before
     push:web           runs
@@ -42,7 +42,57 @@ async fn plan_says_what_would_happen_and_does_nothing() {
     diff:shop/undo     only after a failure
     apply:shop/undo    only after a failure
     health:shop/undo   only after a failure
-    ");
+
+    shop: 2 objects change
+    create Deployment default/web
+      + {
+      +   "apiVersion": "apps/v1",
+      +   "kind": "Deployment",
+      +   "metadata": {
+      +     "labels": {
+      +       "app.kubernetes.io/instance": "shop",
+      +       "app.kubernetes.io/managed-by": "shipway",
+      +       "app.kubernetes.io/name": "web",
+      +       "applyset.kubernetes.io/part-of": "applyset-xuXVbuKmJ85ylFWDGtx_ihCIGsrYKQvCML0c2zbFoKY-v1"
+      +     },
+      +     "name": "web",
+      +     "namespace": "default"
+      +   },
+      +   "spec": {
+      +     "replicas": 1,
+      +     "selector": {
+      +       "matchLabels": {
+      +         "app.kubernetes.io/instance": "shop",
+      +         "app.kubernetes.io/name": "web"
+      +       }
+      +     },
+      +     "template": {
+      +       "metadata": {
+      +         "labels": {
+      +           "app.kubernetes.io/instance": "shop",
+      +           "app.kubernetes.io/managed-by": "shipway",
+      +           "app.kubernetes.io/name": "web"
+      +         }
+      +       },
+      +       "spec": {
+      +         "containers": [
+      +           {
+      +             "image": "REGISTRY/team/web@sha256:(not built yet)",
+      +             "name": "web"
+      +           }
+      +         ]
+      +       }
+      +     }
+      +   }
+      + }
+    create Secret default/shipway.shop.v1
+      + {
+      +   "images": [
+      +     "REGISTRY/team/web@sha256:(not built yet)"
+      +   ],
+      +   "revision": 1
+      + }
+    "#);
     assert!(bench.tags("team/web").is_empty());
 }
 

@@ -23,8 +23,9 @@ pub struct Options {
     pub profiles: Vec<String>,
     /// Whether profiles activate themselves; true by default.
     pub auto_activation: bool,
-    /// What is done, which profiles may ask for: `run` by default; `build` tests and deploys nothing, and
-    /// `test` deploys nothing.
+    /// What is done, which profiles may ask for: `run` by default. `build` tests and deploys nothing, `test` deploys
+    /// nothing, `render` and `deploy` test nothing, and `deploy` builds nothing either: [`Self::images`] has all that it
+    /// needs. `apply` deploys [`Self::manifests`] and nothing else.
     pub command: String,
     /// The environment, which profiles and templates may ask for; empty by default.
     pub env: BTreeMap<String, String>,
@@ -42,6 +43,11 @@ pub struct Options {
     pub multi_level_repo: Option<bool>,
     /// A tag for all images, in the place of the file's.
     pub tag: Option<Tag>,
+    /// References of images that are there already, by the artifact's image, as Skaffold's `--build-artifacts` and
+    /// `--images` give them: those are looked up and not built. The file need not have the artifact.
+    pub images: BTreeMap<String, String>,
+    /// Manifests that are applied as they are, with the command `apply`.
+    pub manifests: Vec<String>,
     /// Whether images go to registries, in the place of the file's (`build.local.push`). Where neither says
     /// it, they do unless the Kubernetes context is that of a cluster on this machine.
     pub push: Option<bool>,
@@ -144,6 +150,8 @@ impl Default for Options {
             default_repo: None,
             multi_level_repo: None,
             tag: None,
+            images: BTreeMap::new(),
+            manifests: Vec::new(),
             push: None,
             dockerfiles: Dockerfiles::default(),
             docker_endpoint: None,
@@ -232,6 +240,20 @@ impl Options {
     #[must_use]
     pub fn tag(mut self, tag: Tag) -> Self {
         self.tag = Some(tag);
+        self
+    }
+
+    /// Adds an image that is there already.
+    #[must_use]
+    pub fn image(mut self, artifact: impl Into<String>, reference: impl Into<String>) -> Self {
+        self.images.insert(artifact.into(), reference.into());
+        self
+    }
+
+    /// Sets the manifests that are applied as they are.
+    #[must_use]
+    pub fn manifests<T: Into<String>>(mut self, manifests: impl IntoIterator<Item = T>) -> Self {
+        self.manifests = manifests.into_iter().map(Into::into).collect();
         self
     }
 

@@ -37,7 +37,7 @@ const UNREAD: [(&str, Effect); 19] = [
     ("/manifests/transform", Changes),
     ("/manifests/validate", Changes),
     ("/manifests/output", Changes),
-    ("/deploy/logs", Nothing("logs are not followed yet")),
+    ("/deploy/logs", Nothing("each line of a log says its pod and container")),
     ("/deploy/tolerateFailuresUntilDeadline", Changes),
 ];
 
@@ -79,13 +79,20 @@ pub(super) fn refuse(
     }))
 }
 
-/// Whether a field at this path is of concern to a command.
-pub(super) fn concerns(path: &str, command: &str) -> bool {
-    let sections: &[&str] = match command {
+/// Returns the sections that are of concern to a command; all of them where absent.
+pub(super) fn sections(command: &str) -> Option<&'static [&'static str]> {
+    Some(match command {
         "build" => &["build"],
         "test" => &["build", "test"],
-        _ => return true,
-    };
+        "render" | "deploy" => &["build", "resourceSelector", "manifests", "deploy", "portForward"],
+        "apply" => &["deploy", "portForward"],
+        _ => return None,
+    })
+}
+
+/// Whether a field at this path is of concern to a command.
+pub(super) fn concerns(path: &str, command: &str) -> bool {
+    let Some(sections) = sections(command) else { return true };
     steps(path).first().is_some_and(|section| sections.contains(section))
 }
 

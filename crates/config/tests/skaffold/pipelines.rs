@@ -325,7 +325,7 @@ deploy: {logs: {prefix: auto}}
     notice skaffold.yaml:9:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
     notice skaffold.yaml:10:1: `portForward` has no effect: no port is forwarded yet
     notice skaffold.yaml:11:1: `customActions` has no effect: custom actions are not run yet
-    notice skaffold.yaml:12:10: `deploy.logs` has no effect: logs are not followed yet
+    notice skaffold.yaml:12:10: `deploy.logs` has no effect: each line of a log says its pod and container
     "#);
 }
 

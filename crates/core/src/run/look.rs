@@ -85,6 +85,30 @@ impl Driver {
         self.looking(cancel, |cx| async move { at_once(&cx, usize::MAX, deploys, ask).await }).await
     }
 
+    /// Returns the images that a run would build or find, as far as that is known before it, in the pipeline's order: with
+    /// the tags for people, and [`Preview::UNBUILT`] as the digest of those that are not built yet.
+    ///
+    /// # Errors
+    /// Those of the taggers.
+    pub async fn expected_images(
+        &self,
+        pipeline: &Pipeline,
+        observed: &Observed,
+        cancel: &Cancel,
+    ) -> Result<Vec<Image>> {
+        pipeline.check()?;
+        let whole = Arc::new((pipeline.clone(), observed.clone()));
+        let look = move |build: Build, cx: Context| {
+            let whole = Arc::clone(&whole);
+            async move {
+                let seen = whole.1.builds.get(&build.artifact.name);
+                image(&cx, &whole.0, &build, seen).await
+            }
+        };
+        let builds = pipeline.builds.clone();
+        self.looking(cancel, |cx| async move { at_once(&cx, usize::MAX, builds, look).await }).await
+    }
+
     /// Compares what a run would release with the targets, as far as that is known before it: for each release, in the
     /// pipeline's order, what would change, or why that cannot be told.
     ///

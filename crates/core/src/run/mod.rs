@@ -1,6 +1,7 @@
 //! A run: `Pipeline → observe (reads only) → plan (pure) → schedule (pure) + driver → Report`.
 
 mod answers;
+mod built;
 mod driver;
 mod execution;
 mod gate;

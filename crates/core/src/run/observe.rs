@@ -10,6 +10,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
     Action, Build, Need, Pipeline, Plan, Schedule, Task, Verdict,
+    built::find_built,
     execution::panicked,
     lower::{self, lower as lower_pipeline},
     names::Names,
@@ -85,27 +86,6 @@ pub(super) async fn observe(
     let gone = seen.gone(cx, &builds).await?;
     seen.explain(cx, &builds, &gone).await?;
     Ok(Observed { builds: seen.builds })
-}
-
-/// Returns what is seen of an artifact whose image is there already.
-///
-/// # Errors
-/// `NotFound` when it is not.
-pub(super) async fn find_built(
-    cx: &Context,
-    name: &str,
-    store: &Store,
-    reference: &str,
-) -> Result<ObservedBuild> {
-    let mut found = cx.images().find(cx, store, reference).await?.ok_or_else(|| {
-        Error::not_found(format!("there is no image `{reference}`"))
-            .hint("check the reference, and that the image was pushed; or build it")
-    })?;
-    name.clone_into(&mut found.name);
-    let mut snapshot = Snapshot::default();
-    snapshot.set("image", found.digest.as_str());
-    let fingerprint = snapshot.fingerprint();
-    Ok(ObservedBuild::new(Inputs::new(), snapshot).fingerprint(fingerprint).image(found))
 }
 
 /// What was seen so far.

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::{
     Action, Build, Gates, JournalEntry as Entry, ObservedBuild, Output, Pipeline, Plan, Task, Verdict,
     Verify, answers,
+    built::find_built,
     lower::{self, id, image_id, step_id},
-    observe,
     perform_release::watch,
     recorded::{Lookup, Recorded, complete},
     recording::{Earlier, Recording},
@@ -301,7 +301,7 @@ impl Work {
             return Ok(Done { output: Output::Image(image.clone()), reused: true });
         }
         if let Some(reference) = &build.built {
-            let found = observe::find_built(cx, &task.part, store, reference).await?;
+            let found = find_built(cx, &task.part, store, reference).await?;
             check_planned(task, found.fingerprint.as_ref())?;
             self.begin(cx, task, Vec::new(), found.fingerprint).await?;
             let output = found.image.map_or(Output::Nothing, Output::Image);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Need, Policy, SharedVolume, Step};
+use super::{Need, Policy, SharedVolume, Step, built::BuiltAlready};
 use crate::{
     Artifact, Builder, Deployer, Error, LogReader, Release, Result, Store, Tagger, Tester, did_you_mean,
 };
@@ -317,21 +317,16 @@ impl Build {
         }
     }
 
+    /// Returns an artifact whose image there is already, under this reference, in this repository: it is tested and released
+    /// as if it were built, and no tag moves.
+    pub fn built(artifact: Artifact, repository: impl Into<String>, reference: impl Into<String>) -> Self {
+        Self { built: Some(reference.into()), ..Self::new(artifact, repository, Arc::new(BuiltAlready)) }
+    }
+
     /// Sets who names the image for people.
     #[must_use]
     pub fn tagger(mut self, tagger: Arc<dyn Tagger>) -> Self {
         self.tagger = Some(tagger);
-        self
-    }
-
-    /// Takes an image that there is already in the place of a build: it is tested and released as if it were built, and
-    /// no tag moves. What the build would have needed is forgotten.
-    #[must_use]
-    pub fn built(mut self, reference: impl Into<String>) -> Self {
-        self.built = Some(reference.into());
-        self.tagger = None;
-        self.artifact.requires.clear();
-        self.after.clear();
         self
     }
 

@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use shipway_core::{
-    Action, Context, Deployment, Driver, ErrorKind, EventKind, LogReader, LogRequest, Outcome, Output, Phase,
-    Pipeline, Preview, Record, Result, RunOutcome, Stream,
+    Action, Artifact, Build, Context, Deployment, Driver, ErrorKind, EventKind, LogReader, LogRequest,
+    Outcome, Output, Phase, Pipeline, Preview, Record, Result, RunOutcome, Stream,
 };
 
 use crate::{
@@ -43,8 +43,7 @@ async fn an_image_that_is_there_is_tested_and_released_and_not_built() {
     let image = report.image("web").unwrap().clone();
 
     bench.write("web", "other sources");
-    let builder = bench.builder(Quirk::None);
-    let web = build("web", builder.clone()).built(image.reference());
+    let web = Build::built(Artifact::new("web", "web"), "reg/web", image.reference());
     let web = web.tester("shell", Arc::new(FakeTester { passes: true }));
     let pipeline = Pipeline::new("shop").build(web).deploy(deploy(&deployer));
     let tags = bench.shelf.0.lock().unwrap().len();
@@ -55,12 +54,11 @@ async fn an_image_that_is_there_is_tested_and_released_and_not_built() {
     assert_eq!(report.outcome, RunOutcome::Succeeded, "{report}");
     assert_eq!(report.task("build:web"), Some(&Outcome::Reused));
     assert!(matches!(report.task("test:web/shell"), Some(Outcome::Succeeded)));
-    assert!(builder.built.lock().unwrap().is_empty());
     assert_eq!(bench.shelf.0.lock().unwrap().len(), tags, "no tag moves");
     let released = &report.deployment("shop").unwrap().manifests.release.images[0];
     assert_eq!((released.name.as_str(), &released.digest), ("web", &image.digest));
 
-    let missing = build("web", bench.builder(Quirk::None)).built("reg/web:gone");
+    let missing = Build::built(Artifact::new("web", "web"), "reg/web", "reg/web:gone");
     let error = bench
         .driver
         .run(&Pipeline::new("shop").build(missing), &bench.cancel)
@@ -79,7 +77,7 @@ async fn a_tag_that_moved_after_the_plan_is_a_conflict() {
     let first = image.image("web").unwrap().digest.clone();
     bench.shelf.0.lock().unwrap().insert("reg/web:stable".into(), first);
     let pipeline =
-        Pipeline::new("shop").build(build("web", bench.builder(Quirk::None)).built("reg/web:stable"));
+        Pipeline::new("shop").build(Build::built(Artifact::new("web", "web"), "reg/web", "reg/web:stable"));
     let plan =
         Driver::plan(&pipeline, &bench.driver.observe(&pipeline, &bench.cancel).await.unwrap()).unwrap();
     let other = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
@@ -91,11 +89,11 @@ async fn a_tag_that_moved_after_the_plan_is_a_conflict() {
 #[test]
 fn only_what_is_wanted_and_what_it_requires_is_left() {
     let (bench, deployer) = (bench(), FakeDeployer::default());
-    let builder = bench.builder(Quirk::None);
+    let builder = || bench.builder(Quirk::None);
     let pipeline = Pipeline::new("shop")
-        .build(build("base", builder.clone()))
-        .build(requiring("web", "base", builder.clone()))
-        .build(build("api", builder))
+        .build(build("base", builder()))
+        .build(requiring("web", "base", builder()))
+        .build(build("api", builder()))
         .deploy(deploy(&deployer));
     let names = |pipeline: Pipeline| {
         assert!(pipeline.deploys.is_empty());
@@ -203,7 +201,7 @@ impl LogReader for FakeLogs {
 #[tokio::test]
 async fn logs_are_output_of_what_is_live() {
     let (bench, deployer, logs) = (bench(), FakeDeployer::default(), Arc::new(FakeLogs::default()));
-    let reader: Arc<dyn LogReader> = logs.clone();
+    let reader: Arc<dyn LogReader> = Arc::<FakeLogs>::clone(&logs);
     let pipeline = Pipeline::new("shop")
         .build(build("web", bench.builder(Quirk::None)))
         .deploy(deploy(&deployer).logs(reader));

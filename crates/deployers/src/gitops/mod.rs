@@ -5,6 +5,7 @@
 //! manifest that was applied is committed to `production`. To go back is a release of what `production` had.
 
 mod environment;
+mod logs;
 mod message;
 mod plan;
 mod source;
@@ -27,6 +28,7 @@ use shipway_git::{Author, Remote};
 
 pub use self::{
     environment::Environment,
+    logs::{GitopsLogs, GitopsLogsConfig},
     template::{ImagePart, Substitute},
 };
 use self::{

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
+use serde_json::Value;
 use shipway_cluster::{Api, Cluster, LogOptions, Selector, TailOptions};
 use shipway_core::{Context, Deployment, ErrorKind, LogReader, LogRequest, Result, Stream};
 
@@ -64,10 +65,8 @@ async fn read(cx: &Context, cluster: &Cluster, pods: &Selector, request: &LogReq
     for pod in cluster.list(cx, pods).await?.items {
         let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default();
         let (namespace, name) = (text("namespace"), text("name"));
-        let sorts = ["initContainers", "containers"];
-        let containers = sorts.iter().filter_map(|sort| pod["spec"][sort].as_array()).flatten();
-        for container in containers.filter_map(|container| container["name"].as_str()) {
-            let mut logs = match cluster.logs(cx, namespace, name, Some(container), &options).await {
+        for container in containers(&pod) {
+            let mut logs = match cluster.logs(cx, namespace, name, Some(&container), &options).await {
                 Ok(logs) => logs,
                 // A container that has not begun has printed nothing, nor has a pod that is gone.
                 Err(error) if [ErrorKind::Unavailable, ErrorKind::NotFound].contains(&error.kind()) => {
@@ -76,9 +75,19 @@ async fn read(cx: &Context, cluster: &Cluster, pods: &Selector, request: &LogReq
                 Err(error) => return Err(error),
             };
             while let Some(line) = logs.next().await? {
-                say(cx, name, container, &line);
+                say(cx, name, &container, &line);
             }
         }
     }
     Ok(())
+}
+
+/// Returns the names of a pod's containers, those first that run first.
+fn containers(pod: &Value) -> Vec<String> {
+    ["initContainers", "containers"]
+        .into_iter()
+        .filter_map(|sort| pod["spec"][sort].as_array())
+        .flatten()
+        .filter_map(|container| container["name"].as_str().map(str::to_owned))
+        .collect()
 }

@@ -212,8 +212,6 @@ impl Deployer for Kubectl {
     }
 
     async fn render(&self, cx: &Context, release: &Release) -> Result<Manifests> {
-        // Said before anything is looked for.
-        self.context()?;
         let mut labels = self.labels.clone();
         labels.extend(release.labels.clone());
         labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());

@@ -29,7 +29,8 @@ fn parsed(whole: &str) -> Answer {
 }
 
 /// Every number is one with a fraction, as in Go.
-fn value(json: serde_json::Value) -> Value {
+/// Returns what a template sees of a value.
+pub(crate) fn value(json: serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Nil,
         serde_json::Value::Bool(flag) => Value::Bool(flag),

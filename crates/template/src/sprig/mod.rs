@@ -21,7 +21,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use gotmpl::{FuncMap, TemplateError, Value};
 
 use self::arguments::Arguments;
-pub(crate) use self::bounds::{begin, unprinted};
+pub(crate) use self::{
+    bounds::{begin, unprinted},
+    json::value as json_value,
+};
 use crate::Given;
 
 /// The answer of a function, or what is wrong with its arguments.

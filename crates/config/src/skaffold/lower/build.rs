@@ -18,6 +18,7 @@ use crate::{
 /// Where artifacts are built: on this machine, unless there is a cluster, of this context if the file says one.
 struct Place<'a> {
     local: &'a Local,
+    insecure: &'a [String],
     cluster: Option<(&'a Choice, Option<&'a str>)>,
 }
 
@@ -35,7 +36,31 @@ impl Lower<'_> {
         }
         let tagger = self.tagger(&tag_policy, document)?;
         for open in artifacts {
-            let place = Place { local: &common.local, cluster: cluster.as_ref().map(|at| (at, context)) };
+            let store = match cluster {
+                Some(_) => Store::Registry,
+                None => self.store(&common.local),
+            };
+            let image = &open.known.image;
+            if let Some(reference) = self.options.images.get(&image.value) {
+                let location = document.location(image.span);
+                let artifact = Artifact::new(&*image.value, PathBuf::from("."));
+                let build =
+                    built(artifact, reference, store).map_err(|error| located(error, location.clone()))?;
+                self.images.insert(image.value.clone(), location);
+                self.pipeline.builds.push(build);
+                continue;
+            }
+            if self.options.command == "deploy" {
+                let message = format!("nobody says which image of `{}` is deployed", image.value);
+                return Err(document
+                    .error(image.span, message)
+                    .hint("name it with `--images` or `--build-artifacts`, or build and deploy with `run`"));
+            }
+            let place = Place {
+                local: &common.local,
+                insecure: &common.insecure_registries,
+                cluster: cluster.as_ref().map(|at| (at, context)),
+            };
             let builder = self.builder(&open, &place, document)?;
             let Open { known: artifact, .. } = open;
             let image = &artifact.image;
@@ -65,13 +90,23 @@ impl Lower<'_> {
             let declared = Artifact::new(&*image.value, PathBuf::from(context.as_deref().unwrap_or(".")))
                 .requires(requires)
                 .platforms(platforms.clone());
-            let build = Build::new(declared, repository, builder).tagger(Arc::clone(&tagger)).stores([
-                match cluster {
-                    Some(_) => Store::Registry,
-                    None => self.store(&common.local),
-                },
-            ]);
+            let build = Build::new(declared, repository, builder).tagger(Arc::clone(&tagger)).stores([store]);
             self.pipeline.builds.push(build);
+        }
+        Ok(())
+    }
+
+    /// Adds the images that are there already and that no file has: their references are bound in manifests all the same.
+    pub(super) fn built_elsewhere(&mut self) -> Result<()> {
+        if self.options.command == "apply" {
+            return Ok(());
+        }
+        let store = self.store(&Local::default());
+        for (name, reference) in &self.options.images {
+            if !self.images.contains_key(name) {
+                let artifact = Artifact::new(name, PathBuf::from("."));
+                self.pipeline.builds.push(built(artifact, reference, store.clone())?);
+            }
         }
         Ok(())
     }
@@ -103,7 +138,7 @@ impl Lower<'_> {
         let span = choice.map_or(open.span, |choice| choice.span);
         let part = match (choice, place.cluster) {
             (None, Some((cluster, context))) => self.in_cluster(None, cluster, context, document),
-            (None, None) => self.dockerfile(Docker::default(), place.local, document.location(span)),
+            (None, None) => self.dockerfile(Docker::default(), place, document.location(span)),
             (Some(choice), _) => self.chosen(choice, place, document),
         };
         let made = part.and_then(|part| self.catalog.builder(&part));
@@ -122,7 +157,7 @@ impl Lower<'_> {
                     .hint("build a Dockerfile with `kaniko` there"))
             }
             ("docker", None) => {
-                self.dockerfile(choice.read(document)?, place.local, document.location(choice.span))
+                self.dockerfile(choice.read(document)?, place, document.location(choice.span))
             }
             ("custom", None) => Part::with_options("custom", &choice.read::<Custom>(document)?),
             (other, _) if self.knows("builder", other) => {
@@ -133,12 +168,12 @@ impl Lower<'_> {
     }
 
     /// Returns the builder of a Dockerfile.
-    fn dockerfile(&mut self, docker: Docker, local: &Local, location: Location) -> Result<Part> {
+    fn dockerfile(&mut self, docker: Docker, place: &Place<'_>, location: Location) -> Result<Part> {
         match self.options.dockerfiles {
             Dockerfiles::Docker => {
                 let mut part = Part::with_options("docker", &docker)?;
                 let beside = [
-                    ("buildkit", local.use_buildkit.map(|value| json!(value))),
+                    ("buildkit", place.local.use_buildkit.map(|value| json!(value))),
                     ("endpoint", self.options.docker_endpoint.as_ref().map(|value| json!(value))),
                 ];
                 for (name, value) in beside {
@@ -146,13 +181,13 @@ impl Lower<'_> {
                 }
                 Ok(part)
             }
-            Dockerfiles::Native => self.native(docker, location),
+            Dockerfiles::Native => self.native(docker, place, location),
         }
     }
 
     /// Returns the builder of a Dockerfile without an engine: what says what is built and needs one is refused,
     /// and what says how fast is nothing to it.
-    fn native(&mut self, docker: Docker, location: Location) -> Result<Part> {
+    fn native(&mut self, docker: Docker, place: &Place<'_>, location: Location) -> Result<Part> {
         let Docker { dockerfile, target, build_args, cache_from, no_cache, pull_parent, .. } = docker;
         let Docker { secrets, ssh, squash, cli_flags, add_host, network, .. } = docker;
         let caches =
@@ -187,6 +222,15 @@ impl Lower<'_> {
         if !args.is_empty() {
             options.insert("args".to_owned(), args.into());
         }
+        let insecure: Vec<&String> = place.insecure.iter().chain(&self.options.insecure_registries).collect();
+        if !insecure.is_empty() {
+            options.insert("insecure_registry".to_owned(), json!(insecure));
+        }
         Ok(Part::new("native").options(options))
     }
+}
+
+/// Returns an artifact whose image is there already.
+fn built(artifact: Artifact, reference: &str, store: Store) -> Result<Build> {
+    Ok(Build::built(artifact, image_name::repository(reference)?, reference).stores([store]))
 }

@@ -1,9 +1,9 @@
 //! What is deployed: `deploy`, with `manifests` for the deployer to render.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
-use shipway_core::{Deploy, Error, Need, Part, Release, Result, Watch};
+use shipway_core::{Deploy, Error, LogReader, Need, Part, Release, Result, Watch};
 use shipway_yaml::Document;
 
 use super::{Lower, located};
@@ -30,7 +30,10 @@ impl Lower<'_> {
                 .hint("take `statusCheck: false` out"));
         }
         // A section that says nothing is as none.
-        let manifests = manifests.map(|manifests| json!(manifests)).filter(|said| *said != json!({}));
+        let manifests = match self.options.command.as_str() {
+            "apply" => Some(json!({ "rawYaml": self.options.manifests })),
+            _ => manifests.map(|manifests| json!(manifests)).filter(|said| *said != json!({})),
+        };
         let mut parts = Vec::new();
         for choice in &choices {
             let part = self.deployer(choice, document)?;
@@ -75,11 +78,12 @@ impl Lower<'_> {
                     set_for_kubectl(&mut part, name, value);
                 }
             }
-            let made = self.catalog.deployer(&part);
-            let deployer = made.map_err(|error| located(error, location))?;
+            let made =
+                self.catalog.deployer(&part).and_then(|deployer| Ok((deployer, self.log_reader(&part)?)));
+            let (deployer, logs) = made.map_err(|error| located(error, location))?;
             let name = if several { format!("{release}-{}", part.kind) } else { release.to_owned() };
             let release = Release::new(&*name).namespace(self.options.namespace.clone());
-            let mut deploy = Deploy::new(release, deployer);
+            let mut deploy = Deploy::new(release, deployer).logs(logs);
             // One after the other, as Skaffold's deployers are.
             deploy.after.extend(before.replace(name).map(Need::release));
             if known.status_check_deadline_seconds > 0 {
@@ -90,6 +94,11 @@ impl Lower<'_> {
             self.pipeline.deploys.push(deploy);
         }
         Ok(())
+    }
+
+    /// Returns who reads the logs of what such a deployer deploys, where the catalog has somebody.
+    fn log_reader(&self, part: &Part) -> Result<Option<Arc<dyn LogReader>>> {
+        self.knows("log reader", &part.kind).then(|| self.catalog.log_reader(part)).transpose()
     }
 
     fn deployer(&self, choice: &Choice, document: &Document) -> Result<Part> {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use shipway_core::{Catalog, Error, Location, Pipeline, Result, did_you_mean};
 use shipway_yaml::Document;
 
-use super::{Options, model::Config};
+use super::{Options, model::Config, unread};
 use crate::Notice;
 
 /// A pipeline that is being made.
@@ -56,11 +56,15 @@ impl<'a> Lower<'a> {
         }
         self.insecure_registries.extend(build.common.insecure_registries.iter().cloned());
         let first = self.pipeline.builds.len();
-        self.builds(build, deploy.known.kube_context.as_deref(), document)?;
-        if self.options.command != "build" {
+        let sections = unread::sections(&self.options.command);
+        let wanted = |section: &str| sections.is_none_or(|sections| sections.contains(&section));
+        if wanted("build") {
+            self.builds(build, deploy.known.kube_context.as_deref(), document)?;
+        }
+        if wanted("test") {
             self.tests(tests, first, document)?;
         }
-        if ["build", "test"].contains(&self.options.command.as_str()) {
+        if !wanted("deploy") {
             return Ok(());
         }
         let release = name.unwrap_or_else(|| {
@@ -82,7 +86,7 @@ impl<'a> Lower<'a> {
         self.kinds(role).contains(&kind)
     }
 
-    pub(super) fn finish(self) -> Result<(Pipeline, Vec<String>, Vec<Notice>)> {
+    pub(super) fn finish(mut self) -> Result<(Pipeline, Vec<String>, Vec<Notice>)> {
         for (image, location) in &self.required {
             if !self.images.contains_key(image) {
                 let error = Error::config(format!("`{image}` is required, and nothing builds it"))
@@ -93,6 +97,7 @@ impl<'a> Lower<'a> {
                 });
             }
         }
+        self.built_elsewhere()?;
         self.pipeline.check()?;
         Ok((self.pipeline, self.insecure_registries, self.notices))
     }

@@ -1,0 +1,141 @@
+//! What people do day by day, on a real cluster: that of `SHIPWAY_KUBECONFIG`.
+
+#[expect(dead_code, reason = "other programs use more of it")]
+#[path = "../../../../tests/support/cluster.rs"]
+mod support;
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use self::support::Bed;
+use crate::bench::{Bench, ended, text};
+
+const MANIFEST: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: web, image: web}]
+";
+
+/// A project whose program says a word again and again, and where it goes.
+struct Site {
+    bench: Bench,
+    bed: Bed,
+    registry: String,
+}
+
+impl Site {
+    async fn new(test: &str) -> Option<Self> {
+        let bed = Bed::up(&format!("command::cluster::{test}")).await?;
+        let registry = env::var("SHIPWAY_KUBE_REGISTRY").unwrap();
+        let bench = Bench::new(&format!(
+            "apiVersion: skaffold/v4beta14\nkind: Config\nmetadata: {{name: site}}\nbuild:\n  tagPolicy: {{inputDigest: {{}}}}\n  \
+             insecureRegistries: [\"{registry}\"]\n  artifacts: [{{image: web, context: web}}]\nmanifests: {{rawYaml: [web.yaml]}}\n\
+             deploy: {{kubectl: {{}}}}\n"
+        ))
+        .await;
+        let dockerfile =
+            format!("FROM {registry}/bases/busybox:local\nCOPY say /say\nCMD [\"sh\", \"/say\"]\n");
+        bench.write("web/Dockerfile", &dockerfile);
+        bench.write("web.yaml", MANIFEST);
+        let site = Self { bench, bed, registry };
+        site.says("one");
+        Some(site)
+    }
+
+    fn says(&self, word: &str) {
+        self.bench.write("web/say", &format!("while true; do echo {word}; sleep 0.2; done\n"));
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = self.bench.command(line);
+        let context = env::var("SHIPWAY_KUBE_CONTEXT").unwrap_or_else(|_| "shipway-bed".to_owned());
+        command.env("KUBECONFIG", env::var("SHIPWAY_KUBECONFIG").unwrap());
+        command.env("SKAFFOLD_KUBE_CONTEXT", context).env("SKAFFOLD_NAMESPACE", &self.bed.namespace);
+        command.env("SKAFFOLD_DEFAULT_REPO", format!("{}/{}", self.registry, self.bed.namespace));
+        command
+    }
+
+    /// Runs the command, which must end with this code, and returns what it says.
+    async fn run(&self, line: &str, code: i32) -> String {
+        let output = ended(self.command(line)).await;
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{line}: {out}{err}");
+        out
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_run_looked_at_taken_back_and_deleted() {
+    let Some(site) = Site::new("a_site_is_run_looked_at_taken_back_and_deleted").await else { return };
+    let plan = site.run("plan --builder native", 0).await;
+    assert!(plan.contains("site: 2 objects change\ncreate Deployment"), "{plan}");
+    assert!(plan.contains("@sha256:(not built yet)"), "{plan}");
+    assert_eq!(site.run("status --builder native", 1).await, "site  not deployed\n");
+
+    site.run("run --builder native", 0).await;
+    site.says("two");
+    let plan = site.run("plan --builder native", 0).await;
+    assert!(plan.contains("web/say changed"), "{plan}");
+    assert!(plan.contains("update Deployment"), "{plan}");
+    // Ctrl-C ends the logs, and not the site.
+    let mut tailing = site.command("run --builder native --tail");
+    let mut tailing = tailing.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(tailing.stdout.take().unwrap()).lines();
+    let line = lines.map(|line| line.unwrap()).find(|line| line.ends_with("web] two"));
+    assert!(line.is_some_and(|line| line.starts_with("[web-")), "no line of the new pod");
+    let id = rustix::process::Pid::from_child(&tailing);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    assert_eq!(tailing.wait().unwrap().code(), Some(0));
+
+    let status = site.run("status --builder native", 0).await;
+    assert!(status.starts_with("site  healthy\n  live     revision 2  "), "{status}");
+    let logs = site.run("logs --builder native --lines 3", 0).await;
+    assert_eq!(logs.matches("web] two").count(), 3, "{logs}");
+
+    site.run("rollback --builder native", 0).await;
+    let status = site.run("status --builder native --json", 0).await;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let image = |place: usize| status["history"][place]["images"][0].as_str().unwrap().to_owned();
+    let digest = |image: String| image.split('@').nth(1).unwrap().to_owned();
+    assert_eq!(
+        (status["history"][0]["revision"].as_str(), &digest(image(0))),
+        (Some("3"), &digest(image(2)))
+    );
+    site.run("rollback 9 --builder native", 1).await;
+    let history = site.run("history --last 2", 0).await;
+    assert!(history.contains("restored site"), "{history}");
+
+    site.run("delete --builder native", 0).await;
+    assert_eq!(site.run("status --builder native", 1).await, "site  not deployed\n");
+    site.bed.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_built_once_is_deployed_applied_and_deployed_again() {
+    let Some(site) = Site::new("what_is_built_once_is_deployed_applied_and_deployed_again").await else {
+        return;
+    };
+    let built = site.run("build --builder native -q --file-output builds.json", 0).await;
+    site.run("deploy -a builds.json", 0).await;
+    let rendered = site.run("render -a builds.json -o rendered.yaml", 0).await;
+    assert_eq!(rendered, "");
+    // What a person may do by hand in between.
+    site.run("delete", 0).await;
+    let applied = site.run("apply rendered.yaml", 0).await;
+    assert!(applied.contains("apply:site") && !applied.contains("build:"), "{applied}");
+    let digest = built.split('@').nth(1).unwrap().split('"').next().unwrap();
+    let again = site.run("rerun --builder native", 0).await;
+    assert!(again.contains(digest), "{again}");
+    site.run("delete", 0).await;
+    site.bed.down().await;
+}
