@@ -5,6 +5,7 @@ mod configuration;
 mod graph;
 mod history;
 mod report;
+mod words;
 mod world;
 
 use std::{
@@ -18,8 +19,8 @@ use std::{
 
 use clap::Parser;
 use shipway::{
-    Cancel, CancelReason, DiskJournal, Driver, Error, ErrorKind, Journal, Pipeline, Plan, Report, Result,
-    RunOutcome, Stage,
+    Cancel, CancelReason, DiskJournal, Driver, Error, ErrorKind, Journal, Pipeline, Plain, Plan, Report,
+    Result, RunOutcome, Stage,
 };
 use tokio::{
     runtime::Runtime,
@@ -29,7 +30,10 @@ use tokio::{
 use self::arguments::{Arguments, Course, Events, Options, Task};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return words::tell_usage(&error),
+    };
     let done = match Runtime::new() {
         Ok(runtime) => {
             let done = runtime.block_on(perform(arguments.task));
@@ -45,11 +49,11 @@ fn main() -> ExitCode {
         Ok(_) => ExitCode::from(1),
         Err(error) => {
             let (word, code) = match error.kind() {
-                ErrorKind::Config | ErrorKind::Unsupported => ("error", 2),
+                ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported => ("error", 2),
                 ErrorKind::Cancelled => ("stopped", 3),
                 _ => ("error", 1),
             };
-            warn(&format!("{word}: {}", error.report()));
+            words::tell_error(word, &error);
             ExitCode::from(code)
         }
     }
@@ -106,9 +110,7 @@ impl Work {
         let mut skaffold = configuration::read(options, command, &cx, &catalog).await?;
         skaffold.run_commands(&cx).await?;
         let loaded = skaffold.pipeline(&catalog)?;
-        for notice in &loaded.notices {
-            warn(&format!("warning: {notice}"));
-        }
+        words::tell_warnings(&loaded.notices);
         let events = course.map_or(Events::Lines, |course| course.events);
         let world = world::world(&loaded, events, options.cache_artifacts)?;
         let mut driver = Driver::new(world).keep_going(course.is_some_and(|course| course.keep_going));
@@ -152,7 +154,8 @@ impl Work {
             for build in &self.pipeline.builds {
                 if let Some(image) = report.image(&build.artifact.name) {
                     let tag = image.tag.as_ref().map(|tag| format!(" (tag {tag})")).unwrap_or_default();
-                    let _ = writeln!(text, "{} -> {}{tag}", build.artifact.name, image.reference());
+                    let _ =
+                        writeln!(Plain(&mut text), "{} -> {}{tag}", build.artifact.name, image.reference());
                 }
             }
             if report.outcome == RunOutcome::Cancelled && self.journal.is_some() {
@@ -194,7 +197,10 @@ fn say(text: &str) -> Result<()> {
     }
 }
 
-/// Writes a line to standard error; where that cannot be written, nobody is left to tell.
+/// Writes a line to standard error, in one piece and nothing that steers a terminal; where that cannot be written, nobody
+/// is left to tell.
 fn warn(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let mut plain = String::new();
+    let _ = writeln!(Plain(&mut plain), "{line}");
+    let _ = io::stderr().write_all(plain.as_bytes());
 }

@@ -23,7 +23,10 @@ use shipway::{
     oci::{Client, DockerConfig, HostOptions, Stores},
 };
 
-use crate::arguments::{Dockerfiles, Events, Options, SyncRemoteCache};
+use crate::{
+    arguments::{Dockerfiles, Events, Options, SyncRemoteCache},
+    words,
+};
 
 /// In bytes; far more than any honest configuration has.
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -77,7 +80,11 @@ fn global(options: &Options) -> Result<GlobalConfig> {
     let named = options.config.clone().filter(|path| !path.as_os_str().is_empty());
     let usual = || variable("HOME").map(|home| home.join(".skaffold/config")).filter(|path| path.exists());
     match named.or_else(usual) {
-        Some(path) => GlobalConfig::read(&path, &text(&path, "--config")?),
+        Some(path) => {
+            let text = text(&path, "--config")?;
+            words::named(&path, Some(&text));
+            GlobalConfig::read(&path, &text)
+        }
         None => Ok(GlobalConfig::default()),
     }
 }

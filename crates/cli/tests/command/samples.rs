@@ -79,7 +79,11 @@ async fn the_sample_with_profiles_is_planned_built_and_tagged_as_it_says() {
     apply:skaffold/undo                          only after a failure
     health:skaffold/undo                         only after a failure
     ");
-    insta::assert_snapshot!(text(&output.stderr), @"warning: skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image");
+    insta::assert_snapshot!(text(&output.stderr), @r"
+    warning: skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
+      7 |     sync:
+        |     ^^^^
+    ");
 
     let output = bench.run("build -p production --builder native -d REGISTRY").await;
     assert!(output.status.success(), "{}", text(&output.stderr));
