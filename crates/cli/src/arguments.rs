@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{configuration, graph::Form, history, report};
+use crate::{configuration, generated, graph::Form, history, report};
 
 /// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
 #[derive(Debug, Parser)]
@@ -83,6 +83,11 @@ pub(crate) enum Task {
     Fix(configuration::Fix),
     /// Write the JSON Schema of a configuration, for editors.
     Schema(configuration::Schema),
+    /// Write what a shell completes the command line by.
+    Completion(generated::Completion),
+    /// Write the man pages, for those who package the command.
+    #[command(hide = true)]
+    Man(generated::ManPages),
     /// Remove what was deployed.
     #[command(after_help = "Example:\n  shipway delete -p staging")]
     Delete {

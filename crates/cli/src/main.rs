@@ -2,7 +2,10 @@
 
 mod arguments;
 mod configuration;
+mod generated;
 mod graph;
+#[cfg(test)]
+mod help;
 mod history;
 mod report;
 mod words;
@@ -86,6 +89,8 @@ async fn perform(task: Task) -> Result<RunOutcome> {
         Task::Explain(asked) => configuration::explain(&asked, &world::reading(&cancel_on_signals()?)?).await,
         Task::Fix(asked) => configuration::fix(&asked),
         Task::Schema(asked) => configuration::schema(&asked),
+        Task::Completion(asked) => generated::completion(&asked),
+        Task::Man(asked) => generated::man(&asked),
         Task::Report(options) => report::write(&options).await,
         Task::Delete { options, course } => {
             let work = Work::open(&options, Some(&course), "delete").await?;

@@ -11,6 +11,7 @@ mod bench;
 mod configuration;
 mod docker;
 mod errors;
+mod generated;
 mod global;
 mod help;
 mod past;
