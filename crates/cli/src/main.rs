@@ -33,6 +33,7 @@ use tokio::{
 use self::arguments::{Arguments, Course, Events, Options, Task};
 
 fn main() -> ExitCode {
+    words::tell_defects();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return words::tell_usage(&error),

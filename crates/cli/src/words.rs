@@ -6,6 +6,7 @@
 
 use std::{
     fmt::Write as _,
+    panic,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -30,6 +31,15 @@ pub(crate) fn named(file: &Path, stream: Option<&str>) {
 /// Tells an error; the word says what it was.
 pub(crate) fn tell_error(word: &str, error: &Error) {
     warn(&format!("{word}: {}", explain_error(error.report(), text, world::columns())));
+}
+
+/// Has a panic say whose fault it is; one of the main thread ends with 101.
+pub(crate) fn tell_defects() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        usual(panic);
+        warn("this is a defect of shipway: please report it, with what stands above");
+    }));
 }
 
 /// Tells what is wrong with a command line, or the help that it asks for; it may hold whatever was typed.

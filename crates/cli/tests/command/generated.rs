@@ -2,7 +2,7 @@
 //! troff.
 
 use std::{
-    fs,
+    env, fs,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -26,11 +26,10 @@ fn has(program: &str, test: &str) -> bool {
 /// Runs a script of a shell with the command in its path.
 async fn shell(program: &str, arguments: &[&str]) -> Output {
     let folder = Path::new(env!("CARGO_BIN_EXE_shipway")).parent().unwrap();
-    let path = std::env::join_paths(
-        [folder.to_owned()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-    );
+    let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
-    command.args(arguments).env("PATH", path.unwrap()).stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).env("HOME", home.path());
+    command.env("PATH", format!("{}:{}", folder.display(), env::var("PATH").unwrap()));
     ended(command).await
 }
 

@@ -20,4 +20,5 @@ mod samples;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;
 mod stopping;
+mod surroundings;
 mod tasks;
