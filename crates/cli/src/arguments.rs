@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{built, configuration, gates, history, plan, release, report};
+use crate::{built, configuration, gates, generated, history, plan, release, report};
 
 /// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
 #[derive(Debug, Parser)]
@@ -90,6 +90,11 @@ pub(crate) enum Task {
     Fix(configuration::Fix),
     /// Write the JSON Schema of a configuration, for editors.
     Schema(configuration::Schema),
+    /// Write what a shell completes the command line by.
+    Completion(generated::Completion),
+    /// Write the man pages, for those who package the command.
+    #[command(hide = true)]
+    Man(generated::ManPages),
 }
 
 /// What is done with what.

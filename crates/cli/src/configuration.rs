@@ -8,7 +8,7 @@ use shipway::{
     config::{Skaffold, Version, fix_skaffold, skaffold_schema},
 };
 
-use crate::{arguments, say, warn, work::Asked, world};
+use crate::{arguments, say, words, work::Asked, world};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  shipway diagnose -p production\n  shipway diagnose --yaml-only")]
@@ -70,7 +70,9 @@ pub(crate) async fn read(
         read = read.image(name, reference);
     }
     let file = &options.filename;
-    match world::stream(file)? {
+    let stream = world::stream(file)?;
+    words::named(file, stream.as_deref());
+    match stream {
         Some(text) => Skaffold::read(file, &text, read, catalog),
         None => Skaffold::load(cx, file, read, catalog).await,
     }
@@ -80,9 +82,7 @@ pub(crate) async fn read(
 pub(crate) async fn diagnose(asked: &Diagnose, cx: &Context) -> Result<RunOutcome> {
     let skaffold = read(&asked.options, &Asked::to("diagnose"), cx, &shipway::catalog()).await?;
     if !asked.yaml_only {
-        for notice in skaffold.notices() {
-            warn(&format!("warning: {notice}"));
-        }
+        words::tell_warnings(skaffold.notices());
     }
     say(&skaffold.effective(cx.root())?)?;
     Ok(RunOutcome::Succeeded)
@@ -98,10 +98,19 @@ pub(crate) async fn explain(asked: &Explain, cx: &Context) -> Result<RunOutcome>
 
 /// Writes the configuration in the newest version.
 pub(crate) fn fix(asked: &Fix) -> Result<RunOutcome> {
-    let fixed = fix_skaffold(&asked.filename, &world::text(&asked.filename, "--filename")?)?;
-    for notice in &fixed.notices {
-        warn(&format!("warning: {notice}"));
-    }
+    let file = &asked.filename;
+    let stream = world::stream(file)?;
+    words::named(file, stream.as_deref());
+    let text = match stream {
+        Some(_) if asked.overwrite => {
+            return Err(Error::config(format!("`{}` is no file that can be overwritten", file.display()))
+                .hint("name where it goes with `--output`"));
+        }
+        Some(text) => text,
+        None => world::text(file, "--filename")?,
+    };
+    let fixed = fix_skaffold(file, &text)?;
+    words::tell_warnings(&fixed.notices);
     let to: Option<&Path> = if asked.overwrite { Some(&asked.filename) } else { asked.output.as_deref() };
     match to {
         Some(file) => world::write(file, fixed.text.as_bytes())?,

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use clap::Args;
 use shipway::{Answer, Context, Decision, DiskGates, Error, Gates, HostDisk, Question, Result, RunOutcome};
 
-use crate::{arguments::Events, say, warn, world};
+use crate::{arguments::Events, say, warn, words, world};
 
 #[derive(Debug, Args)]
 #[command(
@@ -128,7 +128,7 @@ fn ask(files: &DiskGates, question: &Question) {
             _ => continue,
         };
         if let Err(error) = files.answer(question, &decision(answer, "")) {
-            warn(&format!("error: {}", error.report()));
+            words::tell_error("error", &error);
         }
         return;
     }

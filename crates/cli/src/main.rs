@@ -4,15 +4,20 @@ mod arguments;
 mod built;
 mod configuration;
 mod gates;
+mod generated;
 mod graph;
+#[cfg(test)]
+mod help;
 mod history;
 mod plan;
 mod release;
 mod report;
+mod words;
 mod work;
 mod world;
 
 use std::{
+    fmt::Write as _,
     io::{self, Write as _},
     path::Path,
     process::ExitCode,
@@ -20,7 +25,7 @@ use std::{
 };
 
 use clap::Parser;
-use shipway::{Answer, Driver, Error, ErrorKind, Result, RunOutcome};
+use shipway::{Answer, Driver, Error, ErrorKind, Plain, Result, RunOutcome};
 use tokio::runtime::Runtime;
 
 use self::{
@@ -29,7 +34,11 @@ use self::{
 };
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    words::tell_defects();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return words::tell_usage(&error),
+    };
     let done = match Runtime::new() {
         Ok(runtime) => {
             let done = runtime.block_on(perform(arguments.task));
@@ -46,11 +55,11 @@ fn main() -> ExitCode {
         Ok(_) => ExitCode::from(1),
         Err(error) => {
             let (word, code) = match error.kind() {
-                ErrorKind::Config | ErrorKind::Unsupported => ("error", 2),
+                ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported => ("error", 2),
                 ErrorKind::Cancelled => ("stopped", 3),
                 _ => ("error", 1),
             };
-            warn(&format!("{word}: {}", error.report()));
+            words::tell_error(word, &error);
             ExitCode::from(code)
         }
     }
@@ -87,6 +96,8 @@ async fn perform(task: Task) -> Result<RunOutcome> {
         Task::Explain(asked) => configuration::explain(&asked, &world::reading(&cancel_on_signals()?)?).await,
         Task::Fix(asked) => configuration::fix(&asked),
         Task::Schema(asked) => configuration::schema(&asked),
+        Task::Completion(asked) => generated::completion(&asked),
+        Task::Man(asked) => generated::man(&asked),
     }
 }
 
@@ -101,7 +112,10 @@ fn say(text: &str) -> Result<()> {
     }
 }
 
-/// Writes a line to standard error; where that cannot be written, nobody is left to tell.
+/// Writes a line to standard error, in one piece and nothing that steers a terminal; where that cannot be written, nobody
+/// is left to tell.
 fn warn(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let mut plain = String::new();
+    let _ = writeln!(Plain(&mut plain), "{line}");
+    let _ = io::stderr().write_all(plain.as_bytes());
 }

@@ -8,7 +8,7 @@ use shipway::{Driver, ErrorKind, Result, RunOutcome};
 use crate::{
     arguments::Options,
     graph::Form,
-    say, warn,
+    say, words,
     work::{Asked, Work},
 };
 
@@ -52,7 +52,7 @@ pub(crate) async fn tell(asked: &Plan) -> Result<RunOutcome> {
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
             Err(error) => {
-                warn(&format!("what `{release}` changes cannot be told: {}", error.report()));
+                words::tell_error(&format!("what `{release}` changes cannot be told"), &error);
             }
         }
     }

@@ -1,9 +1,9 @@
 //! `report`: a past run as a page, and where past runs are.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt::Write as _, path::PathBuf, sync::Arc};
 
 use clap::Args;
-use shipway::{DiskJournal, Error, Journal, Result, RunOutcome, report::PastRun};
+use shipway::{DiskJournal, Error, Journal, Plain, Result, RunOutcome, report::PastRun};
 
 use crate::{say, world};
 
@@ -37,7 +37,9 @@ pub(crate) async fn write(options: &Options) -> Result<RunOutcome> {
         say(&page)?;
     } else {
         world::write(&options.output, page.as_bytes())?;
-        say(&format!("{} -> {}\n", run, options.output.display()))?;
+        let mut told = String::new();
+        let _ = writeln!(Plain(&mut told), "{run} -> {}", options.output.display());
+        say(&told)?;
     }
     Ok(RunOutcome::Succeeded)
 }

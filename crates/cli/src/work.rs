@@ -4,13 +4,13 @@ use std::{fmt::Write as _, io, sync::Arc};
 
 use shipway::{
     Cancel, CancelReason, DiskGates, DiskJournal, Driver, Error, Gate, HostDisk, Journal, LogRequest,
-    Pipeline, Plan, Report, Result, RunOutcome, Stage, Task, TextLines, Timestamp, World,
+    Pipeline, Plain, Plan, Report, Result, RunOutcome, Stage, Task, TextLines, Timestamp, World,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::{Course, Events, Options},
-    configuration, gates, say, warn, world,
+    configuration, gates, say, warn, words, world,
 };
 
 /// What of the configuration is done.
@@ -52,8 +52,8 @@ impl Work {
         let mut skaffold = configuration::read(options, &asked, &cx, &catalog).await?;
         skaffold.run_commands(&cx).await?;
         let loaded = skaffold.pipeline(&catalog)?;
-        for notice in loaded.notices.iter().filter(|_| !asked.quiet) {
-            warn(&format!("warning: {notice}"));
+        if !asked.quiet {
+            words::tell_warnings(&loaded.notices);
         }
         let events = match course {
             _ if asked.quiet => Events::None,
@@ -132,7 +132,8 @@ impl Work {
             for build in &self.pipeline.builds {
                 if let Some(image) = report.image(&build.artifact.name) {
                     let tag = image.tag.as_ref().map(|tag| format!(" (tag {tag})")).unwrap_or_default();
-                    let _ = writeln!(text, "{} -> {}{tag}", build.artifact.name, image.reference());
+                    let _ =
+                        writeln!(Plain(&mut text), "{} -> {}{tag}", build.artifact.name, image.reference());
                 }
             }
             text.push_str(&self.next(report));

@@ -23,7 +23,10 @@ use shipway::{
     oci::{Client, DockerConfig, HostOptions, Stores},
 };
 
-use crate::arguments::{Dockerfiles, Events, Options, SyncRemoteCache};
+use crate::{
+    arguments::{Dockerfiles, Events, Options, SyncRemoteCache},
+    words,
+};
 
 /// In bytes; far more than any honest configuration has.
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -75,9 +78,13 @@ fn root() -> Result<PathBuf> {
 /// be there.
 fn global(options: &Options) -> Result<GlobalConfig> {
     let named = options.config.clone().filter(|path| !path.as_os_str().is_empty());
-    let usual = || variable("HOME").map(|home| home.join(".skaffold/config")).filter(|path| path.exists());
+    let usual = || absolute("HOME").map(|home| home.join(".skaffold/config")).filter(|path| path.exists());
     match named.or_else(usual) {
-        Some(path) => GlobalConfig::read(&path, &text(&path, "--config")?),
+        Some(path) => {
+            let text = text(&path, "--config")?;
+            words::named(&path, Some(&text));
+            GlobalConfig::read(&path, &text)
+        }
         None => Ok(GlobalConfig::default()),
     }
 }
@@ -206,7 +213,6 @@ pub(crate) fn now() -> Timestamp {
 /// Returns a folder of the user's: what the variable says, which counts only if it is absolute (XDG Base Directory
 /// Specification), or this one in the home.
 fn home(variable: &str, below: &str) -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute(variable).or_else(|| Some(absolute("HOME")?.join(below)))
 }
 
@@ -214,7 +220,7 @@ fn home(variable: &str, below: &str) -> Option<PathBuf> {
 fn kubeconfig_files() -> Vec<PathBuf> {
     match env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) {
         Some(files) => env::split_paths(&files).filter(|file| !file.as_os_str().is_empty()).collect(),
-        None => variable("HOME").map(|home| home.join(".kube/config")).into_iter().collect(),
+        None => absolute("HOME").map(|home| home.join(".kube/config")).into_iter().collect(),
     }
 }
 
@@ -223,9 +229,15 @@ fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// Returns a folder that a variable names from the root on. A home that begins elsewhere is none: another one in each
+/// folder, and in whatever project that is.
+fn absolute(name: &str) -> Option<PathBuf> {
+    variable(name).filter(|path| path.is_absolute())
+}
+
 /// Returns where Docker keeps its logins.
 fn docker_config() -> Option<PathBuf> {
-    let folder = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")))?;
+    let folder = variable("DOCKER_CONFIG").or_else(|| Some(absolute("HOME")?.join(".docker")))?;
     Some(folder.join("config.json"))
 }
 

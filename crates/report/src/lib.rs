@@ -2,9 +2,11 @@
 //!
 //! [`PastRun`] is what a journal tells; its [`page`](PastRun::page) is one HTML file that needs nothing else: no
 //! network, no script. [`PlanGraph`] is a plan as text, DOT or SVG. All of it is pure: the same journal, the same page.
+//! [`explain_error`] is what is wrong in a file, with the line that it speaks of.
 //! What was written down is hostile: none of it becomes markup, and none makes the page grow without end.
 
 mod dot;
+mod explain;
 mod graph;
 mod history;
 mod layout;
@@ -17,6 +19,7 @@ mod plan_graph;
 mod tree;
 
 pub use self::{
+    explain::{excerpt, explain_error},
     history::{History, HistoryLine},
     past_run::{Fate, PastRun, PastTask},
     plan_graph::PlanGraph,

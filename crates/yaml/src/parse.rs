@@ -63,7 +63,12 @@ pub(crate) fn events(text: &str) -> impl Iterator<Item = Result<(Event<'_>, Span
     options.emit_comments = false;
     Parser::new_from_str_with_options(text, options).map(|next| match next {
         Ok((event, span)) => Ok((event, Span::new(mark(&span.start), mark(&span.end)))),
-        Err(error) => Err(Problem::new(mark(error.marker()), format!("this is no YAML: {}", error.info()))),
+        Err(error) => {
+            let problem = Problem::new(mark(error.marker()), format!("this is no YAML: {}", error.info()));
+            // YAML 1.2.2, 6.1: what it is indented by are blanks.
+            let by_tab = error.info().starts_with("tabs disallowed");
+            Err(if by_tab { problem.hint("indent with blanks, not with tabs") } else { problem })
+        }
     })
 }
 

@@ -53,6 +53,15 @@ impl Bench {
         fs::write(path, text).unwrap();
     }
 
+    /// Returns the names in a folder of the project, in their order.
+    pub(crate) fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.project().join(folder)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     /// Returns the command in the project, with nothing of this environment but the path; `REGISTRY` in the line is
     /// the registry's host.
     pub(crate) fn command(&self, line: &str) -> Command {

@@ -43,6 +43,8 @@ async fn the_global_configuration_says_where_images_go_unless_a_flag_does() {
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(text(&output.stderr), @r"
     error: other:1:10: there is no field `default-rep` here
+      1 | global: {default-rep: a}
+        |          ^^^^^^^^^^^
       hint: did you mean `default-repo`?
     ");
 }

@@ -13,6 +13,7 @@ mod cluster;
 mod configuration;
 mod docker;
 mod errors;
+mod generated;
 mod global;
 mod handing_on;
 mod help;
@@ -22,4 +23,5 @@ mod samples;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;
 mod stopping;
+mod surroundings;
 mod tasks;

@@ -84,6 +84,8 @@ async fn the_sample_with_profiles_is_planned_built_and_tagged_as_it_says() {
     ");
     insta::assert_snapshot!(text(&output.stderr), @"
     warning: skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
+      7 |     sync:
+        |     ^^^^
     what `skaffold` changes cannot be told: `k8s/*.yaml` finds no manifests
       hint: name files that end in `.yaml`, `.yml` or `.json`, relative to the folder of the configuration
     ");
