@@ -54,7 +54,7 @@ pub(crate) struct Fix {
 pub(crate) struct Schema {
     /// The version; the newest when absent.
     #[arg(value_name = "VERSION")]
-    version: Option<Version>,
+    version: Option<String>,
 }
 
 /// Reads the configuration for a command of Skaffold's, with what it requires.
@@ -121,11 +121,7 @@ pub(crate) fn fix(asked: &Fix) -> Result<RunOutcome> {
 
 /// Writes the JSON Schema of a version.
 pub(crate) fn schema(asked: &Schema) -> Result<RunOutcome> {
-    let version = asked.version.unwrap_or(Version::NEWEST);
-    if version > Version::NEWEST {
-        let error = Error::config(format!("`{version}` is newer than all that is known here"));
-        return Err(error.hint(format!("the newest is `{}`", Version::NEWEST)));
-    }
+    let version = asked.version.as_deref().map_or(Ok(Version::NEWEST), Version::of_file)?;
     let schema = skaffold_schema(version, &shipway::catalog());
     let text = serde_json::to_string_pretty(&schema)
         .map_err(|error| Error::internal("the schema cannot be written").source(error))?;

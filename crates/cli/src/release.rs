@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 use shipway::{
     Action, DiskJournal, Driver, Error, Journal as _, LogRequest, Output, Phase, Plain, ReleaseStatus,
-    Report, Result, RunOutcome, Timestamp, report::PastRun,
+    Report, Result, RunOutcome, Timestamp, report::PastRun, template::whole_seconds,
 };
 use tempfile::TempDir;
 
@@ -153,7 +153,7 @@ pub(crate) struct Logs {
     /// Go on with what comes, until Ctrl-C.
     #[arg(long)]
     follow: bool,
-    /// Only lines that are not older than this, such as `90s`, `10m`, `2h` or `1d`.
+    /// Only lines that are not older than this, such as `90s`, `10m` or `1h30m`.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     since: Option<u64>,
     /// Of what is there already, only so many lines of each container.
@@ -385,32 +385,7 @@ pub(crate) async fn logs(asked: &Logs) -> Result<RunOutcome> {
     Ok(RunOutcome::Succeeded)
 }
 
-/// Reads a time as people write it, in seconds.
+/// Reads a time as Go writes it, in seconds.
 fn duration(text: &str) -> std::result::Result<u64, String> {
-    let wrong = || "write a number and `s`, `m`, `h` or `d`, such as `10m`".to_owned();
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).ok_or_else(wrong)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)] {
-            assert_eq!(duration(text), Ok(seconds), "{text}");
-        }
-        for text in ["", "10", "m", "-1m", "1.5h", "10 m", "99999999999999999d", "1é"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
+    whole_seconds(text).ok_or_else(|| "write numbers with `h`, `m` or `s`, such as `10m`".to_owned())
 }

@@ -10,5 +10,5 @@ mod time;
 
 pub use self::{
     template::{Given, Template},
-    time::{Zone, format_time},
+    time::{Zone, format_time, whole_seconds},
 };

@@ -6,9 +6,10 @@ use jiff::{
 };
 use shipway_core::{Context, EntryKind, Error, ErrorKind, Result, Timestamp};
 
+mod duration;
 mod layout;
 
-pub use self::layout::format_time;
+pub use self::{duration::whole_seconds, layout::format_time};
 
 /// A time zone with its rules.
 #[derive(Clone, Debug, PartialEq, Eq)]

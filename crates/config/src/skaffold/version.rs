@@ -60,11 +60,11 @@ impl Version {
         (1..=last).contains(&self.minor)
     }
 
-    /// Returns the version of a file's `apiVersion`.
+    /// Returns the version that a file may have as its `apiVersion`.
     ///
     /// # Errors
     /// `Config` for what is no version of skaffold.yaml, and for one that is newer than all known here.
-    pub(super) fn of_file(text: &str) -> Result<Self> {
+    pub fn of_file(text: &str) -> Result<Self> {
         let version: Self = text.parse()?;
         if version > Self::NEWEST {
             return Err(Error::config(format!("`{version}` is newer than all that is known here"))

@@ -4,7 +4,7 @@ use gotmpl::Value;
 use shipway_core::Timestamp;
 
 use super::{Answer, Function, arguments::Arguments, function, text};
-use crate::{Zone, format_time};
+use crate::{Zone, format_time, whole_seconds};
 
 const DAY: &str = "2006-01-02";
 
@@ -47,28 +47,13 @@ fn modified(a: &Arguments) -> Answer {
     Ok(Value::Int(at.saturating_add(by)))
 }
 
-/// Returns the seconds of a duration as Go writes it; parts of a second are none.
+/// Returns the seconds of a duration, which may have a sign; parts of a second are none.
 fn duration(text: &str) -> Option<i64> {
-    let (sign, mut rest) = match text.strip_prefix('-') {
+    let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
-    let mut all = 0_i64;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: i64 = rest[..digits].parse().ok()?;
-        let unit = &rest[digits..];
-        let (of, length) = match unit.as_bytes() {
-            [b'm', b's', ..] => (0, 2),
-            [b'h', ..] => (3600, 1),
-            [b'm', ..] => (60, 1),
-            [b's', ..] => (1, 1),
-            _ => return None,
-        };
-        all = all.checked_add(number.checked_mul(of)?)?;
-        rest = &unit[length..];
-    }
-    Some(sign * all)
+    Some(sign * i64::try_from(whole_seconds(rest)?).ok()?)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use shipway_core::{Error, Part, Result};
+use shipway_template::whole_seconds;
 use shipway_yaml::Document;
 
 use super::Lower;
@@ -106,7 +107,8 @@ impl Lower<'_> {
         made.cluster.insert("context".to_owned(), context.into());
         let mut place = cluster.options(document)?;
         if let Some(timeout) = place.remove("timeout") {
-            let seconds = timeout.as_str().and_then(seconds).ok_or_else(|| {
+            let read = timeout.as_str().and_then(whole_seconds);
+            let seconds = read.filter(|seconds| *seconds > 0).ok_or_else(|| {
                 at(Error::config(format!("`timeout` is {timeout}, which is no time"))
                     .hint("write it as `20m`"))
             })?;
@@ -244,45 +246,4 @@ fn quantities(resources: &Value) -> Value {
     };
     let sections = resources.as_object().into_iter().flatten();
     sections.map(|(section, of)| (section.clone(), renamed(of))).collect::<Map<_, _>>().into()
-}
-
-/// Returns the seconds of a time as Go writes it, such as `1h20m` or `90s`; parts of a second count for nothing.
-fn seconds(text: &str) -> Option<u64> {
-    let (mut rest, mut all) = (text, 0_u64);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: u64 = rest[..digits].parse().ok()?;
-        let unit = &rest[digits..];
-        let (of, length) = match unit.as_bytes() {
-            [b'm', b's', ..] => (0, 2),
-            [b'h', ..] => (3600, 1),
-            [b'm', ..] => (60, 1),
-            [b's', ..] => (1, 1),
-            _ => return None,
-        };
-        all = all.checked_add(number.checked_mul(of)?)?;
-        rest = &unit[length..];
-    }
-    (all > 0).then_some(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_go_writes_them() {
-        for (text, read) in [
-            ("20m", Some(1200)),
-            ("1h20m", Some(4800)),
-            ("90s", Some(90)),
-            ("1s500ms", Some(1)),
-            ("20", None),
-            ("m", None),
-            ("", None),
-            ("99999999999999999999h", None),
-        ] {
-            assert_eq!(seconds(text), read, "{text}");
-        }
-    }
 }
