@@ -237,6 +237,17 @@ mod tests {
     }
 
     #[test]
+    fn the_exit_codes_are_those_of_the_documentation() {
+        let page = include_str!("../../../docs/command.md");
+        let codes: Vec<_> =
+            MORE.lines().filter_map(|line| line.strip_prefix("  ")?.split_once("  ")).collect();
+        assert_eq!(codes.len(), 5, "{codes:?}");
+        for (code, meaning) in codes {
+            assert!(page.contains(&format!("| {code} | {meaning} |\n")), "{code}: {meaning}");
+        }
+    }
+
+    #[test]
     fn each_example_of_the_help_is_a_command_line() {
         let examples = |command: &Command| {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();

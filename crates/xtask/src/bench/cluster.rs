@@ -10,6 +10,9 @@ use crate::{Result, bed::Settings, tools::quietly};
 
 const OBJECTS: &str = "1000";
 
+/// The work that a run with nothing to do has a part of.
+pub(super) const UNCHANGED: &str = "the same again, unchanged";
+
 /// How often a release is timed: nodes look at what runs once a second, so that single times say little.
 const ROUNDS: &str = "15";
 
@@ -39,8 +42,8 @@ pub(super) fn rows(bench: &Bench<'_>, settings: &Settings, folder: &Path) -> Res
     let path = |path: &Path| path.to_string_lossy().into_owned();
     let (ten, theirs) = (path(&ten), path(&theirs));
     let apply = ["apply", "--server-side", "-f", theirs.as_str()];
-    let new = bench.once(&bench.command("kubectl apply --server-side", with(&apply)))?;
-    let again = bench.once(&bench.command("kubectl apply --server-side", with(&apply)))?;
+    let new = bench.once(&Bench::command("kubectl apply --server-side", with(&apply)))?;
+    let again = bench.once(&Bench::command("kubectl apply --server-side", with(&apply)))?;
     // It ends with 1 where something differs.
     let mut diff = Command::new("sh");
     diff.args([
@@ -50,7 +53,7 @@ pub(super) fn rows(bench: &Bench<'_>, settings: &Settings, folder: &Path) -> Res
         kubeconfig,
         &ten,
     ]);
-    let diff = bench.once(&bench.command("kubectl diff", diff))?;
+    let diff = bench.once(&Bench::command("kubectl diff", diff))?;
 
     let row = |work: &str, ours: &str, bare: &str, kubectl: f64, recorded: f64, limit: f64| {
         let (took, bare_took) = (of(ours), of(bare));
@@ -73,14 +76,7 @@ pub(super) fn rows(bench: &Bench<'_>, settings: &Settings, folder: &Path) -> Res
             39.0,
             1.5,
         ),
-        row(
-            "the same again, unchanged",
-            "diff and apply, again",
-            "bare requests, again",
-            again.seconds,
-            88.0,
-            0.7,
-        ),
+        row(UNCHANGED, "diff and apply, again", "bare requests, again", again.seconds, 88.0, 0.7),
         Row::new(
             "the difference of 1,000 objects of which 10 differ",
             ten_differ,

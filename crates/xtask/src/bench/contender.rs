@@ -115,7 +115,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Somebody whose work is one command, the same each time.
-    pub(super) fn command(&self, name: &str, command: Command) -> Contender {
+    pub(super) fn command(name: &str, command: Command) -> Contender {
         let (program, arguments) =
             (command.get_program().to_owned(), command.get_args().map(OsStr::to_owned));
         let arguments: Vec<_> = arguments.collect();

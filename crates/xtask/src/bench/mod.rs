@@ -2,6 +2,7 @@
 //! same work, in one run on one bed. Prints a table and writes it to docs/benchmarks.md.
 
 mod cluster;
+mod command;
 mod contender;
 mod engine;
 mod incremental;
@@ -34,18 +35,24 @@ const ROUNDS: usize = 5;
 
 /// Runs all, prints the table and writes it down; returns whether every target is reached.
 pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
-    let targets = built(workspace, &["bench", "--no-run", "--bench", "targets"])?;
-    let serve = built(workspace, &["build", "--release", "--example", "serve_registry"])?;
+    let targets = built(workspace, "shipway", &["bench", "--no-run", "--bench", "targets"])?;
+    let serve = built(workspace, "shipway", &["build", "--release", "--example", "serve_registry"])?;
+    let command = built(workspace, "shipway-cli", &["build", "--release", "--bin", "shipway"])?;
     let crane = tools::prepare(cache).into_iter().find(|tool| tool.name == "crane");
     let crane = crane.ok_or("there is no crane")?.path?;
-    let programs = Programs { targets, serve, crane };
+    let programs = Programs { targets, serve, crane, command };
     let folder = fast_folder().join(format!("shipway-bench-{}", std::process::id()));
     let measured = in_bed(cache, Extent::Engines, |settings| measure(settings, &programs, &folder)).and_then(
         |(mut rows, mut notes)| {
             // A bed of its own: a cluster at rest takes a part of a processor too.
             let (more, parts) = in_bed(cache, Extent::Everything, |settings| {
                 let bench = Bench::new(settings, &programs.targets, &programs.crane, String::new());
-                cluster::rows(&bench, settings, &folder.join("cluster"))
+                let (mut rows, parts) = cluster::rows(&bench, settings, &folder.join("cluster"))?;
+                let apply = rows.iter().find(|row| row.work() == cluster::UNCHANGED);
+                let apply = apply.map_or(f64::NAN, Row::seconds);
+                let folder = folder.join("command");
+                rows.push(command::unchanged(&bench, settings, &programs.command, &folder, apply)?);
+                Ok((rows, parts))
             })?;
             rows.extend(more);
             notes.push(parts);
@@ -88,12 +95,13 @@ struct Programs {
     targets: PathBuf,
     serve: PathBuf,
     crane: PathBuf,
+    command: PathBuf,
 }
 
 /// Builds a program and returns where it is.
-fn built(workspace: &Workspace, arguments: &[&str]) -> Result<PathBuf> {
+fn built(workspace: &Workspace, package: &str, arguments: &[&str]) -> Result<PathBuf> {
     let mut command = workspace.cargo(arguments);
-    command.args(["--package", "shipway", "--message-format=json-render-diagnostics"]);
+    command.args(["--package", package, "--message-format=json-render-diagnostics"]);
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo {}: {}", arguments.join(" "), output.status));
@@ -163,6 +171,7 @@ fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(V
         table::others(&contenders[1..], &taken[1..]),
         Outcome::AtMost { what: "× raw requests", value: taken[0].seconds / taken[1].seconds, limit: 1.5 },
     ));
+    rows.extend(command::rows(&bench, &programs.command, &registry.host, &folder.join("command"))?);
     drop(registry);
     rows.extend(text::rows(&bench, &folder.join("text"))?);
     Ok((rows, notes))

@@ -87,6 +87,8 @@ pub(super) fn others(contenders: &[Contender], taken: &[Median]) -> Vec<Peer> {
 
 pub(super) fn seconds(seconds: f64) -> String {
     match seconds {
+        // What is no time at all, but a size.
+        none if none.is_nan() => String::new(),
         tiny if tiny < 0.001 => format!("{:.2} µs", tiny * 1e6),
         small if small < 1.0 => format!("{small:.3} s"),
         _ => format!("{seconds:.2} s"),
