@@ -3,6 +3,7 @@
 //! What a reader does not do yet is said with its line: an error where a run would come out otherwise
 //! than the file says, a [`Notice`] where it would not.
 
+pub mod init;
 mod notice;
 mod path;
 mod skaffold;

@@ -41,6 +41,7 @@ use std::path::Path;
 use shipway_core::{Catalog, Error, Pipeline, Result};
 use shipway_yaml::Document;
 
+pub(crate) use self::image_name::repository;
 use self::{
     commands::Needed,
     lower::Lower,
