@@ -11,7 +11,7 @@ mod skaffold;
 pub use self::{
     notice::Notice,
     skaffold::{
-        ContextConfig, Dockerfiles, Explained, Fixed, GlobalConfig, Loaded, Options, Origin, Skaffold,
-        SyncRemoteCache, Trust, Version, fix_skaffold, skaffold_schema,
+        ContextConfig, Dockerfiles, Explained, Fixed, GlobalConfig, GlobalKey, GlobalScope, Loaded, Options,
+        Origin, Skaffold, SyncRemoteCache, Trust, Version, fix_skaffold, skaffold_schema,
     },
 };

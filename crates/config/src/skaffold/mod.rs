@@ -51,7 +51,7 @@ use self::{
 pub use self::{
     explain::{Explained, Origin},
     fix::{Fixed, fix_skaffold},
-    global::{ContextConfig, GlobalConfig},
+    global::{ContextConfig, GlobalConfig, GlobalKey, GlobalScope},
     json_schema::skaffold_schema,
     options::{Dockerfiles, Options, SyncRemoteCache, Trust},
     version::Version,
