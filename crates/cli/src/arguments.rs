@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{configuration, graph::Form, history, report};
+use crate::{configuration, global, graph::Form, history, init, report};
 
 /// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
 #[derive(Debug, Parser)]
@@ -75,6 +75,8 @@ pub(crate) enum Task {
     History(history::Options),
     /// Make a page of a past run: its graph, its timeline, its logs and its changes.
     Report(report::Options),
+    /// Write a first configuration for what is in this folder.
+    Init(init::Options),
     /// Say all that the configuration means: in the newest version, with profiles and defaults.
     Diagnose(configuration::Diagnose),
     /// Say which file, profile, patch or default each value of the configuration comes from.
@@ -83,6 +85,8 @@ pub(crate) enum Task {
     Fix(configuration::Fix),
     /// Write the JSON Schema of a configuration, for editors.
     Schema(configuration::Schema),
+    /// Say and set what holds for all projects: in `~/.skaffold/config`, which Skaffold reads as well.
+    Config(global::Options),
     /// Remove what was deployed.
     #[command(after_help = "Example:\n  shipway delete -p staging")]
     Delete {

@@ -2,8 +2,11 @@
 
 mod arguments;
 mod configuration;
+mod global;
 mod graph;
 mod history;
+mod init;
+mod plain;
 mod report;
 mod world;
 
@@ -76,6 +79,9 @@ async fn perform(task: Task) -> Result<RunOutcome> {
             Ok(RunOutcome::Succeeded)
         }
         Task::History(options) => history::tell(&options).await,
+        // Nothing is under way while it asks, so that a signal may end it as it is.
+        Task::Init(asked) => init::begin(&asked, &world::reading(&Cancel::new())?).await,
+        Task::Config(asked) => global::perform(&asked),
         Task::Diagnose(asked) => {
             configuration::diagnose(&asked, &world::reading(&cancel_on_signals()?)?).await
         }

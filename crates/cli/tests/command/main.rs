@@ -13,6 +13,7 @@ mod docker;
 mod errors;
 mod global;
 mod help;
+mod init;
 mod past;
 mod resume;
 mod samples;
