@@ -25,7 +25,7 @@ pub(crate) struct Target {
 }
 
 /// All targets, sorted.
-pub(crate) const TARGETS: [Target; 19] = [
+pub(crate) const TARGETS: [Target; 20] = [
     Target { name: "cache_entry", run: caches::entry },
     Target { name: "challenge", run: registries::challenge },
     Target { name: "docker_config", run: credentials::docker_config },
@@ -36,6 +36,7 @@ pub(crate) const TARGETS: [Target; 19] = [
     Target { name: "ignore", run: ignores::rules },
     Target { name: "image_config", run: images::config },
     Target { name: "image_files", run: images::files },
+    Target { name: "init", run: configs::init },
     Target { name: "journal", run: journals::read },
     Target { name: "manifest", run: images::manifest },
     Target { name: "reference", run: images::reference },

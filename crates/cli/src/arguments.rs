@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{built, configuration, gates, generated, history, plan, release, report};
+use crate::{built, configuration, gates, generated, global, history, init, plan, release, report};
 
 /// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ Ctrl-C ends a run well: nothing new begins, and what is under way is finished. A
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
+    /// Write a first configuration for what is in this folder.
+    Init(init::Options),
     /// Build, test and deploy.
     Run(release::Run),
     /// Build, and say which images came out.
@@ -90,6 +92,8 @@ pub(crate) enum Task {
     Fix(configuration::Fix),
     /// Write the JSON Schema of a configuration, for editors.
     Schema(configuration::Schema),
+    /// Say and set what holds for all projects: in `~/.skaffold/config`, which Skaffold reads as well.
+    Config(global::Options),
     /// Write what a shell completes the command line by.
     Completion(generated::Completion),
     /// Write the man pages, for those who package the command.

@@ -5,10 +5,13 @@ mod built;
 mod configuration;
 mod gates;
 mod generated;
+mod global;
 mod graph;
 #[cfg(test)]
 mod help;
 mod history;
+mod init;
+mod plain;
 mod plan;
 mod release;
 mod report;
@@ -25,7 +28,7 @@ use std::{
 };
 
 use clap::Parser;
-use shipway::{Answer, Driver, Error, ErrorKind, Plain, Result, RunOutcome};
+use shipway::{Answer, Cancel, Driver, Error, ErrorKind, Plain, Result, RunOutcome};
 use tokio::runtime::Runtime;
 
 use self::{
@@ -90,6 +93,9 @@ async fn perform(task: Task) -> Result<RunOutcome> {
         Task::Reject(asked) => gates::answer(&asked, Answer::Rejected),
         Task::History(options) => history::tell(&options).await,
         Task::Report(options) => report::write(&options).await,
+        // Nothing is under way while it asks, so that a signal may end it as it is.
+        Task::Init(asked) => init::begin(&asked, &world::reading(&Cancel::new())?).await,
+        Task::Config(asked) => global::perform(&asked),
         Task::Diagnose(asked) => {
             configuration::diagnose(&asked, &world::reading(&cancel_on_signals()?)?).await
         }

@@ -225,7 +225,7 @@ fn kubeconfig_files() -> Vec<PathBuf> {
 }
 
 /// Returns a folder that a variable names; an empty one would name the folder that the program is run in.
-fn variable(name: &str) -> Option<PathBuf> {
+pub(crate) fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 

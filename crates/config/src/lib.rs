@@ -3,6 +3,7 @@
 //! What a reader does not do yet is said with its line: an error where a run would come out otherwise
 //! than the file says, a [`Notice`] where it would not.
 
+pub mod init;
 mod notice;
 mod path;
 mod skaffold;
@@ -10,7 +11,7 @@ mod skaffold;
 pub use self::{
     notice::Notice,
     skaffold::{
-        ContextConfig, Dockerfiles, Explained, Fixed, GlobalConfig, Loaded, Options, Origin, Skaffold,
-        SyncRemoteCache, Trust, Version, fix_skaffold, skaffold_schema,
+        ContextConfig, Dockerfiles, Explained, Fixed, GlobalConfig, GlobalKey, GlobalScope, Loaded, Options,
+        Origin, Skaffold, SyncRemoteCache, Trust, Version, fix_skaffold, skaffold_schema,
     },
 };

@@ -15,8 +15,9 @@ use std::{
 };
 
 use shipway_core::{
-    Cancel, CancelReason, Command, Context, EntryKind, ErrorKind, EventKind, Fingerprint, FixedCredentials,
-    Inputs, Level, Login, Record, Result, RunContext, SecretId, Snapshot, Stage, TaskId, Tree, World,
+    Cancel, CancelReason, Command, Context, Entry, EntryKind, ErrorKind, EventKind, Files, Fingerprint,
+    FixedCredentials, HostFiles, Inputs, Level, Login, OpenFile, Record, Result, RunContext, SecretId,
+    Snapshot, Stage, TaskId, Tree, World,
 };
 
 struct Bench {
@@ -114,6 +115,64 @@ fn a_left_out_folder_that_holds_something_kept_is_there() {
         (error.kind(), &error.report().causes[..]),
         (ErrorKind::Config, &["a file's name is not UTF-8".to_owned()][..])
     );
+}
+
+/// What another implementation has that does not list folders itself.
+#[derive(Debug)]
+struct Walking;
+
+impl Files for Walking {
+    fn walk_each(&self, cx: &Context, root: &Path, ignore: &[Vec<String>]) -> Result<Vec<Vec<Entry>>> {
+        HostFiles.walk_each(cx, root, ignore)
+    }
+
+    fn entry(&self, cx: &Context, root: &Path, path: &str) -> Result<Option<Entry>> {
+        HostFiles.entry(cx, root, path)
+    }
+
+    fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
+        HostFiles.open(cx, root, path)
+    }
+}
+
+#[test]
+fn a_folder_is_listed_without_what_is_in_its_folders() {
+    let bench = bench();
+    for path in ["ctx/b/c/two", "ctx/b/one", "ctx/a", "outside/secret"] {
+        bench.write(path, "1");
+    }
+    symlink("../../outside", bench.folder.path().join("ctx/b/link")).unwrap();
+    bench.fifo("ctx/b/fifo");
+    for files in [&HostFiles as &dyn Files, &Walking] {
+        let list = |path: &str| {
+            let entries = files.list(&bench.cx, Path::new("ctx"), path)?;
+            Ok::<_, shipway_core::Error>(
+                entries.into_iter().map(|entry| (entry.path, entry.kind)).collect::<Vec<_>>(),
+            )
+        };
+        let named = |name: &str, kind| (name.to_owned(), kind);
+        assert_eq!(list("").unwrap(), [named("a", EntryKind::File), named("b", EntryKind::Folder)]);
+        assert_eq!(
+            list("b").unwrap(),
+            [
+                named("b/c", EntryKind::Folder),
+                named("b/fifo", EntryKind::Special),
+                named("b/link", EntryKind::Link("../../outside".to_owned())),
+                named("b/one", EntryKind::File),
+            ]
+        );
+        assert_eq!(list("b/c").unwrap(), [named("b/c/two", EntryKind::File)]);
+        assert_eq!(list("none").unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    let list = |path: &str| HostFiles.list(&bench.cx, Path::new("ctx"), path).unwrap_err();
+    assert_eq!(list("../outside").kind(), ErrorKind::Config);
+    for path in ["b/link", "b/link/x", "a"] {
+        let error = list(path).report().to_string();
+        assert!(error.contains("cannot read") || error.contains("not a folder"), "{error}");
+    }
+    let odd = std::os::unix::ffi::OsStringExt::from_vec(b"ctx/odd\xff".to_vec());
+    fs::write(bench.folder.path().join::<std::ffi::OsString>(odd), "").unwrap();
+    assert_eq!(list("").report().causes, ["a file's name is not UTF-8"]);
 }
 
 #[test]

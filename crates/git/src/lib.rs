@@ -13,6 +13,7 @@ mod clean;
 mod commit;
 mod failure;
 mod global;
+mod ignored;
 mod log;
 mod remote;
 mod repository;
@@ -20,6 +21,7 @@ mod status;
 
 pub use self::{
     commit::{Author, NewCommit},
+    ignored::Ignored,
     log::Commit,
     remote::Remote,
     repository::{ObjectId, Repository},

@@ -34,13 +34,19 @@ pub(crate) struct Bench {
 impl Bench {
     /// Returns a bench with this configuration as its `skaffold.yaml`.
     pub(crate) async fn new(configuration: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let registry = Registry::start(folder.path().join("registry"), Arc::new(HostDisk)).await.unwrap();
-        let bench = Self { folder, registry };
+        let bench = Self::empty().await;
         bench.write("skaffold.yaml", configuration);
         bench.write("web/Dockerfile", "FROM scratch\nCOPY --chmod=755 run /run\nENTRYPOINT [\"/run\"]\n");
         bench.write("web/run", "#!");
         bench
+    }
+
+    /// Returns a bench with nothing in the project's folder.
+    pub(crate) async fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::start(folder.path().join("registry"), Arc::new(HostDisk)).await.unwrap();
+        fs::create_dir(folder.path().join("project")).unwrap();
+        Self { folder, registry }
     }
 
     pub(crate) fn project(&self) -> PathBuf {

@@ -101,6 +101,7 @@ async fn there_is_a_man_page_for_each_command_which_troff_takes_without_a_warnin
     let mut expected: Vec<String> = commands
         .map(|line| format!("shipway-{}.1", line.trim_start().split(' ').next().unwrap()))
         .chain(["shipway.1".to_owned()])
+        .chain(["get", "list", "set", "unset"].map(|word| format!("shipway-config-{word}.1")))
         .collect();
     expected.sort();
     assert_eq!(pages, expected);

@@ -17,6 +17,7 @@ mod generated;
 mod global;
 mod handing_on;
 mod help;
+mod init;
 mod past;
 mod resume;
 mod samples;

@@ -1,12 +1,16 @@
 //! Skaffold's global configuration, which a user has beside all projects (`~/.skaffold/config`): read where a
 //! caller hands its text over, and never looked for.
 
+mod edit;
+mod key;
+
 use std::path::Path;
 
 use serde::{Deserialize, de::IgnoredAny};
 use shipway_core::Result;
 use shipway_yaml::{Rules, parse};
 
+pub use self::{edit::GlobalScope, key::GlobalKey};
 use super::{Options, profile::matches};
 
 /// What a user says once for all projects, for all Kubernetes contexts and for some.
@@ -137,6 +141,16 @@ impl GlobalConfig {
         })
     }
 
+    /// Returns the name or the pattern of the section that counts for a context.
+    #[must_use]
+    pub fn name_for(&self, context: &str) -> Option<&str> {
+        self.section_for(context).map(|(name, _)| name.as_str())
+    }
+
+    fn section_for(&self, context: &str) -> Option<&(String, ContextConfig)> {
+        self.contexts.iter().rev().find(|(name, _)| matches(name, context))
+    }
+
     /// Returns what is said of a context: the last section whose `kube-context` is its name or has a match in it,
     /// with what is said of all where that says nothing (skaffold: config/util.go). Without a context it is what is
     /// said of all.
@@ -147,8 +161,7 @@ impl GlobalConfig {
     pub fn for_context(&self, context: Option<&str>) -> ContextConfig {
         let all = self.global.clone();
         let Some(context) = context.filter(|context| !context.is_empty()) else { return all };
-        let section = self.contexts.iter().rev().find(|(name, _)| matches(name, context));
-        let Some((_, section)) = section else { return all };
+        let Some((_, section)) = self.section_for(context) else { return all };
         let ContextConfig { default_repo, multi_level_repo, local_cluster, .. } = section.clone();
         let ContextConfig { debug_helpers_registry, kind_disable_load, k3d_disable_load, .. } =
             section.clone();

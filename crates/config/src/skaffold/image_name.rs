@@ -46,7 +46,7 @@ fn beginning<'n>(name: &'n str, pattern: &Option<Regex>) -> &'n str {
 ///
 /// # Errors
 /// `Config` for what is no name of an image.
-pub(super) fn repository(image: &str) -> Result<String> {
+pub(crate) fn repository(image: &str) -> Result<String> {
     let plain = image.strip_prefix("ko://").unwrap_or(image);
     let found = REFERENCE.as_ref().and_then(|pattern| pattern.captures(plain)?.get(1));
     match found.map(|name| name.as_str()).filter(|name| name.len() <= LONGEST) {

@@ -41,6 +41,7 @@ use std::path::Path;
 use shipway_core::{Catalog, Error, Pipeline, Result};
 use shipway_yaml::Document;
 
+pub(crate) use self::image_name::repository;
 use self::{
     commands::Needed,
     lower::Lower,
@@ -50,7 +51,7 @@ use self::{
 pub use self::{
     explain::{Explained, Origin},
     fix::{Fixed, fix_skaffold},
-    global::{ContextConfig, GlobalConfig},
+    global::{ContextConfig, GlobalConfig, GlobalKey, GlobalScope},
     json_schema::skaffold_schema,
     options::{Dockerfiles, Options, SyncRemoteCache, Trust},
     version::Version,

@@ -15,6 +15,7 @@ mod explain;
 mod fields;
 mod fix;
 mod global;
+mod init;
 mod json_schema;
 mod modules;
 mod odd;

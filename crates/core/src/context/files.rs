@@ -12,12 +12,12 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags},
+    fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags},
     io::Errno,
     path::Arg,
 };
 
-use super::walk::{MAX_LOOKS, walk};
+use super::walk::{BUFFER, MAX_LOOKS, walk};
 use crate::{Context, Error, ErrorKind, Result, ignore::IgnoreRules, inputs::Tree};
 
 /// Reads sources; blocking, so call it inside [`Context::blocking`].
@@ -41,6 +41,20 @@ pub trait Files: Debug + Send + Sync + 'static {
     fn walk(&self, cx: &Context, tree: &Tree) -> Result<Vec<Entry>> {
         let mut entries = self.walk_each(cx, &tree.root, slice::from_ref(&tree.ignore))?;
         Ok(entries.pop().unwrap_or_default())
+    }
+
+    /// Returns what is in the folder at a path below `root`, sorted; an empty path is the root itself. The paths are below
+    /// the root.
+    ///
+    /// What is in it is not entered, so that a folder that nobody may read does not keep the others from being listed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such folder; `Config` when the path leads out of the root or through a link;
+    /// `Unavailable` or `Auth` when it cannot be read.
+    fn list(&self, cx: &Context, root: &Path, path: &str) -> Result<Vec<Entry>> {
+        let mut entries = self.walk(cx, &Tree::new(root.join(path)).ignore(["*/*".to_owned()]))?;
+        entries.iter_mut().for_each(|entry| entry.path = below(path, &entry.path));
+        Ok(entries)
     }
 
     /// Returns the entry at a path below `root`, or `None` when there is nothing.
@@ -161,6 +175,41 @@ impl Files for HostFiles {
         }
     }
 
+    fn list(&self, cx: &Context, root: &Path, path: &str) -> Result<Vec<Entry>> {
+        cx.check_stopped()?;
+        let root = cx.path(root);
+        let failed = |error: io::Error| Error::io("read", &root.join(path), error);
+        let folder = match path {
+            "" => open_root(&root)?,
+            path => {
+                let (parent, name) = open_parent(&root, path)?;
+                open_folder(&parent, name.as_str()).map_err(failed)?
+            }
+        };
+        let (mut entries, mut buffer) = (Vec::new(), Vec::with_capacity(BUFFER));
+        let mut items = RawDir::new(&folder, buffer.spare_capacity_mut());
+        while let Some(item) = items.next() {
+            let item = item.map_err(|error| failed(error.into()))?;
+            let name = item.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            let Ok(text) = name.to_str() else {
+                let path = below(path, &name.to_string_lossy());
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "a file's name is not UTF-8");
+                return Err(Error::io("read", &root.join(path), error));
+            };
+            match entry_at(&folder, name, below(path, text)) {
+                Ok(entry) => entries.push(entry),
+                // It went away since it was listed, so it is not there.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
     fn open(&self, cx: &Context, root: &Path, path: &str) -> Result<OpenFile> {
         let root = cx.path(root);
         let place = root.join(path);
@@ -185,6 +234,11 @@ impl Files for HostFiles {
         }
         Ok(OpenFile::new(entry, std::fs::File::from(file)))
     }
+}
+
+/// Returns the path of something in a folder; the folder is the root itself where its own is empty.
+fn below(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 fn not_regular(place: &Path) -> Error {

@@ -38,7 +38,7 @@ const MOST: usize = 4;
 const FEW: usize = 2_000;
 
 /// What the kernel lists at once.
-const BUFFER: usize = 32 * 1024;
+pub(super) const BUFFER: usize = 32 * 1024;
 
 /// Returns what each of the lists keeps below the root, sorted by path.
 pub(super) fn walk(cx: &Context, root: &Path, lists: &[IgnoreRules]) -> Result<Vec<Vec<Entry>>> {
