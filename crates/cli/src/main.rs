@@ -4,6 +4,7 @@ mod arguments;
 mod configuration;
 mod graph;
 mod history;
+mod live;
 mod report;
 mod world;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let done = match Runtime::new() {
         Ok(runtime) => {
             let done = runtime.block_on(perform(arguments.task));
+            live::end();
             // What was dropped ends what it had started; a thread that still reads for it is not waited for.
             runtime.shutdown_timeout(Duration::from_secs(1));
             done

@@ -16,14 +16,17 @@ use std::{
 
 use shipway::{
     Cancel, Context, DiskCache, DiskJournal, Error, HostDisk, JsonLines, Result, RunContext, Sink, Tag,
-    TextLines, World,
+    World,
     cluster::Kubeconfig,
     config::{self, GlobalConfig, Loaded, Trust},
     docker::DaemonStores,
     oci::{Client, DockerConfig, HostOptions, Stores},
 };
 
-use crate::arguments::{Dockerfiles, Events, Options, SyncRemoteCache};
+use crate::{
+    arguments::{Dockerfiles, Events, Options, SyncRemoteCache},
+    live,
+};
 
 /// In bytes; far more than any honest configuration has.
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -147,7 +150,7 @@ pub(crate) fn world(loaded: &Loaded, events: Events, cached: bool) -> Result<Wor
         client = client.host(registry, HostOptions::new().plain_http());
     }
     let sink: Arc<dyn Sink> = match events {
-        Events::Lines => Arc::new(TextLines::new(io::stderr())),
+        Events::Lines => live::sink(variable),
         Events::Json => Arc::new(JsonLines::new(io::stdout())),
     };
     let mut world = shipway::host(root)

@@ -32,7 +32,7 @@ pub struct TerminalSize {
 impl TerminalSize {
     /// Returns a size.
     #[must_use]
-    pub fn new(columns: usize, rows: usize) -> Self {
+    pub const fn new(columns: usize, rows: usize) -> Self {
         Self { columns, rows }
     }
 }

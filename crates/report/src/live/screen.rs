@@ -48,6 +48,8 @@ impl Screen {
         }
         let mut out = String::new();
         let live = !(rows.is_empty() && self.rows.is_empty());
+        // What is to be erased: with what scrolls up all of it, otherwise what is not drawn over.
+        let mut old = self.height(size);
         if live {
             // Synchronised output: terminals that know it show the frame as a whole, others ignore it.
             out.push_str("\u{1b}[?2026h");
@@ -55,10 +57,10 @@ impl Screen {
                 out.push_str("\u{1b}[?25l");
                 self.hidden = true;
             }
-            self.go_up(size, &mut out);
+            go_up(old, &mut out);
         }
-        if live && !log.is_empty() {
-            out.push_str("\u{1b}[J");
+        if !log.is_empty() {
+            erase(std::mem::take(&mut old), &mut out);
         }
         for line in log {
             // The terminal breaks long ones, and joins them again when it gets wider.
@@ -73,7 +75,8 @@ impl Screen {
                 row.paint(self.colour, &mut out);
                 out.push_str("\r\n");
             }
-            out.push_str("\u{1b}[J\u{1b}[?7h");
+            erase(old.saturating_sub(rows.len()), &mut out);
+            out.push_str("\u{1b}[?7h");
             if rows.is_empty() && self.hidden {
                 out.push_str("\u{1b}[?25h");
                 self.hidden = false;
@@ -86,16 +89,13 @@ impl Screen {
         written
     }
 
-    /// Moves the cursor to the first of the rows.
-    fn go_up(&self, size: TerminalSize, out: &mut String) {
-        // Terminals that have become narrower have broken them.
+    /// Returns how many rows of a terminal of this size are taken by those that were drawn.
+    fn height(&self, size: TerminalSize) -> usize {
+        // A terminal that has become narrower has broken them.
         let broken = |row: &Line| row.columns.div_ceil(size.columns.max(1)).max(1);
-        let up: usize = self.rows.iter().map(broken).sum();
-        out.push('\r');
-        if up > 0 {
-            // Writing to a text cannot fail.
-            let _ = write!(out, "\u{1b}[{up}A");
-        }
+        let height: usize = self.rows.iter().map(broken).sum();
+        // What it has moved out of itself cannot be reached.
+        height.min(size.rows.saturating_sub(1))
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -114,5 +114,25 @@ impl Screen {
             }
         }
         self.writer.flush()
+    }
+}
+
+/// Moves the cursor to the beginning of a row that is so many rows further up.
+fn go_up(rows: usize, out: &mut String) {
+    out.push('\r');
+    if rows > 0 {
+        // Writing to a text cannot fail.
+        let _ = write!(out, "\u{1b}[{rows}A");
+    }
+}
+
+/// Erases so many rows from the cursor on, and leaves it where it was. Row by row: tmux takes all that is erased at once
+/// from the first row on for something to be scrolled back to.
+fn erase(rows: usize, out: &mut String) {
+    for _ in 0..rows {
+        out.push_str("\u{1b}[K\r\n");
+    }
+    if rows > 0 {
+        go_up(rows, out);
     }
 }

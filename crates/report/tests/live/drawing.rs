@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use shipway_core::{EventKind, Level, Sink as _};
+use async_trait::async_trait;
+use shipway_core::{
+    Cancel, Context, Decision, Driver, EventKind, Gates, Level, Pipeline, Question, Result, RunOutcome,
+    Sink as _, Step, World,
+};
 use shipway_report::{Live, TerminalSize};
 
 use crate::{
@@ -142,6 +146,33 @@ fn a_run_after_another_is_shown_as_well() {
     done      build:web    0.0s  first
     done      build:web    0.0s  second
     ");
+}
+
+/// A plug-in with a defect.
+#[derive(Debug)]
+struct Panics;
+
+#[async_trait]
+impl Gates for Panics {
+    async fn decision(&self, _: &Context, _: &Question) -> Result<Option<Decision>> {
+        panic!("nobody to ask")
+    }
+
+    async fn withdraw(&self, _: &Context, _: &Question) {}
+}
+
+#[test]
+fn a_plug_in_that_panics_leaves_the_terminal_in_order() {
+    let (live, bench) = bench(60, 10);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let driver = Driver::new(World::host("/src").sink(Arc::new(live))).gates(Panics);
+    let pipeline = Pipeline::new("shop").step(Step::gate("ask", "ship it?"));
+    let report = runtime.block_on(driver.run(&pipeline, &Cancel::new())).unwrap();
+    assert_eq!(report.outcome, RunOutcome::Failed);
+    drop(driver);
+    let left = bench.end();
+    assert!(left.ends_with("\n            hint: this is a defect of the plug-in; report it"), "{left}");
+    assert!(left.contains("the plug-in panicked: nobody to ask\n") && !left.contains("asking "), "{left}");
 }
 
 /// Lets nobody write until it is told to.

@@ -55,11 +55,6 @@ impl Terminal {
                 let (row, column) = (self.first() + self.row, self.column);
                 self.lines[row].truncate(column);
             }
-            "J" => {
-                let (row, column) = (self.first() + self.row, self.column);
-                self.lines[row].truncate(column);
-                self.lines[row + 1..].iter_mut().for_each(Vec::clear);
-            }
             _ if sequence.ends_with('m') => {}
             _ => {
                 let up: usize = sequence.strip_suffix('A').and_then(|up| up.parse().ok()).expect(sequence);
@@ -116,6 +111,6 @@ fn it_is_a_terminal() {
     terminal.take("ab\r\n日本語\r\nx\u{1b}[1A\rq\u{1b}[K\u{1b}[?25l".as_bytes());
     assert_eq!(terminal.text(), "ab\n日本\nq\nx");
     assert!(!terminal.cursor);
-    terminal.take(b"\r\x1b[9A\x1b[J");
-    assert_eq!(terminal.text(), "ab");
+    terminal.take(b"\r\x1b[9A\x1b[K");
+    assert_eq!(terminal.text(), "ab\n\nq\nx");
 }
