@@ -14,6 +14,7 @@ mod errors;
 mod global;
 mod help;
 mod past;
+mod published;
 mod resume;
 mod samples;
 #[path = "../../../../tests/support/skip.rs"]

@@ -6,7 +6,11 @@
 #[path = "../command/bench.rs"]
 #[expect(dead_code, reason = "the other target runs the command in more ways")]
 mod bench;
+mod picture;
 mod plain;
+#[path = "../command/published.rs"]
+#[expect(dead_code, reason = "the other target has both samples")]
+mod published;
 mod runs;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;

@@ -13,7 +13,7 @@ async fn without_colours_it_reads_the_same() {
             [(&[][..], true), (&[("NO_COLOR", "")], true), (&[("NO_COLOR", "1")], false)]
         {
             let script = shell(&bench, RUN, variables);
-            let Some(terminal) = Terminal::start("terminal::plain", &bench, (80, 24), &script) else {
+            let Some(terminal) = Terminal::start(&bench, (80, 24), &script) else {
                 return;
             };
             let screen = terminal.shows("│ waits");
@@ -31,7 +31,7 @@ async fn a_dumb_terminal_and_a_pipe_get_lines() {
         let unknown = format!("env -u TERM {}", shell(&bench, RUN, &[("TERM", "")]));
         let piped = format!("{} 2>&1 | cat", shell(&bench, RUN, &[]));
         for script in [dumb, unknown, piped] {
-            let Some(terminal) = Terminal::start("terminal::plain", &bench, (80, 24), &script) else {
+            let Some(terminal) = Terminal::start(&bench, (80, 24), &script) else {
                 return;
             };
             terminal.shows("test:web/command: waits");
@@ -47,7 +47,7 @@ async fn events_as_json_are_nothing_else() {
     let bench = tested("echo waits").await;
     tokio::task::block_in_place(|| {
         let line = format!("{RUN} --events json");
-        let Some(terminal) = Terminal::run("terminal::plain", &bench, (200, 24), &line) else { return };
+        let Some(terminal) = Terminal::run(&bench, (200, 24), &line) else { return };
         terminal.until("an event", |_| terminal.all().contains("\"line\":\"waits\""));
         bench.write("go", "");
         let all = terminal.ends(0);

@@ -47,7 +47,7 @@ fn left_over(all: &str) -> Vec<&str> {
 async fn a_run_is_drawn_while_it_goes_on_and_leaves_a_log() {
     let bench = tested("seq -f 'line %.0f' 1 40; printf '10 %%\\r20 %%\\033[31m\\n'").await;
     tokio::task::block_in_place(|| {
-        let Some(terminal) = Terminal::run("terminal::runs", &bench, (80, 24), RUN) else { return };
+        let Some(terminal) = Terminal::run(&bench, (80, 24), RUN) else { return };
         let screen = terminal.shows("│ 20 %");
         insta::assert_snapshot!(steady(&screen), @r"
         done      build:web            0s  team/web@…
@@ -85,8 +85,7 @@ async fn a_build_that_fails_shows_the_end_of_its_log() {
     let bench = Bench::new(&CONFIGURATION.replace("    context: web\n", custom)).await;
     bench.write("build.sh", "exec >&2; seq -f 'step %.0f' 1 50; echo 'no such file: main.rs'; exit 7");
     tokio::task::block_in_place(|| {
-        let Some(terminal) = Terminal::run("terminal::runs", &bench, (80, 24), "build -d REGISTRY/team")
-        else {
+        let Some(terminal) = Terminal::run(&bench, (80, 24), "build -d REGISTRY/team") else {
             return;
         };
         let all = terminal.ends(1);
@@ -123,7 +122,7 @@ async fn a_build_that_fails_shows_the_end_of_its_log() {
 async fn twenty_columns_are_enough() {
     let bench = tested("echo a line that has no room in twenty columns").await;
     tokio::task::block_in_place(|| {
-        let Some(terminal) = Terminal::run("terminal::runs", &bench, (20, 8), RUN) else { return };
+        let Some(terminal) = Terminal::run(&bench, (20, 8), RUN) else { return };
         let screen = terminal.shows("│ a line");
         insta::assert_snapshot!(steady(&screen), @r"
         done build:web 0s
@@ -142,7 +141,7 @@ async fn twenty_columns_are_enough() {
 async fn one_row_has_room_for_the_log_alone() {
     let bench = tested("echo waits").await;
     tokio::task::block_in_place(|| {
-        let Some(terminal) = Terminal::run("terminal::runs", &bench, (80, 1), RUN) else { return };
+        let Some(terminal) = Terminal::run(&bench, (80, 1), RUN) else { return };
         terminal.until("the log", |_| terminal.all().contains("done      build:web"));
         bench.write("go", "");
         let all = terminal.ends(0);
@@ -155,7 +154,7 @@ async fn a_terminal_may_change_its_size() {
     let bench =
         tested("echo a rather long line that is cut as soon as there is no room for it any more").await;
     tokio::task::block_in_place(|| {
-        let Some(terminal) = Terminal::run("terminal::runs", &bench, (100, 24), RUN) else { return };
+        let Some(terminal) = Terminal::run(&bench, (100, 24), RUN) else { return };
         terminal.shows("no room for it any more");
         for (columns, rows, end) in
             [(60, 24, "…"), (30, 12, "…"), (25, 6, "…"), (120, 40, "no room for it any more"), (70, 24, "…")]

@@ -10,7 +10,7 @@ use crate::{
 async fn control_c_lets_end_what_is_under_way() {
     let bench = tested("echo waits").await;
     tokio::task::block_in_place(|| {
-        let Some(terminal) = Terminal::run("terminal::stops", &bench, (80, 24), RUN) else { return };
+        let Some(terminal) = Terminal::run(&bench, (80, 24), RUN) else { return };
         terminal.shows("│ waits");
         terminal.press(&["C-c"]);
         let screen = terminal.shows(", stopping");
@@ -30,7 +30,7 @@ async fn control_c_lets_end_what_is_under_way() {
 async fn control_c_twice_stops_at_once() {
     let bench: Bench = tested("echo waits").await;
     tokio::task::block_in_place(|| {
-        let Some(terminal) = Terminal::run("terminal::stops", &bench, (80, 24), RUN) else { return };
+        let Some(terminal) = Terminal::run(&bench, (80, 24), RUN) else { return };
         terminal.shows("│ waits");
         terminal.press(&["C-c"]);
         terminal.shows("stopping once");
@@ -50,7 +50,7 @@ async fn control_z_gives_the_terminal_back_for_a_while() {
             "set -m; {}; echo stopped; read line; fg > /dev/null; echo \"{ENDED}$?\"",
             shell(&bench, RUN, &[])
         );
-        let Some(terminal) = Terminal::start("terminal::stops", &bench, (80, 24), &script) else { return };
+        let Some(terminal) = Terminal::start(&bench, (80, 24), &script) else { return };
         terminal.shows("│ waits");
         terminal.press(&["C-z"]);
         let screen = terminal.shows("stopped");

@@ -30,21 +30,17 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Runs the command in a new terminal; what it ends with is said there. None, which is counted, where there is no
     /// tmux.
-    pub(crate) fn run(test: &str, bench: &Bench, size: (u32, u32), line: &str) -> Option<Self> {
-        Self::start(test, bench, size, &format!("{}; echo \"{ENDED}$?\"", shell(bench, line, &[])))
+    pub(crate) fn run(bench: &Bench, size: (u32, u32), line: &str) -> Option<Self> {
+        Self::start(bench, size, &format!("{}; echo \"{ENDED}$?\"", shell(bench, line, &[])))
     }
 
     /// Runs a script in a new terminal, in the project.
-    pub(crate) fn start(
-        test: &str,
-        bench: &Bench,
-        (columns, rows): (u32, u32),
-        script: &str,
-    ) -> Option<Self> {
+    pub(crate) fn start(bench: &Bench, (columns, rows): (u32, u32), script: &str) -> Option<Self> {
         let found =
             env::split_paths(&env::var_os("PATH").unwrap()).any(|folder| folder.join("tmux").is_file());
         if !found {
-            skip(test, "tmux");
+            // The thread has the name of its test.
+            skip(&format!("terminal::{}", thread::current().name().unwrap_or_default()), "tmux");
             return None;
         }
         // One that is ending is not to be asked for another window.

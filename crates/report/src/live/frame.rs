@@ -21,7 +21,8 @@ const PRINTED: usize = 3;
 
 /// Returns the most cells that ids take.
 pub(super) fn names(longest: usize, columns: usize) -> usize {
-    longest.min((columns / 3).max(10))
+    let most = if columns < 100 { columns / 3 } else { columns * 2 / 5 };
+    longest.min(most.max(10))
 }
 
 /// Returns the lines, from the top.
