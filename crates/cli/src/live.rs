@@ -44,7 +44,7 @@ pub(crate) fn sink(variable: impl Fn(&str) -> Option<PathBuf>) -> Arc<dyn Sink> 
 /// Leaves the terminal in order.
 pub(crate) fn end() {
     if let Some(view) = VIEW.get() {
-        view.pause();
+        view.end();
     }
 }
 

@@ -7,8 +7,8 @@ use crate::{
 
 pub(crate) const RUN: &str = "run --builder native -d REGISTRY/team";
 
-/// Waits until the project has a file `go`, or is no more.
-pub(crate) const UNTIL_GO: &str = "until [ -e go ] || [ ! -e test.sh ]; do sleep 0.02; done";
+/// Waits until the project has a file `go`, or is no more: a terminal that is killed tells scripts nothing.
+const UNTIL_GO: &str = "until [ -e go ] || [ ! -e test.sh ]; do sleep 0.02; done";
 
 /// Returns a project whose image is tested by a script that prints this, and waits.
 pub(crate) async fn tested(printed: &str) -> Bench {

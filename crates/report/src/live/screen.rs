@@ -59,7 +59,7 @@ impl Screen {
             }
             go_up(old, &mut out);
         }
-        if !log.is_empty() {
+        if live && !log.is_empty() {
             erase(std::mem::take(&mut old), &mut out);
         }
         for line in log {
@@ -126,12 +126,14 @@ fn go_up(rows: usize, out: &mut String) {
     }
 }
 
-/// Erases so many rows from the cursor on, and leaves it where it was. Row by row: tmux takes all that is erased at once
-/// from the first row on for something to be scrolled back to.
+/// Erases so many rows from the cursor on, and the one after them, where the terminal shows keys that are pressed; leaves
+/// the cursor where it was. Row by row: tmux takes all that is erased at once from the first row on for something to be
+/// scrolled back to.
 fn erase(rows: usize, out: &mut String) {
     for _ in 0..rows {
         out.push_str("\u{1b}[K\r\n");
     }
+    out.push_str("\u{1b}[K");
     if rows > 0 {
         go_up(rows, out);
     }

@@ -108,6 +108,13 @@ impl Live {
         self.shared.write_log();
     }
 
+    /// Ends the run's view as the run's end does, where that may not come: [`Live::resume`] brings nothing back before
+    /// another run begins.
+    pub fn end(&self) {
+        self.pause();
+        self.shared.state().view = LiveView::default();
+    }
+
     /// Draws again what is under way, if a run is.
     pub fn resume(&self) {
         let mut drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -131,6 +131,34 @@ fn it_goes_and_comes_back() {
 }
 
 #[test]
+fn what_the_terminal_says_to_a_key_is_taken_off() {
+    let (live, mut bench) = bench(60, 10);
+    let mut events = Events::default();
+    live.emit(&events.run("shop", &["build:web"]));
+    bench.until("0 of 1 done");
+    live.emit(&events.start("build:web", &[]));
+    bench.until("running   build:web");
+    bench.terminal.take(b"^C");
+    live.emit(&events.finish());
+    drop(live);
+    assert_eq!(bench.end(), "");
+}
+
+#[test]
+fn whoever_ends_it_before_the_run_ends_it_for_good() {
+    let (live, mut bench) = bench(60, 10);
+    let mut events = Events::default();
+    live.emit(&events.run("shop", &["build:web"]));
+    bench.until("0 of 1 done");
+    live.end();
+    live.resume();
+    let text = "and still goes on".to_owned();
+    live.emit(&events.make(None, EventKind::Message { level: Level::Info, text }));
+    drop(live);
+    assert_eq!(bench.end(), "and still goes on");
+}
+
+#[test]
 fn a_run_after_another_is_shown_as_well() {
     let (live, mut bench) = bench(60, 10);
     let mut events = Events::default();
