@@ -73,6 +73,8 @@ pub(crate) enum Task {
         options: Options,
         #[command(flatten)]
         course: Course,
+        #[command(flatten)]
+        asking: Asking,
     },
     /// Deploy once more what a past run built.
     Rerun(release::Rerun),
@@ -175,6 +177,11 @@ pub(crate) struct Course {
     /// How the run is told: in `lines` of text, or in `json`, a line for each event and nothing else.
     #[arg(long, value_name = "FORM", default_value = "lines", hide_possible_values = true)]
     pub(crate) events: Events,
+}
+
+/// Whether people are asked.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Asking {
     /// Ask before the changes of a release are made: on a terminal there, and anywhere by `shipway approve`.
     #[arg(long)]
     pub(crate) confirm: bool,
@@ -200,8 +207,6 @@ pub(crate) enum SyncRemoteCache {
 pub(crate) enum Events {
     Lines,
     Json,
-    #[value(skip)]
-    None,
 }
 
 #[cfg(test)]

@@ -131,8 +131,7 @@ pub(crate) async fn build(asked: &Build) -> Result<RunOutcome> {
     // What is wrong with the template is said before anything is built.
     let template = Output::parse(&asked.output)?;
     let mut work =
-        Work::open(&asked.options, Some(&asked.course), Asked { quiet: asked.quiet, ..Asked::to("build") })
-            .await?;
+        Work::open(&asked.options, Asked::to("build").course(&asked.course).quiet(asked.quiet)).await?;
     if !asked.build_image.is_empty() {
         let parts = &asked.build_image;
         work.pipeline = work.pipeline.only(|artifact| parts.iter().any(|part| artifact.name.contains(part)));

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use clap::Args;
 use shipway::{Answer, Context, Decision, DiskGates, Error, Gates, HostDisk, Question, Result, RunOutcome};
 
-use crate::{arguments::Events, say, warn, words, world};
+use crate::{say, warn, words, work::Told, world};
 
 #[derive(Debug, Args)]
 #[command(
@@ -87,11 +87,11 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Returns the terminal's questions over those in files; none where nobody sits there, or where events are for
-    /// machines.
-    pub(crate) fn over(files: &DiskGates, events: Events) -> Option<Self> {
+    /// Returns the terminal's questions over those in files; none where nobody sits there, or where lines are not
+    /// what is told.
+    pub(crate) fn over(files: &DiskGates, told: Told) -> Option<Self> {
         let here = io::stdin().is_terminal() && io::stderr().is_terminal();
-        (here && events == Events::Lines).then(|| Self { files: files.clone(), asked: Mutex::default() })
+        (here && told == Told::Lines).then(|| Self { files: files.clone(), asked: Mutex::default() })
     }
 }
 

@@ -11,6 +11,7 @@ mod graph;
 mod help;
 mod history;
 mod init;
+mod live;
 mod plain;
 mod plan;
 mod release;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let done = match Runtime::new() {
         Ok(runtime) => {
             let done = runtime.block_on(perform(arguments.task));
+            live::end();
             // What was dropped ends what it had started; a thread that still reads for it is not waited for.
             runtime.shutdown_timeout(Duration::from_secs(1));
             done
@@ -81,11 +83,11 @@ async fn perform(task: Task) -> Result<RunOutcome> {
         Task::Logs(asked) => release::logs(&asked).await,
         Task::Rollback(asked) => release::rollback(&asked).await,
         Task::Delete { options, course } => {
-            let work = Work::open(&options, Some(&course), Asked::to("delete")).await?;
+            let work = Work::open(&options, Asked::to("delete").course(&course)).await?;
             work.execute(&Driver::plan_removal(&work.pipeline)?).await
         }
-        Task::Resume { run, options, course } => {
-            let work = Work::open(&options, Some(&course), Asked::to("run")).await?;
+        Task::Resume { run, options, course, asking } => {
+            let work = Work::open(&options, Asked::to("run").course(&course).asking(&asking)).await?;
             work.resume(run).await
         }
         Task::Rerun(asked) => release::rerun(&asked).await,

@@ -27,7 +27,7 @@ pub(crate) struct Plan {
 
 /// Says what a run would do and what it would change, and does nothing.
 pub(crate) async fn tell(asked: &Plan) -> Result<RunOutcome> {
-    let work = Work::open(&asked.options, None, Asked::to("run")).await?;
+    let work = Work::open(&asked.options, Asked::to("run")).await?;
     let observed = work.driver.observe(&work.pipeline, &work.cancel).await?;
     let plan = Driver::plan(&work.pipeline, &observed)?;
     if let Some(form) = &asked.graph {

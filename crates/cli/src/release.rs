@@ -15,7 +15,7 @@ use shipway::{
 use tempfile::TempDir;
 
 use crate::{
-    arguments::{Course, Options},
+    arguments::{Asking, Course, Options},
     built::{self, Given},
     report::journal,
     say,
@@ -32,6 +32,8 @@ pub(crate) struct Run {
     options: Options,
     #[command(flatten)]
     course: Course,
+    #[command(flatten)]
+    asking: Asking,
     #[command(flatten)]
     tail: Tail,
 }
@@ -81,6 +83,8 @@ pub(crate) struct Deploy {
     #[command(flatten)]
     course: Course,
     #[command(flatten)]
+    asking: Asking,
+    #[command(flatten)]
     given: Given,
     #[command(flatten)]
     tail: Tail,
@@ -99,6 +103,8 @@ pub(crate) struct Apply {
     #[command(flatten)]
     course: Course,
     #[command(flatten)]
+    asking: Asking,
+    #[command(flatten)]
     tail: Tail,
 }
 
@@ -114,6 +120,8 @@ pub(crate) struct Rerun {
     options: Options,
     #[command(flatten)]
     course: Course,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 #[derive(Debug, Args)]
@@ -163,7 +171,8 @@ pub(crate) struct Logs {
 
 /// Builds, tests and deploys.
 pub(crate) async fn run(asked: &Run) -> Result<RunOutcome> {
-    let work = Work::open(&asked.options, Some(&asked.course), Asked::to("run")).await?;
+    let work =
+        Work::open(&asked.options, Asked::to("run").course(&asked.course).asking(&asked.asking)).await?;
     let began = work.now();
     let outcome = work.run().await?;
     asked.tail.follow(&work, outcome, began).await
@@ -181,7 +190,7 @@ impl Tail {
 /// Judges images.
 pub(crate) async fn test(asked: &Test) -> Result<RunOutcome> {
     let images = asked.given.read()?;
-    let work = Work::open(&asked.options, Some(&asked.course), Asked { images, ..Asked::to("test") }).await?;
+    let work = Work::open(&asked.options, Asked::to("test").course(&asked.course).images(images)).await?;
     if work.pipeline.builds.iter().all(|build| build.testers.is_empty()) {
         return Err(Error::config("the configuration has no tests").hint("add them to `test`"));
     }
@@ -192,8 +201,7 @@ pub(crate) async fn test(asked: &Test) -> Result<RunOutcome> {
 /// Renders the manifests with their images, and applies nothing.
 pub(crate) async fn render(asked: &Render) -> Result<RunOutcome> {
     let images = asked.given.read()?;
-    let work =
-        Work::open(&asked.options, Some(&asked.course), Asked { images, ..Asked::to("render") }).await?;
+    let work = Work::open(&asked.options, Asked::to("render").course(&asked.course).images(images)).await?;
     let report = work.run_up_to(|task| task.action == Action::Render).await?;
     if report.outcome != RunOutcome::Succeeded {
         work.tell_failure(&report);
@@ -228,8 +236,11 @@ fn manifests(work: &Work, report: &Report) -> String {
 /// Deploys images that are there already.
 pub(crate) async fn deploy(asked: &Deploy) -> Result<RunOutcome> {
     let images = asked.given.read()?;
-    let work =
-        Work::open(&asked.options, Some(&asked.course), Asked { images, ..Asked::to("deploy") }).await?;
+    let work = Work::open(
+        &asked.options,
+        Asked::to("deploy").course(&asked.course).asking(&asked.asking).images(images),
+    )
+    .await?;
     let began = work.now();
     let outcome = work.run().await?;
     asked.tail.follow(&work, outcome, began).await
@@ -243,8 +254,11 @@ pub(crate) async fn apply(asked: &Apply) -> Result<RunOutcome> {
     if let Some((place, file)) = &given {
         manifests[*place] = file.path().display().to_string();
     }
-    let work =
-        Work::open(&asked.options, Some(&asked.course), Asked { manifests, ..Asked::to("apply") }).await?;
+    let work = Work::open(
+        &asked.options,
+        Asked::to("apply").course(&asked.course).asking(&asked.asking).manifests(manifests),
+    )
+    .await?;
     let began = work.now();
     let outcome = work.run().await?;
     asked.tail.follow(&work, outcome, began).await
@@ -273,8 +287,11 @@ pub(crate) async fn rerun(asked: &Rerun) -> Result<RunOutcome> {
         });
         return Err(error.hint("`shipway history` says what each run built"));
     }
-    let work =
-        Work::open(&asked.options, Some(&asked.course), Asked { images, ..Asked::to("deploy") }).await?;
+    let work = Work::open(
+        &asked.options,
+        Asked::to("deploy").course(&asked.course).asking(&asked.asking).images(images),
+    )
+    .await?;
     work.run().await
 }
 
@@ -298,7 +315,7 @@ async fn newest_images(journal: &DiskJournal) -> Result<Vec<(String, String)>> {
 
 /// Tells what is deployed and how it fares.
 pub(crate) async fn status(asked: &Status) -> Result<RunOutcome> {
-    let work = Work::open(&asked.options, None, Asked { quiet: true, ..Asked::to("run") }).await?;
+    let work = Work::open(&asked.options, Asked::to("run").quiet(true)).await?;
     let all = work.driver.status(&work.pipeline, &work.cancel).await?;
     let healthy =
         |status: &ReleaseStatus| status.health.as_ref().is_some_and(|health| health.phase == Phase::Healthy);
@@ -360,7 +377,7 @@ fn told(status: &ReleaseStatus) -> String {
 
 /// Brings earlier deployments back.
 pub(crate) async fn rollback(asked: &Rollback) -> Result<RunOutcome> {
-    let work = Work::open(&asked.options, Some(&asked.course), Asked::to("run")).await?;
+    let work = Work::open(&asked.options, Asked::to("run").course(&asked.course)).await?;
     let all = || work.pipeline.deploys.iter().map(|deploy| deploy.release.name.clone());
     let releases: Vec<String> =
         if asked.release.is_empty() { all().collect() } else { asked.release.clone() };
@@ -376,7 +393,7 @@ pub(crate) async fn rollback(asked: &Rollback) -> Result<RunOutcome> {
 
 /// Tells what the programs of what is deployed print.
 pub(crate) async fn logs(asked: &Logs) -> Result<RunOutcome> {
-    let work = Work::open(&asked.options, None, Asked { quiet: true, ..Asked::to("run") }).await?;
+    let work = Work::open(&asked.options, Asked::to("run").quiet(true)).await?;
     let since = asked.since.map(|seconds| {
         let millis = seconds.saturating_mul(1000);
         Timestamp(work.now().0.saturating_sub(millis))

@@ -9,11 +9,11 @@ use shipway::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    arguments::{Course, Events, Options},
+    arguments::{Asking, Course, Events, Options},
     configuration, gates, say, warn, words, world,
 };
 
-/// What of the configuration is done.
+/// What of the configuration is done, and what people hear of it.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     /// The command, as Skaffold has it: profiles may ask for it.
@@ -22,13 +22,67 @@ pub(crate) struct Asked {
     pub(crate) images: Vec<(String, String)>,
     /// Manifests that are applied as they are.
     pub(crate) manifests: Vec<String>,
-    /// Whether nothing is told but what fails.
-    pub(crate) quiet: bool,
+    told: Told,
+    keep_going: bool,
+    confirm: bool,
+    suspend: bool,
+}
+
+/// How a run is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Drawn on a terminal, and in lines elsewhere.
+    #[default]
+    Drawn,
+    /// In lines, between which somebody answers.
+    Lines,
+    /// As events for machines.
+    Json,
+    /// Not at all.
+    Nothing,
 }
 
 impl Asked {
     pub(crate) fn to(command: &'static str) -> Self {
         Self { command, ..Self::default() }
+    }
+
+    /// Takes images that are there already.
+    pub(crate) fn images(mut self, images: Vec<(String, String)>) -> Self {
+        self.images = images;
+        self
+    }
+
+    /// Applies these manifests as they are.
+    pub(crate) fn manifests(mut self, manifests: Vec<String>) -> Self {
+        self.manifests = manifests;
+        self
+    }
+
+    /// Does it, and tells it, in this way.
+    pub(crate) fn course(mut self, course: &Course) -> Self {
+        self.keep_going = course.keep_going;
+        if course.events == Events::Json {
+            self.told = Told::Json;
+        }
+        self
+    }
+
+    /// Asks people.
+    pub(crate) fn asking(mut self, asking: &Asking) -> Self {
+        (self.confirm, self.suspend) = (asking.confirm, asking.suspend);
+        if asking.confirm && self.told == Told::Drawn {
+            self.told = Told::Lines;
+        }
+        self
+    }
+
+    /// Tells nothing but what fails.
+    pub(crate) fn quiet(mut self, quiet: bool) -> Self {
+        if quiet {
+            self.told = Told::Nothing;
+        }
+        self
     }
 }
 
@@ -39,50 +93,40 @@ pub(crate) struct Work {
     pub(crate) cancel: Cancel,
     /// Where runs are written down.
     pub(crate) journal: Option<Arc<DiskJournal>>,
-    /// What of a run is told, and where.
-    events: Events,
+    told: Told,
     world: World,
 }
 
 impl Work {
     /// Reads the configuration.
-    pub(crate) async fn open(options: &Options, course: Option<&Course>, asked: Asked) -> Result<Self> {
+    pub(crate) async fn open(options: &Options, asked: Asked) -> Result<Self> {
         let (catalog, cancel) = (shipway::catalog(), cancel_on_signals()?);
         let cx = world::reading(&cancel)?;
         let mut skaffold = configuration::read(options, &asked, &cx, &catalog).await?;
         skaffold.run_commands(&cx).await?;
         let loaded = skaffold.pipeline(&catalog)?;
-        if !asked.quiet {
+        if asked.told != Told::Nothing {
             words::tell_warnings(&loaded.notices);
         }
-        let events = match course {
-            _ if asked.quiet => Events::None,
-            Some(course) => course.events,
-            None => Events::Lines,
-        };
-        let world = world::world(&loaded, events, options.cache_artifacts)?;
-        let mut driver =
-            Driver::new(world.clone()).keep_going(course.is_some_and(|course| course.keep_going));
+        let world = world::world(&loaded, asked.told, options.cache_artifacts)?;
+        let mut driver = Driver::new(world.clone()).keep_going(asked.keep_going).suspend(asked.suspend);
         let journal = world::journal();
         if let Some(journal) = &journal {
             driver = driver.journal(Arc::<DiskJournal>::clone(journal));
         }
-        let mut pipeline = loaded.pipeline;
         if let Some(questions) = world::questions() {
             let questions = DiskGates::new(Arc::new(HostDisk), questions);
-            driver = match gates::Terminal::over(&questions, events) {
+            driver = match gates::Terminal::over(&questions, asked.told) {
                 Some(terminal) => driver.gates(terminal),
                 None => driver.gates(questions),
             };
         }
-        if let Some(course) = course {
-            driver = driver.suspend(course.suspend);
-            for deploy in pipeline.deploys.iter_mut().filter(|_| course.confirm) {
-                let text = format!("make these changes to `{}`?", deploy.release.name);
-                deploy.gate.get_or_insert_with(|| Gate::new(text));
-            }
+        let mut pipeline = loaded.pipeline;
+        for deploy in pipeline.deploys.iter_mut().filter(|_| asked.confirm) {
+            let text = format!("make these changes to `{}`?", deploy.release.name);
+            deploy.gate.get_or_insert_with(|| Gate::new(text));
         }
-        Ok(Self { pipeline, driver, cancel, journal, events, world })
+        Ok(Self { pipeline, driver, cancel, journal, told: asked.told, world })
     }
 
     pub(crate) async fn run(&self) -> Result<RunOutcome> {
@@ -127,7 +171,7 @@ impl Work {
 
     /// Tells a report, where lines are what is told.
     pub(crate) fn tell(&self, report: &Report) -> Result<RunOutcome> {
-        if self.events == Events::Lines {
+        if matches!(self.told, Told::Drawn | Told::Lines) {
             let mut text = report.to_string();
             for build in &self.pipeline.builds {
                 if let Some(image) = report.image(&build.artifact.name) {
@@ -144,7 +188,7 @@ impl Work {
 
     /// Tells on standard error how a run failed whose result is what standard output is for.
     pub(crate) fn tell_failure(&self, report: &Report) {
-        if self.events != Events::Json {
+        if self.told != Told::Json {
             warn(format!("{report}{}", self.next(report)).trim_end());
         }
     }

@@ -24,8 +24,9 @@ use shipway::{
 };
 
 use crate::{
-    arguments::{Dockerfiles, Events, Options, SyncRemoteCache},
-    words,
+    arguments::{Dockerfiles, Options, SyncRemoteCache},
+    live, words,
+    work::Told,
 };
 
 /// In bytes; far more than any honest configuration has.
@@ -147,16 +148,17 @@ pub(crate) fn options(options: &Options, command: &str) -> Result<config::Option
 ///
 /// # Errors
 /// Those of reading the folder's name and of the system's certificates.
-pub(crate) fn world(loaded: &Loaded, events: Events, cached: bool) -> Result<World> {
+pub(crate) fn world(loaded: &Loaded, told: Told, cached: bool) -> Result<World> {
     let root = root()?;
     let mut client = Client::builder();
     for registry in &loaded.insecure_registries {
         client = client.host(registry, HostOptions::new().plain_http());
     }
-    let sink: Arc<dyn Sink> = match events {
-        Events::Lines => Arc::new(TextLines::new(io::stderr())),
-        Events::Json => Arc::new(JsonLines::new(io::stdout())),
-        Events::None => Arc::new(Discard),
+    let sink: Arc<dyn Sink> = match told {
+        Told::Drawn => live::sink(variable),
+        Told::Lines => Arc::new(TextLines::new(io::stderr())),
+        Told::Json => Arc::new(JsonLines::new(io::stdout())),
+        Told::Nothing => Arc::new(Discard),
     };
     let mut world = shipway::host(root)
         .env(variables())

@@ -127,7 +127,8 @@ fn misleads(c: char) -> bool {
     )
 }
 
-/// Returns a line without the sequences that colour a terminal (ECMA-48, 5.4) or name its window.
+/// Returns a line without the sequences that steer a terminal: colours, the cursor, a window's name, links (ECMA-48, 5;
+/// ECMA-35, 13.2).
 pub(crate) fn without_colour(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line.chars().peekable();
@@ -135,13 +136,14 @@ pub(crate) fn without_colour(line: &str) -> String {
         match (c, rest.peek()) {
             ('\u{1b}', Some('[')) => {
                 rest.next();
-                // Parameters, and one letter that ends them.
-                while rest.next_if(|c| matches!(c, '\u{20}'..='\u{3f}')).is_some() {}
-                rest.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
+                end_control(&mut rest);
             }
-            ('\u{1b}', Some(']')) => {
+            ('\u{9b}', _) => end_control(&mut rest),
+            // What is told to the terminal itself, up to a bell or the end of a string.
+            ('\u{1b}', Some(']' | 'P' | 'X' | '^' | '_'))
+            | ('\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}', _) => {
                 while let Some(c) = rest.next() {
-                    if c == '\u{7}' {
+                    if matches!(c, '\u{7}' | '\u{9c}') {
                         break;
                     }
                     if c == '\u{1b}' {
@@ -150,12 +152,23 @@ pub(crate) fn without_colour(line: &str) -> String {
                     }
                 }
             }
+            // Letters to use, and sequences of two characters.
+            ('\u{1b}', Some('\u{20}'..='\u{7e}')) => {
+                while rest.next_if(|c| matches!(c, '\u{20}'..='\u{2f}')).is_some() {}
+                rest.next_if(|c| matches!(c, '\u{30}'..='\u{7e}'));
+            }
             // What a line was written over with.
             ('\r', None) => {}
             _ => out.push(c),
         }
     }
     out
+}
+
+/// Reads the parameters of a control sequence, and the letter that ends it.
+fn end_control(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    while rest.next_if(|c| matches!(c, '\u{20}'..='\u{3f}')).is_some() {}
+    rest.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
 }
 
 /// Returns the beginning of a text, with a sign where it was cut.
@@ -200,6 +213,9 @@ mod tests {
             ("\u{1b}", "\u{1b}"),
             ("50 %\r", "50 %"),
             ("é\u{1b}[2Jb", "éb"),
+            ("\u{9b}31ma\u{9d}0;title\u{9c}b", "ab"),
+            ("\u{1b}Pq#0\u{1b}\\a\u{1b}(B\u{1b}=b\u{1b}cé", "abé"),
+            ("a\u{1b}é", "a\u{1b}é"),
         ] {
             assert_eq!(without_colour(line), plain, "{line:?}");
         }

@@ -9,6 +9,7 @@ mod cache;
 mod deny;
 mod fuzz;
 mod history;
+mod picture;
 mod soak;
 mod test;
 mod tools;
@@ -35,6 +36,8 @@ usage: cargo xtask <task>
     deny            check licences, bans, duplicates and sources of the dependency tree
     history SCHEMAS
                     make the table of skaffold.yaml's fields anew from the published JSON schemas
+    picture [CAPTURE]
+                    draw docs/terminal.svg anew from the command in a terminal; or print the picture of a captured screen
     bed TASK        up, down, status or env of the test bed: Docker, containerd, BuildKit, registries, git over
                     HTTP and Kubernetes, in a network namespace of their own
     tools           get the foreign tools that tests compare with, and say where they are
@@ -110,6 +113,15 @@ usage: cargo xtask history SCHEMAS
 
     cargo xtask history ../skaffold/docs-v2/content/en/schemas";
 
+const PICTURE_HELP: &str = "\
+Builds a sample in tmux, which must be installed, and writes the screen with its colours to docs/terminal.svg. With
+CAPTURE it prints the picture of a screen that `tmux capture-pane -e -p` wrote into that file.
+
+usage: cargo xtask picture [CAPTURE]
+
+    cargo xtask picture
+    tmux capture-pane -e -p > screen && cargo xtask picture screen > screen.svg";
+
 const TOOLS_HELP: &str = "\
 Makes crane in the cache (needs go) and finds skopeo, or installs it (needs root and apt-get).
 
@@ -160,6 +172,7 @@ fn task(arguments: &[&str]) -> Result<bool> {
         ["fuzz", "--help" | "-h"] => Some(FUZZ_HELP),
         ["soak", "--help" | "-h"] => Some(SOAK_HELP),
         ["history"] | ["history", "--help" | "-h"] => Some(HISTORY_HELP),
+        ["picture", "--help" | "-h"] => Some(PICTURE_HELP),
         ["tools", "--help" | "-h"] => Some(TOOLS_HELP),
         _ => None,
     };
@@ -186,6 +199,8 @@ fn task(arguments: &[&str]) -> Result<bool> {
             soak::run(&Workspace::here()?, minutes)
         }
         ["history", schemas] => history::run(&Workspace::here()?, Path::new(schemas)),
+        ["picture"] => picture::run(&Workspace::here()?),
+        ["picture", capture] if !capture.starts_with('-') => picture::convert(Path::new(capture)),
         ["tools"] => tools::run(&Cache::open()?),
         _ => Err(format!("do not know `{}`: see `cargo xtask --help`", arguments.join(" "))),
     }
@@ -231,6 +246,7 @@ mod tests {
             &["bench", "-h"],
             &["fuzz", "--help"],
             &["soak", "-h"],
+            &["picture", "--help"],
         ] {
             assert_eq!(task(arguments), Ok(true), "{arguments:?}");
         }
@@ -244,6 +260,7 @@ mod tests {
             &["fuzz", "tar", "long"],
             &["fuzz", "--all"],
             &["soak", "0"],
+            &["picture", "--all"],
         ] {
             let message = task(arguments).unwrap_err();
             assert!(message.contains("cargo xtask --help"), "{message}");

@@ -6,7 +6,7 @@ use shipway::docker::Daemon;
 
 use crate::{
     bench::{Bench, text},
-    samples::{DATE_TIME, IMAGE, PROFILES, sources},
+    published::{DATE_TIME, IMAGE, PROFILES, sources},
     skip::skip,
 };
 

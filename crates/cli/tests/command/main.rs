@@ -19,6 +19,7 @@ mod handing_on;
 mod help;
 mod init;
 mod past;
+mod published;
 mod resume;
 mod samples;
 #[path = "../../../../tests/support/skip.rs"]

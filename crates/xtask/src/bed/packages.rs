@@ -1,4 +1,4 @@
-//! What the bed takes from the distribution: programs, and the packages that hold them.
+//! What the bed and the tests take from the distribution: programs, and the packages that hold them.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Programs with the Debian packages that hold them.
-const PROGRAMS: [(&str, &str); 18] = [
+const PROGRAMS: [(&str, &str); 19] = [
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("curl", "curl"),
@@ -31,6 +31,7 @@ const PROGRAMS: [(&str, &str); 18] = [
     ("runc", "runc"),
     ("skopeo", "skopeo"),
     ("sysctl", "procps"),
+    ("tmux", "tmux"),
     ("umoci", "umoci"),
     ("busybox", "busybox-static"),
 ];
