@@ -1,7 +1,5 @@
 //! `plan`: what a run would do and why, and what it would change.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use shipway::{Driver, ErrorKind, Result, RunOutcome};
 
@@ -38,17 +36,12 @@ pub(crate) async fn tell(asked: &Plan) -> Result<RunOutcome> {
     for (release, preview) in work.driver.preview(&work.pipeline, &observed, &work.cancel).await? {
         match preview {
             Ok(preview) => {
-                let mut text = String::new();
-                let count = preview.changes.changes.len();
-                let objects = if count == 1 { "1 object changes" } else { "objects change" };
-                // Writing to a text cannot fail.
-                let _ = match count {
-                    0 => writeln!(text, "\n{release}: nothing changes"),
-                    1 => writeln!(text, "\n{release}: {objects}"),
-                    _ => writeln!(text, "\n{release}: {count} {objects}"),
+                let count = match preview.changes.changes.len() {
+                    0 => "nothing changes".to_owned(),
+                    1 => "1 object changes".to_owned(),
+                    count => format!("{count} objects change"),
                 };
-                let _ = write!(text, "{preview}");
-                say(&text)?;
+                say(&format!("\n{release}: {count}\n{preview}"))?;
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
             Err(error) => {

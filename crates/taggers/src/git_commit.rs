@@ -5,8 +5,8 @@ use std::path::Path;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shipway_core::{
-    Catalog, Context, EntryKind, Error, ErrorKind, Fingerprint, Inputs, PluginConfig, Result, Snapshot, Tag,
-    TagRequest, Tagger, Tree,
+    Catalog, Context, EntryKind, Error, ErrorKind, Fingerprint, Inputs, Level, PluginConfig, Result,
+    Snapshot, Tag, TagRequest, Tagger, Tree,
 };
 use shipway_git::{ObjectId, Repository, Status};
 
@@ -69,6 +69,8 @@ pub struct GitCommitConfig {
     pub prefix: String,
     /// Whether what is not committed does not matter.
     pub ignore_changes: bool,
+    /// The tag of what lies in no repository, or in one without a commit; without it, that is an error.
+    pub otherwise: Option<String>,
 }
 
 impl GitCommitConfig {
@@ -89,6 +91,13 @@ impl GitCommitConfig {
     #[must_use]
     pub fn ignore_changes(mut self, ignore_changes: bool) -> Self {
         self.ignore_changes = ignore_changes;
+        self
+    }
+
+    /// Sets the tag of what lies in no repository, or in one without a commit.
+    #[must_use]
+    pub fn otherwise(mut self, tag: impl Into<String>) -> Self {
+        self.otherwise = Some(tag.into());
         self
     }
 }
@@ -145,6 +154,21 @@ impl Tagger for GitCommit {
     }
 
     async fn tag(&self, cx: &Context, request: &TagRequest) -> Result<Tag> {
+        match (self.of_commit(cx, request).await, &self.0.otherwise) {
+            (Err(error), Some(otherwise)) if error.kind() == ErrorKind::Config => {
+                cx.message(
+                    Level::Warning,
+                    format!("the tag is `{otherwise}`, as there is no commit: {error}"),
+                );
+                tag(otherwise.clone(), "`otherwise` of `gitCommit`")
+            }
+            (tagged, _) => tagged,
+        }
+    }
+}
+
+impl GitCommit {
+    async fn of_commit(&self, cx: &Context, request: &TagRequest) -> Result<Tag> {
         let folder = request.artifact.context.clone();
         let repository = open(cx, &folder).await?;
         let path = cx.blocking({
@@ -162,9 +186,7 @@ impl Tagger for GitCommit {
         }
         tag(text, "`gitCommit`")
     }
-}
 
-impl GitCommit {
     async fn name(&self, cx: &Context, repository: &Repository, path: &[u8]) -> Result<String> {
         let key = key(repository);
         let ours = repository.clone();

@@ -295,10 +295,13 @@ async fn where_there_is_nothing_to_name_it_by_is_a_config_error() {
     fs::create_dir(repository.path("web")).unwrap();
     let tagger = GitCommit::default();
     let kind = async |folder: &str| repository.tag(&tagger, folder).await.unwrap_err().kind();
-    assert_eq!(kind("web").await, ErrorKind::Config);
+    let or_latest = catalog_tagger(r#"{"otherwise": "latest"}"#);
+    let latest = async || repository.tag(&or_latest, "web").await.unwrap() == "latest";
+    assert_eq!((kind("web").await, latest().await), (ErrorKind::Config, true));
     repository.git(&["init", "-q"]);
-    assert_eq!(kind("web").await, ErrorKind::Config);
+    assert_eq!((kind("web").await, latest().await), (ErrorKind::Config, true));
     repository.commit();
+    assert!(!latest().await);
     assert!(repository.tag(&tagger, "web").await.is_ok());
     let tree = repository.tag(&GitCommit::new(Variant::TreeSha), "web").await;
     assert_eq!(tree.unwrap_err().kind(), ErrorKind::Config, "the folder is not in the commit");

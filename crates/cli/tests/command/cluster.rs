@@ -37,19 +37,41 @@ impl Site {
     async fn new(test: &str) -> Option<Self> {
         let bed = Bed::up(&format!("command::cluster::{test}")).await?;
         let registry = env::var("SHIPWAY_KUBE_REGISTRY").unwrap();
-        let bench = Bench::new(&format!(
-            "apiVersion: skaffold/v4beta14\nkind: Config\nmetadata: {{name: site}}\nbuild:\n  tagPolicy: {{inputDigest: {{}}}}\n  \
-             insecureRegistries: [\"{registry}\"]\n  artifacts: [{{image: web, context: web}}]\nmanifests: {{rawYaml: [web.yaml]}}\n\
-             deploy: {{kubectl: {{}}}}\n"
-        ))
-        .await;
-        let dockerfile =
-            format!("FROM {registry}/bases/busybox:local\nCOPY say /say\nCMD [\"sh\", \"/say\"]\n");
-        bench.write("web/Dockerfile", &dockerfile);
-        bench.write("web.yaml", MANIFEST);
+        let bench = Bench::empty().await;
         let site = Self { bench, bed, registry };
         site.says("one");
         Some(site)
+    }
+
+    /// Writes a program in `web`, and what it takes to deploy it.
+    fn configured(self) -> Self {
+        let registry = &self.registry;
+        let configuration = format!(
+            "apiVersion: skaffold/v4beta14\nkind: Config\nmetadata: {{name: site}}\nbuild:\n  tagPolicy: {{inputDigest: {{}}}}\n  \
+             insecureRegistries: [\"{registry}\"]\n  artifacts: [{{image: web, context: web}}]\nmanifests: {{rawYaml: [web.yaml]}}\n\
+             deploy: {{kubectl: {{}}}}\n"
+        );
+        self.bench.write("skaffold.yaml", &configuration);
+        self.bench.write("web/Dockerfile", &self.dockerfile());
+        self.bench.write("web.yaml", MANIFEST);
+        self
+    }
+
+    fn dockerfile(&self) -> String {
+        format!("FROM {}/bases/busybox:local\nCOPY say /say\nCMD [\"sh\", \"/say\"]\n", self.registry)
+    }
+
+    /// Runs with the logs until the pod says this, and then presses Ctrl-C, which ends the logs and not the site.
+    fn tails(&self, line: &str, word: &str) {
+        let mut tailing = self.command(line);
+        let mut tailing = tailing.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(tailing.stdout.take().unwrap()).lines();
+        let end = format!("web] {word}");
+        let line = lines.map(|line| line.unwrap()).find(|line| line.ends_with(&end));
+        assert!(line.is_some_and(|line| line.starts_with("[web")), "no line of the new pod");
+        let id = rustix::process::Pid::from_child(&tailing);
+        rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+        assert_eq!(tailing.wait().unwrap().code(), Some(0));
     }
 
     fn says(&self, word: &str) {
@@ -74,9 +96,29 @@ impl Site {
     }
 }
 
+/// The folder of spec's third scenario: a Dockerfile, a pod and a program.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_do_with_skaffold_is_done_the_same_way() {
+    let Some(site) = Site::new("what_people_do_with_skaffold_is_done_the_same_way").await else { return };
+    site.bench.write("Dockerfile", &site.dockerfile());
+    site.bench.write("say", "while true; do echo hello; sleep 0.2; done\n");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  terminationGracePeriodSeconds: 0\n  containers: \
+               [{name: web, image: web}]\n";
+    site.bench.write("pod.yaml", pod);
+    site.run(&format!("config set --global insecure-registries {}", site.registry), 0).await;
+    site.run("init --yes", 0).await;
+    site.run("run --builder native", 0).await;
+    assert!(site.run("status", 0).await.contains("  healthy\n"));
+    site.tails("run --builder native --tail", "hello");
+    site.run("delete", 0).await;
+    assert!(site.run("status", 1).await.ends_with("not deployed\n"));
+    site.bed.down().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_is_run_looked_at_taken_back_and_deleted() {
     let Some(site) = Site::new("a_site_is_run_looked_at_taken_back_and_deleted").await else { return };
+    let site = site.configured();
     let plan = site.run("plan --builder native", 0).await;
     assert!(plan.contains("site: 2 objects change\ncreate Deployment"), "{plan}");
     assert!(plan.contains("@sha256:(not built yet)"), "{plan}");
@@ -87,15 +129,7 @@ async fn a_site_is_run_looked_at_taken_back_and_deleted() {
     let plan = site.run("plan --builder native", 0).await;
     assert!(plan.contains("web/say changed"), "{plan}");
     assert!(plan.contains("update Deployment"), "{plan}");
-    // Ctrl-C ends the logs, and not the site.
-    let mut tailing = site.command("run --builder native --tail");
-    let mut tailing = tailing.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(tailing.stdout.take().unwrap()).lines();
-    let line = lines.map(|line| line.unwrap()).find(|line| line.ends_with("web] two"));
-    assert!(line.is_some_and(|line| line.starts_with("[web-")), "no line of the new pod");
-    let id = rustix::process::Pid::from_child(&tailing);
-    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
-    assert_eq!(tailing.wait().unwrap().code(), Some(0));
+    site.tails("run --builder native --tail", "two");
 
     let status = site.run("status --builder native", 0).await;
     assert!(status.starts_with("site  healthy\n  live     revision 2  "), "{status}");
@@ -125,6 +159,7 @@ async fn what_is_built_once_is_deployed_applied_and_deployed_again() {
     let Some(site) = Site::new("what_is_built_once_is_deployed_applied_and_deployed_again").await else {
         return;
     };
+    let site = site.configured();
     let built = site.run("build --builder native -q --file-output builds.json", 0).await;
     site.run("deploy -a builds.json", 0).await;
     let rendered = site.run("render -a builds.json -o rendered.yaml", 0).await;

@@ -185,12 +185,12 @@ resourceSelector: {allow: [{groupKind: Web}]}
 portForward: []
 ";
     let with = |command: &str| newest_with(body, &Options::default().command(command));
-    assert_snapshot!(with("build").unwrap(), @r"
+    assert_snapshot!(with("build").unwrap(), @r#"
     pipeline skaffold
     build web in . into [Registry] web
       by docker {}
-      named by gitCommit {}
-    ");
+      named by gitCommit {"otherwise":"latest"}
+    "#);
     assert_snapshot!(error(with("test")), @r"
     skaffold.yaml:5:47: `test.structureTestsArgs` is not supported yet
       hint: take it out, or activate a profile that does without

@@ -93,16 +93,16 @@ async fn configurations_of_one_text_require_each_other() {
     let shown = load(&folder, "skaffold.yaml", &Options::default()).await.unwrap();
     assert_eq!(built(&shown), "b in ., c in ., a in .");
     let missing = one("a", "a", "requires: [{configs: [bb]}]") + "---\n" + &one("b", "b", "");
-    assert_snapshot!(read(&missing.replace("@\n", HEAD), &Options::default().command("build")).unwrap(), @r"
+    assert_snapshot!(read(&missing.replace("@\n", HEAD), &Options::default().command("build")).unwrap(), @r#"
     pipeline a
     build a in . into [Registry] a
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     build b in . into [Registry] b
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     notice skaffold.yaml:5:23: the required file has no configuration `bb`
-    ");
+    "#);
     let other = one("a", "a", "requires: [{path: ../other}]").replace("@\n", HEAD);
     assert_snapshot!(error(read(&other, &Options::default())), @r"
     skaffold.yaml:5:19: another file is required, and this text alone is read

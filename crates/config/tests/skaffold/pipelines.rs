@@ -35,20 +35,20 @@ build:
     pipeline skaffold
     build registry.test:5000/base in . into [Registry] registry.test:5000/base
       by docker {"buildkit":true}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
       for linux/amd64, linux/arm64
     build web in web into [Registry] web
       by docker {"buildArgs":{"DEBUG":"true","TOKEN":null,"VERSION":"1.10"},"buildkit":true,"dockerfile":"deploy/Dockerfile","noCache":true,"secrets":[{"env":"NPM_TOKEN","id":"npm"}],"target":"run"}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
       for linux/arm64
       with registry.test:5000/base as BASE
     build tool in . into [Registry] tool
       by custom {"buildCommand":"./build.sh","dependencies":{"ignore":["vendor"],"paths":["**/*.go"]}}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
       for linux/amd64, linux/arm64
     build docs in . into [Registry] docs
       by pages {"theme":"dark","version":1.1}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
       for linux/amd64, linux/arm64
     deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
     insecure registry.test:5000
@@ -63,11 +63,11 @@ fn images_are_named_by_the_tagger_of_the_policy() {
         shown.lines().find_map(|line| line.trim().strip_prefix("named by ")).unwrap().to_owned()
     };
     for (policy, expected) in [
-        ("{}", "gitCommit {}"),
-        ("{gitCommit: {}}", "gitCommit {}"),
+        ("{}", r#"gitCommit {"otherwise":"latest"}"#),
+        ("{gitCommit: {}}", r#"gitCommit {"otherwise":"latest"}"#),
         (
             "{gitCommit: {variant: CommitSha, prefix: v, ignoreChanges: true}}",
-            r#"gitCommit {"ignoreChanges":true,"prefix":"v","variant":"CommitSha"}"#,
+            r#"gitCommit {"ignoreChanges":true,"otherwise":"latest","prefix":"v","variant":"CommitSha"}"#,
         ),
         ("{sha256: {}}", "sha256 {}"),
         ("{inputDigest: {}}", "inputDigest {}"),
@@ -119,10 +119,10 @@ build:
     pipeline skaffold
     build base in . into [Registry] base
       by native {"dockerfile":"Dockerfile"}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     build web in . into [Registry] web
       by native {"args":{"A":"1","TOKEN":"t"},"dockerfile":"Dockerfile.web","target":"run"}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     notice skaffold.yaml:8:5: `docker.noCache` has no effect: no engine with a cache builds this
     "#);
 }
@@ -148,13 +148,13 @@ test:
     pipeline skaffold
     build web in . into [Registry] web
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
       tested as command by command {"command":"./smoke.sh","context":".","dependencies":{"paths":["smoke.sh"]},"timeoutSeconds":60}
       tested as command-2 by command {"command":"./more.sh","context":"."}
       tested as structure by structure {"files":["test/*.yaml"]}
     build api in . into [Registry] api
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
       tested as structure by structure {"files":["api/test/a.yaml","/etc/test.yaml"]}
     deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
     notice skaffold.yaml:16:10: `gone` is not built, so that its tests are not run
@@ -190,7 +190,7 @@ deploy:
     pipeline shop
     build web in . into [Registry] web
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy shop-kubectl by kubectl {"defaultNamespace":"shop","flags":{"apply":["--server-side"]},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]}}
       watched for 90s
       in namespace shop
@@ -203,7 +203,7 @@ deploy:
     pipeline skaffold
     build web in . into [Registry] web
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy skaffold by gitops {"repository":"../env"}
     "#);
 }
@@ -251,10 +251,10 @@ deploy: {kubectl: {manifests: [two.yaml]}}
     pipeline one
     build web in . into [Registry] web
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     build api in . into [Registry] api
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy one by kubectl {"manifests":{"rawYaml":["one.yaml"]}}
     deploy skaffold by kubectl {"manifests":{"rawYaml":["two.yaml"]}}
     "#);
@@ -292,10 +292,10 @@ deploy: {kubectl: {defaultNamespace: '{{.STAGE}}-shop'}}
     pipeline skaffold
     build web in . into [Registry] web
       by docker {"buildArgs":{"N":"none","P":"plain","V":"1.10","{{.STAGE}}":"key"}}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     build tool in . into [Registry] tool
       by custom {"buildCommand":"./build.sh prod"}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy skaffold by kubectl {"defaultNamespace":"prod-shop","manifests":{"kustomize":{"paths":["over/prod"]},"rawYaml":["prod/*.yaml"]}}
     "#);
 }
@@ -316,7 +316,7 @@ deploy: {logs: {prefix: auto}}
     pipeline skaffold
     build web in . into [Registry] web
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
     notice skaffold.yaml:5:11: `build.local.concurrency` has no effect: how much is built at once is for who runs the pipeline to say
     notice skaffold.yaml:5:27: `build.local.useDockerCLI` has no effect: the engine is asked over its API, without a command line
@@ -359,10 +359,10 @@ deploy: {kubeContext: staging}
     pipeline skaffold
     build web in . into [Registry] web
       by kaniko {"cluster":{"context":"staging","namespace":"builds","nodeSelector":{"disk":"ssd"},"resources":{"requests":{"cpu":"100m","ephemeral-storage":"1Gi"}},"timeoutSeconds":4200},"env":{"HTTP_PROXY":"http://proxy"}}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     build api in . into [Registry] api
       by kaniko {"buildArgs":{"A":"1","B":null},"cache":{"repo":"cache"},"cluster":{"context":"staging","namespace":"builds","nodeSelector":{"disk":"ssd"},"resources":{"requests":{"cpu":"100m","ephemeral-storage":"1Gi"}},"timeoutSeconds":4200},"env":{"C":"d","HTTP_PROXY":"http://proxy"},"flags":{"skip-tls-verify":true},"insecureRegistry":["a","b"],"pushRetry":3,"registryMirror":["mirror"],"target":"run"}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy skaffold by kubectl {"kubeContext":"staging","manifests":{"rawYaml":["k8s/*.yaml"]}}
     notice skaffold.yaml:5:3: `build.cluster.pullSecretName` has no effect: a pod gets the logins that the world has for the registries it needs
     notice skaffold.yaml:15:5: `kaniko.digestFile` has no effect: the digest is taken from the executor as it ends

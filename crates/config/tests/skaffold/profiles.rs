@@ -80,11 +80,11 @@ deploy: {kubeContext: '', statusCheckDeadlineSeconds: 0, kubectl: {flags: {globa
     pipeline skaffold
     build web in web into [Daemon("unix:///var/run/docker.sock")] web
       by docker {}
-      named by gitCommit {"variant":"Tags"}
+      named by gitCommit {"otherwise":"latest","variant":"Tags"}
       for linux/amd64
     build api in . into [Daemon("unix:///var/run/docker.sock")] api
       by docker {}
-      named by gitCommit {"variant":"Tags"}
+      named by gitCommit {"otherwise":"latest","variant":"Tags"}
       for linux/amd64
     deploy skaffold by kubectl {"flags":{"global":["-v"]},"kubeContext":"one","manifests":{"kustomize":{"paths":["b"]},"rawYaml":["c.yaml"]}}
       watched for 60s
@@ -246,15 +246,15 @@ fn profiles_are_checked_whether_active_or_not() {
 fn of_profiles_with_one_name_the_last_counts() {
     let body = "build: {artifacts: [{image: web}]}\nprofiles:\n- {name: p, build: {artifacts: [{image: one}]}}\n\
                 - {name: p, build: {artifacts: [{image: two}], tagPolicy: {sha256: }}}\n";
-    assert_snapshot!(newest_with(body, &Options::default().profiles(["p"]).command("build")).unwrap(), @"
+    assert_snapshot!(newest_with(body, &Options::default().profiles(["p"]).command("build")).unwrap(), @r#"
     pipeline skaffold
     build two in . into [Registry] two
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     profiles p
     notice skaffold.yaml:6:10: there are several profiles `p`, and the last counts
     notice skaffold.yaml:6:60: `sha256` without a value is as good as not written: write `sha256: {}`
-    ");
+    "#);
 }
 
 /// Reads a file whose profiles are not active.

@@ -26,7 +26,7 @@ fn the_sample_with_profiles() {
     pipeline skaffold
     build gcr.io/terrycho-personal/node-example in backend into [Registry] gcr.io/terrycho-personal/node-example
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
     notice skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
     "#);
@@ -34,19 +34,19 @@ fn the_sample_with_profiles() {
     pipeline skaffold
     build gcr.io/terrycho-personal/node-example in backend into [Daemon("unix:///var/run/docker.sock")] gcr.io/terrycho-personal/node-example
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
     profiles dev
     notice skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
     "#);
-    assert_snapshot!(read(PROFILES, &Options::default().profiles(["production"]).command("build")).unwrap(), @r"
+    assert_snapshot!(read(PROFILES, &Options::default().profiles(["production"]).command("build")).unwrap(), @r#"
     pipeline skaffold
     build gcr.io/terrycho-personal/node-example in backend into [Registry] gcr.io/terrycho-personal/node-example
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     profiles production
     notice skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
-    ");
+    "#);
 }
 
 #[test]
@@ -54,12 +54,12 @@ fn without_a_deployer_skaffolds_default_deploys_nothing_and_says_so() {
     let catalog = without_deployers();
     let skaffold = Skaffold::read("skaffold.yaml", PROFILES, Options::default(), &catalog).unwrap();
     let loaded = skaffold.pipeline(&catalog).unwrap();
-    assert_snapshot!(show(&loaded), @r"
+    assert_snapshot!(show(&loaded), @r#"
     pipeline skaffold
     build gcr.io/terrycho-personal/node-example in backend into [Registry] gcr.io/terrycho-personal/node-example
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     notice skaffold.yaml:1:1: nothing is deployed: the file does not say what, and Skaffold's default `kubectl` is not in the catalog
     notice skaffold.yaml:7:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
-    ");
+    "#);
 }

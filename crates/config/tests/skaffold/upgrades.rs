@@ -23,7 +23,7 @@ profiles:
     pipeline skaffold
     build web in . into [Registry] web
       by docker {}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy skaffold by kubectl {"manifests":{"rawYaml":["c.yaml","d.yaml"]}}
     profiles p
     "#);
@@ -65,7 +65,7 @@ profiles:
     pipeline skaffold
     build web in . into [Registry] web
       by docker {"secrets":[{"id":"npm","src":"other"}]}
-      named by gitCommit {}
+      named by gitCommit {"otherwise":"latest"}
     deploy skaffold by kubectl {"kubeContext":"c","manifests":{"remoteManifests":[{"kubeContext":"c","manifest":"deployment/web"}]}}
     profiles p
     notice skaffold.yaml:4:73: `docker.secret.dst` has no effect since skaffold/v2beta17

@@ -41,3 +41,43 @@ impl LogReader for GitopsLogs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Says nothing.
+    #[derive(Debug, Deserialize)]
+    struct Quiet {}
+
+    #[async_trait]
+    impl LogReader for Quiet {
+        async fn read(&self, _cx: &Context, _deployment: &Deployment, _request: &LogRequest) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    impl PluginConfig for Quiet {
+        const KIND: &'static str = "quiet";
+        type Plugin = Self;
+
+        fn into_plugin(self, _catalog: &Catalog) -> Result<Self> {
+            Ok(self)
+        }
+    }
+
+    #[test]
+    fn logs_are_those_of_the_inner_deployers_kind_where_it_has_some() {
+        let catalog = Catalog::new().with_log_reader::<Quiet>().with_log_reader::<GitopsLogsConfig>();
+        let reads = |kind: &str, inner: &str| {
+            let options =
+                json!({"deployer": {"kind": inner, "options": {}}, "environment": "../environment"});
+            let part = Part::with_options(kind, &options).expect("a part");
+            format!("{:?}", catalog.log_reader(&part).expect("made"))
+        };
+        assert_eq!(reads("gitops", "quiet"), "GitopsLogs(Some(Quiet))");
+        assert_eq!(reads("gitops", "memory"), "GitopsLogs(None)");
+    }
+}

@@ -17,13 +17,13 @@ impl Lower<'_> {
         }
         let Some(choice) = policy.only(document, "name the images")? else {
             // Skaffold's own default (schema/defaults).
-            return self.catalog.tagger(&Part::new("gitCommit")).map_err(|error| {
+            return self.catalog.tagger(&or_latest(Part::new("gitCommit"))).map_err(|error| {
                 located(error, document.location(document.root.span))
                     .note("a file without `build.tagPolicy` names images by commits")
             });
         };
         let part = match choice.name.as_str() {
-            "gitCommit" => typed::<GitCommit>(choice, document),
+            "gitCommit" => typed::<GitCommit>(choice, document).map(or_latest),
             "sha256" | "inputDigest" => typed::<Nothing>(choice, document),
             "dateTime" => typed::<DateTime>(choice, document),
             "envTemplate" => typed::<EnvTemplate>(choice, document),
@@ -32,6 +32,13 @@ impl Lower<'_> {
         }?;
         self.catalog.tagger(&part).map_err(|error| located(error, document.location(choice.span)))
     }
+}
+
+/// Lets the tagger `gitCommit` say `latest` where there is no commit, as Skaffold does (skaffold: runner/builder.go, "Using a
+/// fall-back tagger").
+fn or_latest(mut part: Part) -> Part {
+    part.options.insert("otherwise".to_owned(), "latest".into());
+    part
 }
 
 /// Returns the part of a kind whose options are of a form that Skaffold says.
