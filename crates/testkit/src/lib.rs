@@ -1,8 +1,8 @@
 //! The conformance kit of Shipway: for those who write plug-ins.
 //!
 //! A plug-in that passes its suite works in every pipeline. The whole test is a file of three lines,
-//! with `harness = false` in its `[[test]]` section; see [`builder`], [`deployer`], [`runner`],
-//! [`tagger`] and [`tester`].
+//! with `harness = false` in its `[[test]]` section; see [`builder`], [`deployer`], [`log_reader`],
+//! [`runner`], [`tagger`] and [`tester`].
 //! What the clauses say is in CONTRACT.md; each has a number, and `cargo test B7` runs one.
 //!
 //! Besides, the kit has fakes of the doors to the world: [`ScriptedProcesses`], [`FakeClock`],
@@ -39,6 +39,7 @@ mod deployer;
 mod fakes;
 mod folder;
 mod image;
+mod log_reader;
 mod room;
 mod runner;
 mod suite;
@@ -59,6 +60,7 @@ pub use self::{
     fakes::{
         DiskCrash, DiskFault, FailingDisk, FakeClock, RecordingDisk, Reply, ScriptedProcesses, shut_world,
     },
+    log_reader::{LogReaders, LogTarget, log_reader},
     runner::{Runners, runner},
     suite::{Role, Suite, Trial, at_once},
     tagger::{Taggers, tagger},

@@ -32,8 +32,8 @@ pub trait Role: Clone + Send + Sync + 'static {
 }
 
 /// The checks of one plug-in, as its author sets them up; see [`builder`](crate::builder),
-/// [`tagger`](crate::tagger), [`tester`](crate::tester), [`deployer`](crate::deployer) and
-/// [`runner`](crate::runner).
+/// [`tagger`](crate::tagger), [`tester`](crate::tester), [`deployer`](crate::deployer),
+/// [`log_reader`](crate::log_reader) and [`runner`](crate::runner).
 pub struct Suite<R: Role> {
     pub(crate) role: R,
     fixture: Option<PathBuf>,

@@ -10,7 +10,7 @@ use shipway_core::{
     Artifact, Command, Context, Digest, Exit, FixedCredentials, Image, Processes, Result, Store, StoreKind,
 };
 use shipway_testkit::{Outcome, Role, Suite, Verdict};
-use wrong::{builder, deployer, runner, shelf::Shelf, tagger, tester};
+use wrong::{builder, deployer, log_reader, runner, shelf::Shelf, tagger, tester};
 
 /// Returns the clauses that broke, with what was seen.
 fn broken(outcomes: &[Outcome]) -> Vec<String> {
@@ -78,6 +78,10 @@ fn builders_into(wrong: builder::Wrong, stores: &'static [StoreKind]) -> Suite<s
 
 fn deployers(wrong: deployer::Wrong) -> Suite<shipway_testkit::Deployers> {
     shipway_testkit::deployer(Shelf::default, move |shelf| deployer::Stacker::new(shelf, wrong))
+}
+
+fn log_readers(wrong: log_reader::Wrong) -> Suite<shipway_testkit::LogReaders> {
+    shipway_testkit::log_reader(log_reader::Log::new, move |log| log_reader::Teller::new(log, wrong))
 }
 
 fn runners(wrong: runner::Wrong) -> Suite<shipway_testkit::Runners> {
@@ -184,4 +188,14 @@ fn a_right_runner_passes() {
 #[test]
 fn each_wrong_runner_breaks_its_clause() {
     matrix(runners, runner::WRONGS);
+}
+
+#[test]
+fn a_right_log_reader_passes() {
+    right(&log_readers(log_reader::Wrong::Nothing));
+}
+
+#[test]
+fn each_wrong_log_reader_breaks_its_clause() {
+    matrix(log_readers, log_reader::WRONGS);
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 pub(crate) mod deployer;
+pub(crate) mod log_reader;
 pub(crate) mod runner;
 pub(crate) mod shelf;
 pub(crate) mod tagger;
