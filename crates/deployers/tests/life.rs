@@ -91,6 +91,45 @@ async fn settling_prunes_what_went_and_happens_once() {
 }
 
 #[tokio::test]
+async fn what_a_run_saw_as_it_should_be_is_not_listed_again_to_settle_it() {
+    let bed = Bed::new();
+    let first = bed.release(1).await;
+    bed.reach(Desired::Settled(first.clone())).await.expect("settled");
+    let lists = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lists);
+    bed.cluster.set_faults(move |call| {
+        if call.operation == Operation::List {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+        Fault::None
+    });
+    // Each context is a run.
+    let settle = async |seen: bool| {
+        let cx = context(&bed.folder, &Cancel::new());
+        if seen {
+            let changes = bed.memory.diff(&cx, &released(fixture(1))).await.expect("seen");
+            assert!(changes.changes.is_empty());
+        }
+        lists.store(0, Ordering::Relaxed);
+        let changes = bed.memory.diff(&cx, &Desired::Settled(first.clone())).await.expect("seen");
+        (lists.load(Ordering::Relaxed), changes.changes.len())
+    };
+    let (without, with) = (settle(false).await, settle(true).await);
+    assert!(with.0 < without.0, "{with:?} {without:?}");
+    assert_eq!((with.1, without.1), (0, 0));
+    // What somebody left behind goes, in a run that saw it as in one that did not.
+    let mut left: serde_json::Value = serde_json::from_str(&fixture(1).objects[0].text).expect("JSON");
+    let there = bed.objects();
+    let shared = there.iter().find(|object| object.contains("\"shared\"")).expect("there");
+    let shared: serde_json::Value = serde_json::from_str(shared).expect("JSON");
+    left["metadata"]["labels"] = shared["metadata"]["labels"].clone();
+    left["metadata"]["name"] = "left".into();
+    bed.cluster.apply("shipway", &left, Apply::default()).expect("made");
+    let gone = settle(false).await.1;
+    assert!(gone > 0 && settle(true).await.1 == gone, "{gone}");
+}
+
+#[tokio::test]
 async fn the_last_ten_revisions_are_remembered_and_the_one_to_go_back_to() {
     let bed = Bed::new();
     let first = bed.release(1).await;

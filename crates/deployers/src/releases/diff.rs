@@ -64,6 +64,9 @@ struct Draft<'a> {
     rights: BTreeSet<Right>,
 }
 
+/// Whether a settled release was seen as it should be, with nothing besides.
+struct Whole(bool);
+
 /// To do something with objects of a kind.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Right {
@@ -80,22 +83,23 @@ impl Draft<'_> {
         let (releases, cx) = (self.releases, self.cx);
         let objects = releases.objects(cx, manifests).await?;
         let ids: Vec<&ObjectId> = objects.iter().map(|(id, _)| id).collect();
-        let live = Live::read(releases, cx, self.release, &self.extent, &ids).await?;
+        let there = Live::read(releases, cx, self.release, &self.extent, &ids).await?;
         let mut steps = Vec::with_capacity(objects.len());
         for (id, object) in &objects {
-            steps.push(change::step(releases, cx, id, object, live.get(id)).boxed());
+            steps.push(change::step(releases, cx, id, object, there.get(id)).boxed());
         }
         for step in at_once(steps).await?.into_iter().flatten() {
             self.add(step);
         }
         if prune {
-            self.prune(&live, ids).await?;
+            self.prune(&there, ids.iter().copied()).await?;
         }
         let live = record::live(self.records);
         let newest = self.records.last().map_or(0, |record| record.revision);
         // A newer record than the live one was cut: the objects may be in between, or its own.
         let is_live = live.is_some_and(|live| live.is(manifests) && live.revision == newest);
         if self.steps.is_empty() && is_live {
+            self.note_whole(&there, &ids, manifests).await?;
             return Ok(Aim::Nothing);
         }
         // What was begun and is the same is gone on with.
@@ -110,6 +114,22 @@ impl Draft<'_> {
         let shown = json!({"revision": revision, "images": images});
         self.record(record::id(self.release, revision, releases), Verb::Create, None, Some(&shown));
         Ok(Aim::Revision(revision))
+    }
+
+    /// Notes for the rest of the run that the release is as it should be, with nothing besides: settling it need not look again.
+    async fn note_whole(&self, there: &Live, ids: &[&ObjectId], manifests: &Manifests) -> Result<()> {
+        let kept: BTreeSet<Key> = ids.iter().map(|id| Key::of(id)).collect();
+        let whole = there.members()?.iter().all(|(id, _)| kept.contains(&Key::of(id)));
+        let settled = record::live(self.records)
+            .filter(|live| whole && live.status == Status::Settled && live.is(manifests));
+        if let Some(live) = settled {
+            self.cx.once(&self.key(live), async { Ok(Whole(true)) }).await?;
+        }
+        Ok(())
+    }
+
+    fn key(&self, live: &Record) -> String {
+        format!("{} {}", self.releases.apply_set(self.release).id(), live.revision)
     }
 
     async fn settle(&mut self, deployment: &Deployment) -> Result<Aim> {
@@ -128,6 +148,11 @@ impl Draft<'_> {
                 newer.revision, self.release
             ))
             .hint("release or restore a revision first"));
+        }
+        if live.status == Status::Settled
+            && self.cx.once(&self.key(live), async { Ok(Whole(false)) }).await?.0
+        {
+            return Ok(Aim::Nothing);
         }
         let objects = self.releases.objects(self.cx, &live.deployment.manifests).await?;
         let there = Live::read(self.releases, self.cx, self.release, &self.extent, &[]).await?;
