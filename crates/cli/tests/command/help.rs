@@ -36,6 +36,30 @@ async fn the_command_says_the_help_that_is_kept_of_it() {
     }
 }
 
+/// In a project of somebody else's, many end with what is missing there; none with a word of the command line that there is
+/// not, and none in a way that the table of exit codes does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_example_runs() {
+    let bench = Bench::new(CONFIGURATION).await;
+    bench.run("run --builder native -d REGISTRY/team").await;
+    let (mut examples, mut good) = (0, 0);
+    for (_, help) in kept() {
+        // No test asks a registry of somebody else's.
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  shipway "));
+        for line in lines.filter(|line| !line.contains("registry.example")) {
+            let mut command = bench.command(line);
+            command.env("SKAFFOLD_DEFAULT_REPO", format!("{}/team", bench.registry.host()));
+            let said = ended(command).await;
+            let err = text(&said.stderr);
+            assert!(matches!(said.status.code(), Some(0..=4)), "{line}: {:?} {err}", said.status);
+            assert!(!err.contains("Usage:") && !err.contains("panicked"), "{line}: {err}");
+            examples += 1;
+            good += u32::from(said.status.success());
+        }
+    }
+    assert!(examples > 40 && good > 20, "{good} of {examples}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_task_the_help_is_said_and_that_is_an_error() {
     let command = Command::new(env!("CARGO_BIN_EXE_shipway"));
