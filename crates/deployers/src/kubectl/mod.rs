@@ -245,6 +245,10 @@ impl Deployer for Kubectl {
             nodes::load(cx, &cluster, &loader, &changes.desired).await?;
         }
         let (releases, release) = (self.releases(&cluster), changes.desired.release());
+        // Who writes nothing is in nobody's way.
+        if changes.changes.is_empty() {
+            return releases.apply(cx, changes).await;
+        }
         let name = format!("shipway.{release}");
         let task = cx.task().map_or(String::new(), |task| format!("/{task}"));
         // A run that is gone on with has what it had.
