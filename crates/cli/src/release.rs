@@ -173,13 +173,14 @@ pub(crate) struct Logs {
 pub(crate) async fn run(asked: &Run) -> Result<RunOutcome> {
     let work =
         Work::open(&asked.options, Asked::to("run").course(&asked.course).asking(&asked.asking)).await?;
-    let began = work.now();
-    let outcome = work.run().await?;
-    asked.tail.follow(&work, outcome, began).await
+    asked.tail.run(&work).await
 }
 
 impl Tail {
-    async fn follow(&self, work: &Work, outcome: RunOutcome, began: Timestamp) -> Result<RunOutcome> {
+    /// Runs all of it, and then follows the logs where that is asked for.
+    async fn run(&self, work: &Work) -> Result<RunOutcome> {
+        let began = work.now();
+        let outcome = work.run().await?;
         if self.tail && outcome == RunOutcome::Succeeded {
             work.logs(&LogRequest::new().follow(true).since(began)).await?;
         }
@@ -219,9 +220,7 @@ pub(crate) async fn render(asked: &Render) -> Result<RunOutcome> {
 fn manifests(work: &Work, report: &Report) -> String {
     let mut text = String::new();
     for deploy in &work.pipeline.deploys {
-        let id = format!("render:{}", deploy.release.name);
-        let output = report.outputs.iter().find(|(task, _)| task.as_str() == id).map(|(_, output)| output);
-        let Some(Output::Manifests(manifests)) = output else { continue };
+        let Some(manifests) = report.manifests(&deploy.release.name) else { continue };
         for manifest in &manifests.objects {
             if !text.is_empty() {
                 text.push_str("---\n");
@@ -241,9 +240,7 @@ pub(crate) async fn deploy(asked: &Deploy) -> Result<RunOutcome> {
         Asked::to("deploy").course(&asked.course).asking(&asked.asking).images(images),
     )
     .await?;
-    let began = work.now();
-    let outcome = work.run().await?;
-    asked.tail.follow(&work, outcome, began).await
+    asked.tail.run(&work).await
 }
 
 /// Deploys manifests as they are.
@@ -259,9 +256,7 @@ pub(crate) async fn apply(asked: &Apply) -> Result<RunOutcome> {
         Asked::to("apply").course(&asked.course).asking(&asked.asking).manifests(manifests),
     )
     .await?;
-    let began = work.now();
-    let outcome = work.run().await?;
-    asked.tail.follow(&work, outcome, began).await
+    asked.tail.run(&work).await
 }
 
 /// Puts what comes on standard input into a file of its own.

@@ -232,7 +232,9 @@ impl Driver {
     /// # Errors
     /// As [`Driver::observe`], [`Driver::plan`] and [`Driver::execute`]; that a task fails is part of the report.
     pub async fn run(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Report> {
-        self.run_up_to(pipeline, |_| true, cancel).await
+        let observed = self.observe(pipeline, cancel).await?;
+        let plan = Self::plan(pipeline, &observed)?;
+        self.begin_with(pipeline, &plan, observed.builds, cancel).await
     }
 
     /// As [`Driver::run`], but only what leads to these tasks ([`Plan::up_to`]).

@@ -81,8 +81,7 @@ impl Driver {
             };
             Ok(ReleaseStatus::new(name.as_str()).history(history).health(health))
         };
-        let deploys = pipeline.deploys.clone();
-        self.looking(cancel, |cx| async move { at_once(&cx, usize::MAX, deploys, ask).await }).await
+        self.look_at(pipeline.deploys.clone(), ask, cancel).await
     }
 
     /// Returns the images that a run would build or find, as far as that is known before it, in the pipeline's order: with
@@ -97,16 +96,15 @@ impl Driver {
         cancel: &Cancel,
     ) -> Result<Vec<Image>> {
         pipeline.check()?;
-        let whole = Arc::new((pipeline.clone(), observed.clone()));
-        let look = move |build: Build, cx: Context| {
-            let whole = Arc::clone(&whole);
-            async move {
-                let seen = whole.1.builds.get(&build.artifact.name);
-                image(&cx, &whole.0, &build, seen).await
+        let (pipeline, observed) = (pipeline.clone(), observed.clone());
+        let look = |cx: Context| async move {
+            let (names, mut images) = (Names::new(&pipeline)?, Vec::with_capacity(pipeline.builds.len()));
+            for build in &pipeline.builds {
+                images.push(image(&cx, &names, build, observed.builds.get(&build.artifact.name)).await?);
             }
+            Ok(images)
         };
-        let builds = pipeline.builds.clone();
-        self.looking(cancel, |cx| async move { at_once(&cx, usize::MAX, builds, look).await }).await
+        self.looking(cancel, look).await
     }
 
     /// Compares what a run would release with the targets, as far as that is known before it: for each release, in the
@@ -129,8 +127,7 @@ impl Driver {
                 Ok((deploy.release.name, preview))
             }
         };
-        let deploys = pipeline.deploys.clone();
-        self.looking(cancel, |cx| async move { at_once(&cx, usize::MAX, deploys, look).await }).await
+        self.look_at(pipeline.deploys.clone(), look, cancel).await
     }
 
     /// Tells what the programs of a pipeline's live deployments print, as [`EventKind::Output`](crate::EventKind::Output)
@@ -152,10 +149,7 @@ impl Driver {
                 reader.read(&cx, live, &request).await.map(|()| true)
             }
         };
-        let deploys = pipeline.deploys.clone();
-        let read =
-            self.looking(cancel, |cx| async move { at_once(&cx, usize::MAX, deploys, read).await }).await;
-        match read {
+        match self.look_at(pipeline.deploys.clone(), read, cancel).await {
             Ok(read) if !read.contains(&true) => Err(Error::not_found("there are no logs to read")
                 .note("nothing of the pipeline is deployed, or only to targets that keep no logs")
                 .hint("deploy it first")),
@@ -163,14 +157,29 @@ impl Driver {
             read => read.map(drop),
         }
     }
+
+    /// Looks at each, all at once, and returns what was seen in order.
+    async fn look_at<T, R, F>(
+        &self,
+        each: Vec<T>,
+        look: impl Fn(T, Context) -> F + Send + 'static,
+        cancel: &Cancel,
+    ) -> Result<Vec<R>>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Future<Output = Result<R>> + Send + 'static,
+    {
+        self.looking(cancel, |cx| async move { at_once(&cx, usize::MAX, each, look).await }).await
+    }
 }
 
 /// Returns what the release would change.
 async fn preview(cx: &Context, pipeline: &Pipeline, observed: &Observed, deploy: &Deploy) -> Result<Preview> {
     let mut release = deploy.release.clone();
-    for build in Names::new(pipeline)?.images(deploy)? {
-        let seen = observed.builds.get(&build.artifact.name);
-        release.images.push(image(cx, pipeline, build, seen).await?);
+    let names = Names::new(pipeline)?;
+    for build in names.images(deploy)? {
+        release.images.push(image(cx, &names, build, observed.builds.get(&build.artifact.name)).await?);
     }
     let manifests = answers::manifests(deploy.deployer.render(cx, &release).await?, &release.name)?;
     let desired = Desired::Released { manifests, share: 100 };
@@ -181,13 +190,12 @@ async fn preview(cx: &Context, pipeline: &Pipeline, observed: &Observed, deploy:
 /// Returns the image that a release would have.
 async fn image(
     cx: &Context,
-    pipeline: &Pipeline,
+    names: &Names<'_>,
     build: &Build,
     seen: Option<&ObservedBuild>,
 ) -> Result<Image> {
     let name = build.artifact.name.as_str();
-    let stores = Names::new(pipeline)?;
-    let stores = stores.stores(name)?;
+    let stores = names.stores(name)?;
     let known = seen.and_then(|seen| seen.image.clone()).filter(|_| !stores.copy_is_another());
     let mut image = match known {
         Some(known) => known,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{Output, lower};
 use crate::{
-    Deployment, Error, Image, Outcome, Result, RunOutcome, RunState, TaskId, TaskStatus, Timeline,
+    Deployment, Error, Image, Manifests, Outcome, Result, RunOutcome, RunState, TaskId, TaskStatus, Timeline,
     value::value,
 };
 
@@ -30,6 +30,15 @@ impl Report {
             Some(Output::Image(image)) => Some(image),
             _ => None,
         })
+    }
+
+    /// Returns what a release was rendered to.
+    #[must_use]
+    pub fn manifests(&self, release: &str) -> Option<&Manifests> {
+        match self.outputs.get(&lower::id("render", release)) {
+            Some(Output::Manifests(manifests)) => Some(manifests),
+            _ => None,
+        }
     }
 
     /// Returns the deployment that a release came to: the earlier one where the run went back to it.

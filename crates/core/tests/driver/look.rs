@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use shipway_core::{
     Action, Artifact, Build, Context, Deployment, Driver, ErrorKind, EventKind, LogReader, LogRequest,
-    Outcome, Output, Phase, Pipeline, Preview, Record, Result, RunOutcome, Stream,
+    Outcome, Phase, Pipeline, Preview, Record, Result, RunOutcome, Stream,
 };
 
 use crate::{
@@ -29,9 +29,7 @@ async fn a_run_up_to_its_rendering_applies_nothing() {
     assert_eq!(report.outcome, RunOutcome::Succeeded, "{report}");
     let ids: Vec<&str> = report.state.tasks.keys().map(|id| id.as_str()).collect();
     assert_eq!(ids, ["build:web", "push:web", "render:shop", "tag:web"]);
-    let Output::Manifests(manifests) = &report.outputs[&"render:shop".parse().unwrap()] else {
-        panic!("not rendered")
-    };
+    let manifests = report.manifests("shop").expect("rendered");
     assert_eq!(manifests.release.images[0].reference(), report.image("web").unwrap().reference());
     assert!(deployer.history.lock().unwrap().is_empty());
 }
