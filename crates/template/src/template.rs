@@ -193,15 +193,15 @@ impl Template {
     pub fn render_data(&self, data: &impl Serialize) -> Result<String> {
         let json = serde_json::to_value(data)
             .map_err(|error| Error::internal("a template's data cannot be JSON").source(error))?;
-        let rendered = self.execute(&sprig::json_value(json))?;
-        if Trouble::of(&Ok(rendered.clone())) != Trouble::None {
+        let rendered = self.execute(&sprig::json_value(json));
+        if let Trouble::Gaps(_) = Trouble::of(&rendered) {
             let text = &self.text;
             return Err(Error::config(format!(
                 "a field that is not there is printed by the template `{text}`"
             ))
             .hint("look at the names of the data's fields"));
         }
-        Ok(rendered)
+        rendered
     }
 
     fn undefined(&self, name: &str, known: &[Arc<str>]) -> Error {
