@@ -4,9 +4,8 @@
 use std::path::Path;
 
 use shipway_core::{ErrorReport, Location};
-use unicode_width::UnicodeWidthChar;
 
-use crate::markup::push_visible;
+use crate::{markup::push_visible, width::width};
 
 /// The least columns that are worth a piece of a line beside its number.
 const LEAST: usize = 12;
@@ -148,11 +147,6 @@ fn visible(c: char) -> String {
         push_visible(c, &mut cell);
     }
     cell
-}
-
-/// Returns how many columns a text takes.
-fn width(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
 /// Returns how many columns are put by for what a character shows: one at least, so that a line of accents ends as well.

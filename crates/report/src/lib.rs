@@ -20,6 +20,7 @@ mod past_run;
 mod picture;
 mod plan_graph;
 mod tree;
+mod width;
 
 pub use self::{
     explain::{excerpt, explain_error},

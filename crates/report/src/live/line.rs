@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
-use unicode_width::UnicodeWidthChar as _;
-
-use crate::markup::push_visible;
+use crate::{
+    markup::push_visible,
+    width::{cells, width},
+};
 
 /// How many marks a letter may carry; no language has letters with more (UAX 15, stream-safe text).
 const MARKS: usize = 30;
@@ -87,7 +88,7 @@ impl Writing {
         let most = self.left.saturating_mul(MARKS + 1);
         let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
         let text = fit(&visible(&text[..end]), self.left);
-        let columns = columns(&text);
+        let columns = width(&text);
         self.left -= columns;
         self.line.columns += gap + columns;
         match self.line.pieces.last_mut() {
@@ -111,26 +112,17 @@ impl Writing {
     /// Writes a text in a column of its own, and leaves blank what it does not take.
     pub(super) fn column(self, look: Look, text: &str, wide: usize) -> Self {
         let text = visible(text);
-        self.say(look, &text).gap(wide.saturating_sub(columns(&text)))
+        self.say(look, &text).gap(wide.saturating_sub(width(&text)))
     }
 
     /// Writes a text at the right of a column of its own.
     pub(super) fn right(self, look: Look, text: &str, wide: usize) -> Self {
-        self.gap(wide.saturating_sub(columns(text))).say(look, text)
+        self.gap(wide.saturating_sub(width(text))).say(look, text)
     }
 
     pub(super) fn end(self) -> Line {
         self.line
     }
-}
-
-/// Returns how many cells a text takes that is [`visible`].
-pub(super) fn columns(text: &str) -> usize {
-    text.chars().map(cells).sum()
-}
-
-fn cells(c: char) -> usize {
-    c.width().unwrap_or(0)
 }
 
 /// Returns a text that steers no terminal, in one line.
@@ -171,7 +163,7 @@ fn fit(text: &str, most: usize) -> String {
 /// Returns a name with its middle left out where it is long: what differs is mostly at the end.
 pub(super) fn middle(name: &str, most: usize) -> String {
     let name = visible(name);
-    if columns(&name) <= most {
+    if width(&name) <= most {
         return name;
     }
     let back = most / 2;
@@ -251,7 +243,7 @@ mod tests {
         #[test]
         fn no_text_is_wider_than_its_place(text in "\\PC*|(\u{301}|日|e|\u{fe0f}|❤|👩|\u{200d}|🇩|\u{1b}|\n){0,60}", most in 0_usize..40) {
             for short in [fit(&visible(&text), most), middle(&text, most), Writing::new(most).say(Look::Plain, &text).end().text()] {
-                prop_assert!(columns(&short) <= most && short.width() <= most, "{short:?}");
+                prop_assert!(width(&short) <= most && short.width() <= most, "{short:?}");
                 prop_assert!(!short.contains(char::is_control), "{short:?}");
             }
         }

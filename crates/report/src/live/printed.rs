@@ -1,8 +1,8 @@
 //! Lines that tools print for a terminal of their own, as they are seen at the end: without colours, and without what
 //! was written over.
 
-use super::line::{columns, visible};
-use crate::markup::without_colour;
+use super::line::visible;
+use crate::{markup::without_colour, width::width};
 
 /// How far terminals' tabs are apart.
 const TAB: usize = 8;
@@ -20,7 +20,7 @@ pub(super) fn printed(line: &str) -> String {
                 out.pop();
             }
             '\t' => {
-                let next = TAB - columns(&visible(&out)) % TAB;
+                let next = TAB - width(&visible(&out)) % TAB;
                 out.extend(std::iter::repeat_n(' ', next));
             }
             c => out.push(c),

@@ -8,9 +8,10 @@ use shipway_core::{
 
 use super::{
     TerminalSize, frame,
-    line::{Line, columns, visible},
+    line::{Line, visible},
     log::{self, Ended, Told},
 };
+use crate::width::width;
 
 /// The most lines of a task's output that are kept: as many as are shown of one that failed.
 const LINES: usize = 20;
@@ -74,7 +75,7 @@ impl LiveView {
     pub fn apply(&mut self, event: &Event) {
         if let EventKind::RunStarted { tasks, .. } = &event.kind {
             let (waiting, missed) = (std::mem::take(&mut self.waiting), self.missed);
-            let names = tasks.keys().map(|id| columns(&visible(id.as_str()))).max().unwrap_or(0);
+            let names = tasks.keys().map(|id| width(&visible(id.as_str()))).max().unwrap_or(0);
             *self = Self { waiting, missed, names, ..Self::default() };
         }
         self.state.apply(event);
