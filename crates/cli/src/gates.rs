@@ -9,9 +9,11 @@ use std::{
 
 use async_trait::async_trait;
 use clap::Args;
-use shipway::{Answer, Context, Decision, DiskGates, Error, Gates, HostDisk, Question, Result, RunOutcome};
+use shipway::{
+    Answer, Context, Decision, DiskGates, Error, Gates, HostDisk, Preview, Question, Result, RunOutcome,
+};
 
-use crate::{say, warn, words, work::Told, world};
+use crate::{plain::plain, say, warn, words, work::Told, world};
 
 #[derive(Debug, Args)]
 #[command(
@@ -68,15 +70,8 @@ fn decision(answer: Answer, why: &str) -> Decision {
 
 /// Returns what is asked, with the changes that it is about.
 fn shown(question: &Question) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    // Writing to a text cannot fail.
-    let mut out = shipway::Plain(&mut text);
-    if let Some(changes) = &question.changes {
-        let _ = write!(out, "{}", shipway::Preview::new(changes.clone()));
-    }
-    let _ = writeln!(out, "{}: {}", question.task, question.text);
-    text
+    let changes = question.changes.clone().map(|changes| Preview::new(changes).to_string());
+    plain(&format!("{}{}: {}\n", changes.unwrap_or_default(), question.task, question.text))
 }
 
 /// Asks on the terminal, and takes answers from elsewhere as well.

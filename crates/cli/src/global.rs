@@ -84,8 +84,7 @@ impl At {
 
     fn file(&self) -> Result<PathBuf> {
         let named = self.config.clone().filter(|path| !path.as_os_str().is_empty());
-        let usual = || world::variable("HOME").map(|home| home.join(".skaffold/config"));
-        named.or_else(usual).ok_or_else(|| {
+        named.or_else(world::global_file).ok_or_else(|| {
             Error::config("there is no home for what holds for all projects")
                 .hint("set `HOME`, or name a file with `--config`")
         })
@@ -125,7 +124,7 @@ pub(crate) fn perform(asked: &Options) -> Result<RunOutcome> {
             };
             match said {
                 Some(said) => say(&plain(&said))?,
-                None => warn(&plain(&format!("`{}` says nothing of {}", file.display(), whom(&text, at)?))),
+                None => warn(&format!("`{}` says nothing of {}", file.display(), whom(&text, at)?)),
             }
         }
     }

@@ -84,7 +84,7 @@ pub(crate) async fn begin(asked: &Options, cx: &Context) -> Result<RunOutcome> {
     }
     if !yes && !asks {
         let flag = if there { "--force" } else { "--yes" };
-        warn(&plain(&format!("`{}` is not written; to write it, say `{flag}` as well", file.display())));
+        warn(&format!("`{}` is not written; to write it, say `{flag}` as well", file.display()));
         return Ok(RunOutcome::Succeeded);
     }
     if asks && !agrees(file, &mut io::stdin().lock(), &mut io::stderr())? {

@@ -21,7 +21,6 @@ mod work;
 mod world;
 
 use std::{
-    fmt::Write as _,
     io::{self, Write as _},
     path::Path,
     process::ExitCode,
@@ -29,11 +28,12 @@ use std::{
 };
 
 use clap::Parser;
-use shipway::{Answer, Cancel, Driver, Error, ErrorKind, Plain, Result, RunOutcome};
+use shipway::{Answer, Cancel, Driver, Error, ErrorKind, Result, RunOutcome};
 use tokio::runtime::Runtime;
 
 use self::{
     arguments::{Arguments, Task},
+    plain::plain,
     work::{Asked, Work, cancel_on_signals},
 };
 
@@ -123,7 +123,5 @@ fn say(text: &str) -> Result<()> {
 /// Writes a line to standard error, in one piece and nothing that steers a terminal; where that cannot be written, nobody
 /// is left to tell.
 fn warn(line: &str) {
-    let mut plain = String::new();
-    let _ = writeln!(Plain(&mut plain), "{line}");
-    let _ = io::stderr().write_all(plain.as_bytes());
+    let _ = io::stderr().write_all(plain(&format!("{line}\n")).as_bytes());
 }

@@ -1,11 +1,11 @@
 //! `report`: a past run as a page, and where past runs are.
 
-use std::{fmt::Write as _, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use shipway::{DiskJournal, Error, Journal, Plain, Result, RunOutcome, report::PastRun};
+use shipway::{DiskJournal, Error, Journal, Result, RunOutcome, report::PastRun};
 
-use crate::{say, world};
+use crate::{plain::plain, say, world};
 
 #[derive(Debug, Args)]
 #[command(
@@ -37,9 +37,7 @@ pub(crate) async fn write(options: &Options) -> Result<RunOutcome> {
         say(&page)?;
     } else {
         world::write(&options.output, page.as_bytes())?;
-        let mut told = String::new();
-        let _ = writeln!(Plain(&mut told), "{run} -> {}", options.output.display());
-        say(&told)?;
+        say(&plain(&format!("{run} -> {}\n", options.output.display())))?;
     }
     Ok(RunOutcome::Succeeded)
 }

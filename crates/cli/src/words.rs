@@ -5,7 +5,6 @@
 //! Secrets, and of files with logins are not.
 
 use std::{
-    fmt::Write as _,
     panic,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,12 +12,12 @@ use std::{
 };
 
 use shipway::{
-    Error, Plain,
+    Error,
     config::Notice,
     report::{excerpt, explain_error},
 };
 
-use crate::{say, warn, world};
+use crate::{plain::plain, say, warn, world};
 
 /// The configurations that the command line names; with its text one that came from a pipe, which cannot be read twice.
 static NAMED: Mutex<Vec<(PathBuf, Option<String>)>> = Mutex::new(Vec::new());
@@ -44,8 +43,7 @@ pub(crate) fn tell_defects() {
 
 /// Tells what is wrong with a command line, or the help that it asks for; it may hold whatever was typed.
 pub(crate) fn tell_usage(error: &clap::Error) -> ExitCode {
-    let mut text = String::new();
-    let _ = write!(Plain(&mut text), "{}", error.render());
+    let text = plain(&error.render().to_string());
     if error.use_stderr() {
         warn(text.trim_end());
         return ExitCode::from(2);

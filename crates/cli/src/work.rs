@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::{Asking, Course, Events, Options},
-    configuration, gates, say, warn, words, world,
+    configuration, gates, report, say, warn, words, world,
 };
 
 /// What of the configuration is done, and what people hear of it.
@@ -143,16 +143,12 @@ impl Work {
     }
 
     pub(crate) async fn resume(&self, run: Option<String>) -> Result<RunOutcome> {
-        let run = match (run, &self.journal) {
-            (Some(run), _) => run,
+        let run = match run {
+            Some(run) => run,
             // The ids of runs begin with the moment at which they began.
-            (None, Some(journal)) => journal.runs().await?.pop().ok_or_else(|| {
+            None => report::journal()?.runs().await?.pop().ok_or_else(|| {
                 Error::config("there is no run to go on with").hint("begin one with `shipway run`")
             })?,
-            (None, None) => {
-                return Err(Error::config("there is no home for what is written down of runs")
-                    .hint("set `HOME` or `XDG_STATE_HOME`"));
-            }
         };
         self.tell(&self.driver.resume(&self.pipeline, &run, &self.cancel).await?)
     }

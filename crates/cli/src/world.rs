@@ -75,12 +75,16 @@ fn root() -> Result<PathBuf> {
     env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))
 }
 
+/// Returns the usual file of what the user says once for all projects, where there is a home.
+pub(crate) fn global_file() -> Option<PathBuf> {
+    Some(absolute("HOME")?.join(".skaffold/config"))
+}
+
 /// Returns what the user says once for all projects: in the file that is named, or in the usual one, which need not
 /// be there.
 fn global(options: &Options) -> Result<GlobalConfig> {
     let named = options.config.clone().filter(|path| !path.as_os_str().is_empty());
-    let usual = || absolute("HOME").map(|home| home.join(".skaffold/config")).filter(|path| path.exists());
-    match named.or_else(usual) {
+    match named.or_else(|| global_file().filter(|path| path.exists())) {
         Some(path) => {
             let text = text(&path, "--config")?;
             words::named(&path, Some(&text));
@@ -227,7 +231,7 @@ fn kubeconfig_files() -> Vec<PathBuf> {
 }
 
 /// Returns a folder that a variable names; an empty one would name the folder that the program is run in.
-pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 

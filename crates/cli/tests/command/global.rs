@@ -160,6 +160,13 @@ async fn what_cannot_be_set_for_all_projects_is_told() {
     error: there is no home for what holds for all projects
       hint: set `HOME`, or name a file with `--config`
     ");
+    // One that begins elsewhere is none, here as where the file is read.
+    let mut command = bench.command("config set default-repo a.io");
+    command.env("HOME", "here");
+    assert!(
+        text(&ended(command).await.stderr)
+            .starts_with("error: there is no home for what holds for all projects\n")
+    );
     // A home that nothing can be written to.
     let mut command = bench.command("config set default-repo a.io");
     command.env("HOME", "/proc");
