@@ -49,14 +49,14 @@ environment:
                     a context of your own kubeconfig (kind, minikube, k3d): the tests run against that cluster, and
                     without a bed
     SHIPWAY_CORPUS  real configuration files, for the tests that read them
-    CI              `true`: a test that is skipped for want of crane, skopeo or the bed is a failure
+    CI              `true`: a test that is skipped for want of a tool or the bed is a failure
 
 `cargo xtask <task> --help` says more.";
 
 const TEST_HELP: &str = "\
 Runs all that is tested: unit, integration and documentation tests, then each example, which must exit
 with 0. Tools that tests need are made meanwhile (see `cargo xtask tools --help`) and passed on as
-SHIPWAY_CRANE and SHIPWAY_SKOPEO; a test bed is brought up (see `cargo xtask bed --help`), in whose network
+SHIPWAY_CRANE, SHIPWAY_SKOPEO, SHIPWAY_HELM3, SHIPWAY_HELM4 and SHIPWAY_KUSTOMIZE; a test bed is brought up (see `cargo xtask bed --help`), in whose network
 the tests run, and taken down at the end, however that comes. A test that lacks something appends a line `skipped: NAME needs THING` to
 the file that SHIPWAY_SKIPPED names, and returns. The last line is `N passed, N failed, N skipped`.
 
@@ -64,7 +64,7 @@ usage: cargo xtask test [FILTER]
 
     cargo xtask test              everything
     cargo xtask test digest       tests whose name (with its modules) holds `digest`; no examples
-    CI=true cargo xtask test      as in CI: needs crane, skopeo and the bed";
+    CI=true cargo xtask test      as in CI: needs the tools and the bed";
 
 const DENY_HELP: &str = "\
 Runs cargo-deny (bans, licences, sources) with deny.toml, after installing it into the cache where it is
@@ -123,7 +123,8 @@ usage: cargo xtask picture [CAPTURE]
     tmux capture-pane -e -p > screen && cargo xtask picture screen > screen.svg";
 
 const TOOLS_HELP: &str = "\
-Makes crane in the cache (needs go) and finds skopeo, or installs it (needs root and apt-get).
+Makes crane, helm 3, helm 4 and kustomize in the cache (needs go) and finds skopeo, or installs it (needs root and
+apt-get).
 
 usage: cargo xtask tools
 

@@ -10,7 +10,34 @@ use std::{
 
 use crate::{Result, bed::packages, cache::Cache};
 
-const CRANE: &str = "0.22.1";
+/// The reference client of go-containerregistry.
+const CRANE: Program = Program {
+    name: "crane",
+    module: "github.com/google/go-containerregistry/cmd/crane",
+    version: "0.22.1",
+    program: "crane",
+};
+
+/// Both that are in use: the deployer `helm` works with either.
+const HELM3: Program =
+    Program { name: "helm3", module: "helm.sh/helm/v3/cmd/helm", version: "3.22.0", program: "helm" };
+const HELM4: Program =
+    Program { name: "helm4", module: "helm.sh/helm/v4/cmd/helm", version: "4.3.1", program: "helm" };
+
+const KUSTOMIZE: Program = Program {
+    name: "kustomize",
+    module: "sigs.k8s.io/kustomize/kustomize/v5",
+    version: "5.8.1",
+    program: "kustomize",
+};
+
+/// A program that `go install` makes of a published module.
+struct Program {
+    name: &'static str,
+    module: &'static str,
+    version: &'static str,
+    program: &'static str,
+}
 
 /// A tool, and where it is or why it is not there.
 #[derive(Debug)]
@@ -35,28 +62,35 @@ pub(crate) fn run(cache: &Cache) -> Result<bool> {
     Ok(tools.iter().all(|tool| tool.path.is_ok()))
 }
 
-/// Gets all tools, at the same time. One that cannot be had does not keep the others.
+/// Gets all tools. One that cannot be had does not keep the others; what Go builds uses all cores by itself.
 pub(crate) fn prepare(cache: &Cache) -> Vec<Tool> {
-    let (crane, skopeo) = thread::scope(|scope| {
+    let (built, skopeo) = thread::scope(|scope| {
         let skopeo = scope.spawn(|| skopeo(cache));
-        (crane(cache), skopeo.join().unwrap_or_else(|_| Err("getting it panicked".to_owned())))
+        let built = [CRANE, HELM3, HELM4, KUSTOMIZE].map(|program| program.install(cache));
+        (built, skopeo.join().unwrap_or_else(|_| Err("getting it panicked".to_owned())))
     });
+    let [crane, helm3, helm4, kustomize] = built;
     vec![
         Tool { name: "crane", variable: "SHIPWAY_CRANE", path: crane },
         Tool { name: "skopeo", variable: "SHIPWAY_SKOPEO", path: skopeo },
+        Tool { name: "helm3", variable: "SHIPWAY_HELM3", path: helm3 },
+        Tool { name: "helm4", variable: "SHIPWAY_HELM4", path: helm4 },
+        Tool { name: "kustomize", variable: "SHIPWAY_KUSTOMIZE", path: kustomize },
     ]
 }
 
-/// Builds crane: the reference client of go-containerregistry.
-fn crane(cache: &Cache) -> Result<PathBuf> {
-    cache.tool(&format!("crane-{CRANE}"), "crane", |folder| {
-        let module = format!("github.com/google/go-containerregistry/cmd/crane@v{CRANE}");
-        let go = on_path("go").ok_or("`go` is not on the path")?;
-        let mut install = Command::new(go);
-        install.args(["install", "-trimpath", "-ldflags=-s -w", &module]);
-        install.env("GOBIN", folder.join("bin")).env("CGO_ENABLED", "0").current_dir(folder);
-        quietly(&mut install)
-    })
+impl Program {
+    /// Returns the program, and builds it where this version was not built yet.
+    fn install(&self, cache: &Cache) -> Result<PathBuf> {
+        cache.tool(&format!("{}-{}", self.name, self.version), self.program, |folder| {
+            let go = on_path("go").ok_or("`go` is not on the path")?;
+            let mut install = Command::new(go);
+            let module = format!("{}@v{}", self.module, self.version);
+            install.args(["install", "-trimpath", "-ldflags=-s -w", &module]);
+            install.env("GOBIN", folder.join("bin")).env("CGO_ENABLED", "0").current_dir(folder);
+            quietly(&mut install)
+        })
+    }
 }
 
 /// Finds skopeo, or installs it from the distribution, with all that the test bed takes from there.

@@ -4,7 +4,18 @@ use std::mem;
 
 /// What a machine that runs CI must have: a test that is skipped for want of it would hide that the
 /// real part was not tried.
-const REQUIRED: [&str; 7] = ["crane", "skopeo", "docker", "containerd", "buildkit", "kubernetes", "bed"];
+const REQUIRED: [&str; 10] = [
+    "crane",
+    "skopeo",
+    "helm3",
+    "helm4",
+    "kustomize",
+    "docker",
+    "containerd",
+    "buildkit",
+    "kubernetes",
+    "bed",
+];
 
 /// The results so far.
 #[derive(Debug, Default)]
