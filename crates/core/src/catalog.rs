@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Builder, Deployer, Error, LogReader, Result, Runner, Tagger, Tester, error::did_you_mean, value::value,
+    Attester, Builder, Deployer, Error, LogReader, Result, Runner, Tagger, Tester, error::did_you_mean,
+    value::value,
 };
 
 /// The options of a plug-in, which become the plug-in. Without IO.
@@ -63,6 +64,7 @@ pub struct Catalog {
     deployers: Kinds<dyn Deployer>,
     runners: Kinds<dyn Runner>,
     log_readers: Kinds<dyn LogReader>,
+    attesters: Kinds<dyn Attester>,
 }
 
 /// Plug-ins inside plug-ins go no deeper, so that a file cannot exhaust the stack.
@@ -105,6 +107,7 @@ role!("tester", Tester, testers, with_tester, tester);
 role!("deployer", Deployer, deployers, with_deployer, deployer);
 role!("runner", Runner, runners, with_runner, runner);
 role!("log reader", LogReader, log_readers, with_log_reader, log_reader);
+role!("attester", Attester, attesters, with_attester, attester);
 
 impl Catalog {
     /// Returns a catalog without kinds.
@@ -122,6 +125,7 @@ impl Catalog {
         self.deployers.0.extend(other.deployers.0);
         self.runners.0.extend(other.runners.0);
         self.log_readers.0.extend(other.log_readers.0);
+        self.attesters.0.extend(other.attesters.0);
         self
     }
 
@@ -135,6 +139,7 @@ impl Catalog {
             ("deployer", self.deployers.names()),
             ("runner", self.runners.names()),
             ("log reader", self.log_readers.names()),
+            ("attester", self.attesters.names()),
         ])
     }
 

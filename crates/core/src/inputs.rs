@@ -129,8 +129,10 @@ fn check_task_id(text: &str) -> Result<()> {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
-    /// It never ran, as far as the cache knows.
+    /// It was never built, as far as the cache knows.
     First,
+    /// It was never tested without a failure, as far as the cache knows.
+    Untested,
     /// What it made is no longer where it was.
     Gone(String),
     /// This input is another than when it last ran; a key of a snapshot, such as `file web/main.rs`.
@@ -143,6 +145,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::First => f.write_str("never built before"),
+            Self::Untested => f.write_str("never passed before"),
             Self::Gone(what) => write!(f, "`{what}` is gone"),
             Self::Changed(key) => write!(f, "{key} changed"),
             Self::Upstream(task) => write!(f, "{task} runs"),

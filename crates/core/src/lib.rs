@@ -4,6 +4,7 @@
 //! A plug-in needs this crate alone. There is no YAML here, no network and no terminal.
 
 mod artifact;
+mod build_record;
 mod cache;
 mod capability;
 mod catalog;
@@ -26,6 +27,7 @@ mod value;
 
 pub use self::{
     artifact::{Artifact, BuildRequest, TagRequest},
+    build_record::BuildRecord,
     cache::{Cache, MemoryCache, Snapshot, WrittenThrough},
     capability::{Capabilities, Feature},
     catalog::{Catalog, Part, PluginConfig},
@@ -49,12 +51,12 @@ pub use self::{
     inputs::{Fingerprint, ForeignImage, Inputs, Reason, Sync, TaskId, Tree},
     plain::Plain,
     release::{Manifest, Manifests, ObjectId, Release, State},
-    role::{Builder, Deployer, LogReader, Runner, Tagger, Tester},
+    role::{Attester, Builder, Deployer, LogReader, Runner, Tagger, Tester},
     run::{
         Action, Aim, Allow, Answer, Build, Decision, Decisions, Deploy, DiskGates, DiskJournal, Driver, Gate,
         Gates, Journal, JournalEntry, JournalWriter, MemoryJournal, Need, Observed, ObservedBuild,
-        OpenJournal, Output, Pipeline, Plan, Policy, Preview, Question, ReleaseStatus, Report, Schedule,
-        SharedVolume, Step, StepWork, Stop, Task, Trace, Verdict, Verify, Watch, When,
+        ObservedTest, OpenJournal, Output, Pipeline, Plan, Policy, Preview, Question, ReleaseStatus, Report,
+        Schedule, SharedVolume, Step, StepWork, Stop, Task, Trace, Verdict, Verify, Watch, When,
     },
     test_report::{Case, CaseOutcome, Subject, TestReport},
 };

@@ -1,10 +1,10 @@
-//! What builds made, as it is kept in a cache: plain JSON under keys that name the build.
+//! What builds made and tests found, as it is kept in a cache: plain JSON under keys that name the build.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Cache, Snapshot};
-use crate::{Context, Error, Fingerprint, Image, Inputs, Level, Result, Timestamp};
+use crate::{Context, Error, Fingerprint, Image, Inputs, Level, Reason, Result, TestReport, Timestamp};
 
 /// An image that was made, or was seen to exist.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub(crate) struct Declaration {
 /// That a cache cannot be read, which a run says once.
 struct Unreadable;
 
-/// What a cache has of one maker: a text that names the build across runs, by kind, part and target.
+/// What a cache has of one maker: a text that names the build, or the test, across runs, by kind, part and target.
 pub(crate) struct Results<'a> {
     pub(crate) cx: &'a Context,
     pub(crate) cache: &'a dyn Cache,
@@ -45,12 +45,29 @@ impl Results<'_> {
     }
 
     /// Returns the inputs of the newest result, to tell what changed since.
-    pub(crate) async fn newest(&self) -> Option<Snapshot> {
+    async fn newest(&self) -> Option<Snapshot> {
         self.get("newest").await
     }
 
     pub(crate) async fn keep_newest(&self, snapshot: &Snapshot) -> Result<()> {
         self.put("newest", snapshot).await
+    }
+
+    /// Returns why nothing is kept for a complete snapshot: what changed since the newest result, or `first` where there is
+    /// none.
+    pub(crate) async fn missing(&self, snapshot: &Snapshot, first: Reason) -> Vec<Reason> {
+        let reasons = self.newest().await.map(|newest| snapshot.reasons(&newest));
+        // The same inputs as last time, whose result the cache has forgotten.
+        reasons.filter(|reasons| !reasons.is_empty()).unwrap_or_else(|| vec![first])
+    }
+
+    /// Returns the report that is kept under this fingerprint.
+    pub(crate) async fn report(&self, fingerprint: &Fingerprint) -> Option<TestReport> {
+        self.get(&format!("report of {fingerprint}")).await
+    }
+
+    pub(crate) async fn keep_report(&self, fingerprint: &Fingerprint, report: &TestReport) -> Result<()> {
+        self.put(&format!("report of {fingerprint}"), report).await
     }
 
     pub(crate) async fn declaration(&self) -> Option<Declaration> {

@@ -78,6 +78,12 @@ impl Snapshot {
         self.0.insert(key.into(), hash.to_owned());
     }
 
+    /// Returns the inputs with their hashes.
+    #[must_use]
+    pub fn entries(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
     /// Returns the hash of the whole.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {

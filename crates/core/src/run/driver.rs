@@ -12,8 +12,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Gates, Journal, JournalEntry as Entry, Observed, ObservedBuild, Pipeline, Plan, Report, Schedule, Task,
-    Verify,
+    Gates, Journal, JournalEntry as Entry, Observed, Pipeline, Plan, Report, Schedule, Task, Verify,
     execution::{Execution, caught, panicked},
     observe,
     perform::{Made, Unanswered, Work},
@@ -224,7 +223,7 @@ impl Driver {
     /// # Errors
     /// `Internal` when the plan is not of this pipeline; what the journal says, after which nothing more happens.
     pub async fn execute(&self, pipeline: &Pipeline, plan: &Plan, cancel: &Cancel) -> Result<Report> {
-        self.begin_with(pipeline, plan, BTreeMap::new(), cancel).await
+        self.begin_with(pipeline, plan, Observed::default(), cancel).await
     }
 
     /// Observes, plans and executes; what was observed is not looked at twice.
@@ -234,7 +233,7 @@ impl Driver {
     pub async fn run(&self, pipeline: &Pipeline, cancel: &Cancel) -> Result<Report> {
         let observed = self.observe(pipeline, cancel).await?;
         let plan = Self::plan(pipeline, &observed)?;
-        self.begin_with(pipeline, &plan, observed.builds, cancel).await
+        self.begin_with(pipeline, &plan, observed, cancel).await
     }
 
     /// As [`Driver::run`], but only what leads to these tasks ([`Plan::up_to`]).
@@ -249,7 +248,7 @@ impl Driver {
     ) -> Result<Report> {
         let observed = self.observe(pipeline, cancel).await?;
         let plan = Self::plan(pipeline, &observed)?.up_to(last);
-        self.begin_with(pipeline, &plan, observed.builds, cancel).await
+        self.begin_with(pipeline, &plan, observed, cancel).await
     }
 
     /// Goes on with a run of this pipeline that was killed, cut off by a power cut, stopped, or waits for an answer;
@@ -275,7 +274,7 @@ impl Driver {
         let opened = journal.open(run).await?;
         let (plan, earlier) = Earlier::of(opened.entries)?;
         let recording = Recording::new(Some(opened.writer));
-        let begun = Begun { id: run.to_owned(), recording, earlier, seen: BTreeMap::new() };
+        let begun = Begun { id: run.to_owned(), recording, earlier, seen: Observed::default() };
         self.carry_out(pipeline, &plan, begun, cancel).await
     }
 
@@ -283,7 +282,7 @@ impl Driver {
         &self,
         pipeline: &Pipeline,
         plan: &Plan,
-        seen: BTreeMap<String, ObservedBuild>,
+        seen: Observed,
         cancel: &Cancel,
     ) -> Result<Report> {
         let id = self.next_run();
@@ -382,7 +381,7 @@ struct Begun {
     recording: Recording,
     earlier: Earlier,
     /// What was observed for it a moment ago.
-    seen: BTreeMap<String, ObservedBuild>,
+    seen: Observed,
 }
 
 /// Folds events into the state on their way to the embedder's sink.

@@ -252,8 +252,8 @@ impl<'a> Execution<'a> {
 
 /// Performs a task, again after errors that say that this may help, with a doubling pause.
 async fn attempts(work: &Work, cx: &Context, task: &Task) -> Result<Done> {
-    // What a build does is known once its inputs are.
-    if !matches!(task.action, Action::Build { .. }) {
+    // What a build or a test does is known once its inputs are.
+    if !matches!(task.action, Action::Build { .. } | Action::Test { .. }) {
         work.begin(cx, task, Vec::new(), None).await?;
     }
     let mut pause = Duration::from_millis(500);

@@ -42,6 +42,17 @@ impl Stores {
     }
 }
 
+/// Who uses the image of an artifact.
+#[derive(Default)]
+pub(super) struct Users<'a> {
+    /// Those that require it.
+    pub(super) builds: Vec<&'a Build>,
+    /// Those whose release has it.
+    pub(super) deploys: Vec<&'a Deploy>,
+    /// Those whose command runs in it.
+    pub(super) steps: Vec<&'a Step>,
+}
+
 /// Returns whether the platforms are built one after the other and joined.
 pub(super) fn fans_out(build: &Build) -> bool {
     build.artifact.platforms.len() > 1 && !build.builder.capabilities().claims(Feature::MultiPlatform)
@@ -51,17 +62,17 @@ pub(super) fn fans_out(build: &Build) -> bool {
 pub(super) fn choose_stores(pipeline: &Pipeline, build: &Build) -> Result<Stores> {
     let name = &build.artifact.name;
     let requires = |other: &&Build| other.artifact.requires.values().any(|required| required == name);
-    let requiring = pipeline.builds.iter().filter(requires);
-    choose(build, requiring, pipeline.deploys.iter().filter(|deploy| deploy.uses(name)))
+    let users = Users {
+        builds: pipeline.builds.iter().filter(requires).collect(),
+        deploys: pipeline.deploys.iter().filter(|deploy| deploy.uses(name)).collect(),
+        steps: pipeline.steps.iter().filter(|step| step.image_of.as_ref() == Some(name)).collect(),
+    };
+    choose(build, &users)
 }
 
 /// Chooses the first store that the builder writes and every reader reads; otherwise the first that
 /// the builder writes, and a copy in the first that every reader reads.
-pub(super) fn choose<'a>(
-    build: &Build,
-    requiring: impl IntoIterator<Item = &'a Build>,
-    using: impl IntoIterator<Item = &'a Deploy>,
-) -> Result<Stores> {
+pub(super) fn choose(build: &Build, users: &Users<'_>) -> Result<Stores> {
     let name = &build.artifact.name;
     let writes = build.builder.capabilities().writes;
     // The builder's preference comes first; among stores of one kind, the pipeline's order.
@@ -71,7 +82,7 @@ pub(super) fn choose<'a>(
         // An engine holds no indexes.
         .filter(|store| !fans_out(build) || store.kind() != StoreKind::Daemon)
         .collect();
-    let readers = readers(build, requiring, using);
+    let readers = readers(build, users);
     let readable = |store: &Store| readers.iter().all(|(_, reads)| reads.contains(&store.kind()));
     if let Some(store) = written.iter().find(|store| readable(store)) {
         return Ok(Stores { built: (*store).clone(), read: None });
@@ -107,11 +118,7 @@ fn kinds(kinds: impl IntoIterator<Item = StoreKind>) -> String {
 
 /// Everybody who reads the image of an artifact, with the stores that they read. Who reads none does
 /// not look at images and does not count.
-fn readers<'a>(
-    build: &Build,
-    requiring: impl IntoIterator<Item = &'a Build>,
-    using: impl IntoIterator<Item = &'a Deploy>,
-) -> Vec<(String, BTreeSet<StoreKind>)> {
+fn readers(build: &Build, users: &Users<'_>) -> Vec<(String, BTreeSet<StoreKind>)> {
     let mut readers = Vec::new();
     let mut add = |who: &str, name: &str, capabilities: Capabilities| {
         if !capabilities.reads.is_empty() {
@@ -121,11 +128,22 @@ fn readers<'a>(
     for (name, tester) in &build.testers {
         add("tester", name, tester.capabilities());
     }
-    for other in requiring {
+    if let Some(attester) = &build.attester {
+        add("the attester of", &build.artifact.name, attester.capabilities());
+    }
+    for other in &users.builds {
         add("the builder of", &other.artifact.name, other.builder.capabilities());
     }
-    for deploy in using {
+    for deploy in &users.deploys {
         add("the deployer of", &deploy.release.name, deploy.deployer.capabilities());
+        for (name, tester) in &deploy.admission {
+            add("tester", name, tester.capabilities());
+        }
+    }
+    for step in &users.steps {
+        if let StepWork::Run { runner, .. } = &step.work {
+            add("the runner of", &step.name, runner.capabilities());
+        }
     }
     readers
 }
@@ -228,7 +246,7 @@ fn lower_steps(names: &Names<'_>, tasks: &mut Vec<Task>) -> Result<()> {
     let others: Vec<TaskId> = others.collect();
     for step in &pipeline.steps {
         let mut needs: Vec<TaskId> = step.volumes().map(|volume| id("open", volume)).collect();
-        for need in &step.after {
+        for need in &step.needs() {
             needs.extend(ended_after(names, need)?);
         }
         let mut limits = step.limits.clone();
@@ -334,12 +352,20 @@ fn lower_build(
         let push = Action::Push { to: read.clone(), tagged: false };
         tasks.push(Task::new(image.clone(), push, part).needs([build_id]).policy(in_time.clone()));
     }
-    let mut before_tag = vec![image.clone()];
+    let mut judged = vec![image];
+    // What is not built here is not attested here.
+    if let (Some(attester), None) = (&build.attester, &build.built) {
+        let limits = attester.capabilities().limits;
+        let task = Task::new(id("attest", part), Action::Attest, part).needs(judged.clone());
+        tasks.push(task.policy(in_time.clone()).limits(limits));
+        judged.push(id("attest", part));
+    }
+    let mut before_tag = judged.clone();
     for (name, tester) in &build.testers {
         let test_id = id("test", &format!("{part}/{name}"));
         let action = Action::Test { tester: name.clone() };
         let limits = tester.capabilities().limits;
-        let task = Task::new(test_id.clone(), action, part).needs([image.clone()]);
+        let task = Task::new(test_id.clone(), action, part).needs(judged.clone());
         tasks.push(task.policy(in_time.clone()).limits(limits));
         before_tag.push(test_id);
     }
@@ -359,8 +385,9 @@ fn released_after(names: &Names<'_>, build: &Build) -> Result<Vec<TaskId>> {
     if build.tagger.is_some() {
         return Ok(vec![id("push", part)]);
     }
+    let attested = build.attester.iter().filter(|_| build.built.is_none()).map(|_| id("attest", part));
     let tests = build.testers.keys().map(|name| id("test", &format!("{part}/{name}")));
-    Ok([names.stores(part)?.image_id(part)].into_iter().chain(tests).collect())
+    Ok([names.stores(part)?.image_id(part)].into_iter().chain(attested).chain(tests).collect())
 }
 
 fn lower_deploy(names: &Names<'_>, deploy: &Deploy, tasks: &mut Vec<Task>) -> Result<()> {
@@ -368,13 +395,24 @@ fn lower_deploy(names: &Names<'_>, deploy: &Deploy, tasks: &mut Vec<Task>) -> Re
     let capabilities = deploy.deployer.capabilities();
     let mut lower = Lower { part, limits: &capabilities.limits, deploy, tasks };
 
-    let mut render_needs = Vec::new();
+    let (mut render_needs, mut admitted) = (Vec::new(), Vec::new());
     for build in names.images(deploy)? {
-        render_needs.extend(released_after(names, build)?);
+        let released = released_after(names, build)?;
+        let artifact = &build.artifact.name;
+        for (name, tester) in &deploy.admission {
+            let admit = id("admit", &format!("{part}/{artifact}/{name}"));
+            let action = Action::Admit { artifact: artifact.clone(), tester: name.clone() };
+            let task = Task::new(admit.clone(), action, part).needs(released.clone());
+            let policy = Policy::default().timeout(deploy.policy.timeout);
+            lower.tasks.push(task.policy(policy).limits(tester.capabilities().limits));
+            admitted.push(admit);
+        }
+        render_needs.extend(released);
     }
     let render = lower.add("render", part, Action::Render, render_needs, When::Succeeded);
     // A release that waits for others may be rendered before them, but is compared after them.
     let mut diff_needs = vec![render];
+    diff_needs.extend(admitted);
     for other in &deploy.after {
         diff_needs.extend(ended_after(names, other)?);
     }

@@ -1,19 +1,23 @@
 //! A run: `Pipeline → observe (reads only) → plan (pure) → schedule (pure) + driver → Report`.
 
 mod answers;
+mod attest;
 mod built;
 mod driver;
 mod execution;
 mod gate;
 mod gate_files;
 mod journal;
+mod judged;
 mod look;
 mod lower;
 mod names;
 mod observe;
 mod perform;
+mod perform_build;
 mod perform_release;
 mod perform_step;
+mod perform_test;
 mod pipeline;
 mod plan;
 mod ready;
@@ -30,7 +34,7 @@ pub use self::{
     gate_files::DiskGates,
     journal::{DiskJournal, Entry as JournalEntry, Journal, JournalWriter, MemoryJournal, OpenJournal},
     look::{Preview, ReleaseStatus},
-    observe::{Observed, ObservedBuild},
+    observe::{Observed, ObservedBuild, ObservedTest},
     pipeline::{Build, Deploy, Gate, Pipeline, Watch},
     plan::{Action, Aim, Allow, Output, Plan, Policy, Task, Verdict, When},
     recorded::Verify,

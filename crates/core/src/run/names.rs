@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Build, Deploy, Pipeline, SharedVolume, Step,
-    lower::{Stores, choose},
+    lower::{Stores, Users, choose},
 };
 use crate::{Error, Result};
 
@@ -34,26 +34,29 @@ impl<'a> Names<'a> {
             volumes: pipeline.volumes.iter().map(|shared| (shared.volume.name.as_str(), shared)).collect(),
             stores: Vec::new(),
         };
-        let mut requiring: Vec<Vec<&Build>> = vec![Vec::new(); pipeline.builds.len()];
+        let mut users: Vec<Users<'a>> = pipeline.builds.iter().map(|_| Users::default()).collect();
         for build in &pipeline.builds {
             // Under two names it is required once.
             let required: BTreeSet<&String> = build.artifact.requires.values().collect();
             for name in required {
-                requiring[names.place(name)?].push(build);
+                users[names.place(name)?].builds.push(build);
             }
         }
-        let mut using: Vec<Vec<&Deploy>> = vec![Vec::new(); pipeline.builds.len()];
         for deploy in &pipeline.deploys {
             for place in names.used_by(deploy)? {
-                using[place].push(deploy);
+                users[place].deploys.push(deploy);
             }
         }
-        let users = requiring.into_iter().zip(using);
+        for step in &pipeline.steps {
+            if let Some(artifact) = &step.image_of {
+                users[names.place(artifact)?].steps.push(step);
+            }
+        }
         names.stores = pipeline
             .builds
             .iter()
-            .zip(users)
-            .map(|(build, (requiring, using))| choose(build, requiring, using))
+            .zip(&users)
+            .map(|(build, users)| choose(build, users))
             .collect::<Result<_>>()?;
         Ok(names)
     }

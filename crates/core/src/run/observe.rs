@@ -12,12 +12,13 @@ use super::{
     Action, Build, Need, Pipeline, Plan, Schedule, Task, Verdict,
     built::find_built,
     execution::panicked,
+    judged::Judged,
     lower::{self, lower as lower_pipeline},
     names::Names,
     recorded::{Recorded, Verify, complete},
 };
 use crate::{
-    Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, TaskId,
+    Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, TaskId, TestReport,
     cache::{Cache, Known, Snapshot},
     did_you_mean,
     value::value,
@@ -30,6 +31,21 @@ value! {
         ;
         /// What was seen of each artifact.
         pub builds: BTreeMap<String, ObservedBuild>,
+        /// What was seen of each test whose image is known before the run, by its task.
+        pub tests: BTreeMap<TaskId, ObservedTest>,
+    }
+}
+
+value! {
+    /// What was seen of a test of an image.
+    pub struct ObservedTest {
+        /// Its inputs.
+        pub snapshot: Snapshot,
+        ;
+        /// The report without failures that is recorded of just these.
+        pub report: Option<TestReport>,
+        /// Why there is none.
+        pub reasons: Vec<Reason>,
     }
 }
 
@@ -85,7 +101,8 @@ pub(super) async fn observe(
     seen.look_up(cx, builds.iter().zip(inputs.into_iter().zip(snapshots)).collect()).await?;
     let gone = seen.gone(cx, &builds).await?;
     seen.explain(cx, &builds, &gone).await?;
-    Ok(Observed { builds: seen.builds })
+    let tests = seen.tests(cx, cache, slots).await?;
+    Ok(Observed { builds: seen.builds, tests })
 }
 
 /// What was seen so far.
@@ -211,6 +228,41 @@ impl Seen<'_> {
     }
 }
 
+impl Seen<'_> {
+    /// Looks at the tests of the images that are known.
+    async fn tests(
+        &self,
+        cx: &Context,
+        cache: &Arc<dyn Cache>,
+        slots: usize,
+    ) -> Result<BTreeMap<TaskId, ObservedTest>> {
+        let mut asked = Vec::new();
+        for build in &self.names.pipeline.builds {
+            let artifact = &build.artifact.name;
+            let image = self.builds.get(artifact).and_then(|found| found.image.as_ref());
+            let Some(image) = image.filter(|_| !build.testers.is_empty()) else { continue };
+            if self.names.stores(artifact)?.copy_is_another() {
+                continue;
+            }
+            for (name, tester) in &build.testers {
+                let (cache, tester) = (Arc::clone(cache), Arc::clone(tester));
+                let judged = Judged { cache, tester, artifact: artifact.clone(), name: name.clone() };
+                asked.push((lower::id("test", &format!("{artifact}/{name}")), judged, image.clone()));
+            }
+        }
+        let look = |(id, judged, image): (TaskId, Judged, Image), cx: Context| async move {
+            let snapshot = judged.snapshot(&cx, &image).await?;
+            let report = judged.report(&cx, &snapshot.fingerprint()).await;
+            let reasons = match report {
+                Some(_) => Vec::new(),
+                None => judged.missing(&cx, &snapshot).await,
+            };
+            Ok((id, ObservedTest::new(snapshot).report(report).reasons(reasons)))
+        };
+        Ok(at_once(cx, slots, asked, look).await?.into_iter().collect())
+    }
+}
+
 /// Where an image is.
 type Place = (Store, String);
 
@@ -274,6 +326,19 @@ pub(super) fn plan(pipeline: &Pipeline, observed: &Observed) -> Result<Plan> {
     let mut tasks = lower_pipeline(pipeline, &uses_tag)?;
     sort(&mut tasks)?;
     for task in &mut tasks {
+        if let Action::Test { .. } = task.action {
+            let Some(seen) = observed.tests.get(&task.id) else {
+                task.verdict = Verdict::Open(task.needs.clone());
+                continue;
+            };
+            let fingerprint = seen.snapshot.fingerprint();
+            task.verdict = match seen.report {
+                Some(_) => Verdict::Reuse(fingerprint.clone()),
+                None => Verdict::Run(seen.reasons.clone()),
+            };
+            task.fingerprint = Some(fingerprint);
+            continue;
+        }
         let (Action::Build { .. }, Some(seen)) = (&task.action, observed.builds.get(&task.part)) else {
             continue;
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Action, Answer, Decision, JournalEntry as Entry, Output, Question, StepWork, Task, answers,
+    lower::image_id,
     perform::{Done, Work},
 };
 use crate::{
@@ -36,7 +37,14 @@ impl Work {
         let StepWork::Run { runner, request } = &self.pipeline.find_step(&task.part)?.work else {
             return Err(Error::internal(format!("step `{}` runs no command", task.part)));
         };
-        let exit = runner.run(cx, request).await?;
+        let image = self.pipeline.find_step(&task.part)?.image_of.as_ref();
+        let exit = match image {
+            Some(artifact) => {
+                let image = self.image(&image_id(&self.pipeline, artifact)?)?;
+                runner.run(cx, &request.as_ref().clone().image(image)).await?
+            }
+            None => runner.run(cx, request).await?,
+        };
         // What it wrote was shown; what it made for others is short, and may be a secret all the same.
         let result = exit.result.as_deref().map(|result| cx.masked(result));
         let output = Output::Exit(Exit::new(exit.code).result(result));

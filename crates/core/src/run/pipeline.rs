@@ -9,7 +9,8 @@ use std::{
 
 use super::{Need, Policy, SharedVolume, Step, built::BuiltAlready};
 use crate::{
-    Artifact, Builder, Deployer, Error, LogReader, Release, Result, Store, Tagger, Tester, did_you_mean,
+    Artifact, Attester, Builder, Deployer, Error, LogReader, Release, Result, Store, Tagger, Tester,
+    did_you_mean,
 };
 
 /// What to build and what to deploy.
@@ -55,6 +56,9 @@ pub struct Build {
     pub tagger: Option<Arc<dyn Tagger>>,
     /// Who judges the image, by name.
     pub testers: BTreeMap<String, Arc<dyn Tester>>,
+    /// Who says of the image how it came about, before its tests; nobody by default. An image that was there already and is
+    /// not built here ([`Build::built`]) is not attested.
+    pub attester: Option<Arc<dyn Attester>>,
     /// The stores that the image may be built into, the preferred one first; registries by default.
     pub stores: Vec<Store>,
     /// What must have ended before; artifacts that it requires need not be named.
@@ -78,6 +82,9 @@ pub struct Deploy {
     pub after: BTreeSet<Need>,
     /// What a person is asked, who is shown the changes, before they are made; nobody is asked when absent, or when there are none.
     pub gate: Option<Gate>,
+    /// Who judges each of its images before the release is compared with its target, by name: each time, whatever was found
+    /// before.
+    pub admission: BTreeMap<String, Arc<dyn Tester>>,
     /// Who judges the deployment once it is healthy, by name.
     pub testers: BTreeMap<String, Arc<dyn Tester>>,
     /// Who reads the logs of what is deployed, where the target keeps some.
@@ -236,11 +243,12 @@ impl Pipeline {
                 known("artifact", artifact, &artifacts, &user)?;
             }
             needed(&user, &deploy.after)?;
+            unique("tester", deploy.admission.keys().map(String::as_str))?;
             unique("tester", deploy.testers.keys().map(String::as_str))?;
         }
         for step in &self.steps {
             let user = format!("step `{}`", step.name);
-            needed(&user, &step.after)?;
+            needed(&user, &step.needs())?;
             for volume in step.volumes() {
                 known("volume", volume, &volumes, &user)?;
             }
@@ -311,6 +319,7 @@ impl Build {
             built: None,
             tagger: None,
             testers: BTreeMap::new(),
+            attester: None,
             stores: vec![Store::Registry],
             after: BTreeSet::new(),
             policy: Policy::default(),
@@ -334,6 +343,13 @@ impl Build {
     #[must_use]
     pub fn tester(mut self, name: impl Into<String>, tester: Arc<dyn Tester>) -> Self {
         self.testers.insert(name.into(), tester);
+        self
+    }
+
+    /// Sets who says of the image how it came about.
+    #[must_use]
+    pub fn attester(mut self, attester: impl Into<Option<Arc<dyn Attester>>>) -> Self {
+        self.attester = attester.into();
         self
     }
 
@@ -367,6 +383,7 @@ impl Deploy {
             deployer,
             artifacts: BTreeSet::new(),
             after: BTreeSet::new(),
+            admission: BTreeMap::new(),
             testers: BTreeMap::new(),
             gate: None,
             logs: None,
@@ -394,6 +411,13 @@ impl Deploy {
     #[must_use]
     pub fn gate(mut self, gate: impl Into<Option<Gate>>) -> Self {
         self.gate = gate.into();
+        self
+    }
+
+    /// Adds somebody who judges each image before the release is compared with its target.
+    #[must_use]
+    pub fn admission(mut self, name: impl Into<String>, tester: Arc<dyn Tester>) -> Self {
+        self.admission.insert(name.into(), tester);
         self
     }
 

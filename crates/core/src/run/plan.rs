@@ -67,6 +67,15 @@ pub enum Action {
         /// The tester's name.
         tester: String,
     },
+    /// Attaches to the image how it came about.
+    Attest,
+    /// Judges an image before a release of it is compared with its target.
+    Admit {
+        /// The artifact whose image it is.
+        artifact: String,
+        /// The tester's name.
+        tester: String,
+    },
     /// Copies the image to where it is read, or moves the people's tag to it.
     Push {
         /// The store.

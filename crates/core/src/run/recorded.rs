@@ -74,6 +74,10 @@ impl Recorded {
             snapshot.set("builder", &build.builder.capabilities().version);
             let platforms = build.artifact.platforms.iter().map(ToString::to_string);
             snapshot.set("platforms", &platforms.collect::<Vec<_>>().join(","));
+            // What nobody attested is built again once somebody is to.
+            if let Some(attester) = &build.attester {
+                snapshot.set("attester", &attester.capabilities().version);
+            }
         }
         Ok(snapshots)
     }
@@ -131,10 +135,7 @@ impl Recorded {
 
     /// Returns why nothing is recorded for a complete snapshot.
     pub(super) async fn missing(&self, cx: &Context, snapshot: &Snapshot) -> Vec<Reason> {
-        let results = self.results(cx);
-        let reasons = results.newest().await.map(|newest| snapshot.reasons(&newest));
-        // The same inputs as last time, whose result the cache has forgotten.
-        reasons.filter(|reasons| !reasons.is_empty()).unwrap_or_else(|| vec![Reason::First])
+        self.results(cx).missing(snapshot, Reason::First).await
     }
 
     pub(super) async fn record(&self, cx: &Context, snapshot: &Snapshot, image: &Image) -> Result<()> {

@@ -35,7 +35,9 @@ pub struct Step {
     pub name: String,
     /// What is done.
     pub work: StepWork,
-    /// What must have ended before.
+    /// The artifact in whose image its command runs; the request's, or the runner's own, when absent.
+    pub image_of: Option<String>,
+    /// What must have ended before; the artifact of its image need not be named.
     pub after: BTreeSet<Need>,
     /// Whether it comes after everything else, whatever came of that, as `finally` in Tekton, unless the policy says
     /// [`When::Failed`] or [`When::Ran`]; not when the run is cancelled.
@@ -123,11 +125,19 @@ impl Step {
         Self {
             name: name.into(),
             work,
+            image_of: None,
             after: BTreeSet::new(),
             finally: false,
             limits: BTreeMap::new(),
             policy: Policy::default(),
         }
+    }
+
+    /// Sets the artifact in whose image the command runs.
+    #[must_use]
+    pub fn in_image_of(mut self, artifact: impl Into<String>) -> Self {
+        self.image_of = Some(artifact.into());
+        self
     }
 
     /// Sets what must have ended before.
@@ -157,6 +167,11 @@ impl Step {
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
+    }
+
+    /// Returns all that must have ended before.
+    pub(super) fn needs(&self) -> BTreeSet<Need> {
+        self.after.iter().cloned().chain(self.image_of.iter().map(Need::artifact)).collect()
     }
 
     /// Returns the names of the volumes that its command mounts.

@@ -13,6 +13,7 @@ mod fakes;
 mod gaps;
 mod gate_files;
 mod gates;
+mod judged;
 mod look;
 mod misbehave;
 mod policies;

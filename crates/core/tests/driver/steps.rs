@@ -52,7 +52,9 @@ impl Runner for FakeRunner {
 
     async fn run(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
         let program = request.command.program.as_str();
-        self.note("run", program);
+        let image =
+            request.image.as_ref().map_or(String::new(), |image| format!(" in {}", image.reference()));
+        self.note("run", &format!("{program}{image}"));
         match program {
             "edit" => fs::write(self.edits.as_ref().unwrap(), "edited").unwrap(),
             "wait" => return Err(cx.stopped().await),

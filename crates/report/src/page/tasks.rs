@@ -260,6 +260,8 @@ fn does(action: &Action) -> String {
         Action::Tag => "names the artifact for people".to_owned(),
         Action::Build { store: to } => format!("builds into {}", store(to)),
         Action::Test { tester } | Action::Verify { tester } => format!("tests with {tester}"),
+        Action::Attest => "says how the image came about".to_owned(),
+        Action::Admit { artifact, tester } => format!("has {tester} judge the image of {artifact}"),
         Action::Push { to, tagged: false } => format!("copies the image to {}", store(to)),
         Action::Push { to, .. } => format!("moves the tag in {}", store(to)),
         Action::Render => "renders the release".to_owned(),
