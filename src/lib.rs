@@ -24,10 +24,10 @@ pub use shipway_testers as testers;
 /// assert_eq!(kinds["tagger"], [
 ///     "customTemplate", "dateTime", "envTemplate", "fixed", "gitCommit", "inputDigest", "sha256"
 /// ]);
-/// assert_eq!(kinds["tester"], ["command", "structure"]);
+/// assert_eq!(kinds["tester"], ["command", "container", "structure"]);
 /// assert_eq!(kinds["deployer"], ["gitops", "kubectl", "memory"]);
 /// assert_eq!(kinds["log reader"], ["gitops", "kubectl"]);
-/// assert_eq!(kinds["runner"], ["docker", "host", "kubernetes_job"]);
+/// assert_eq!(kinds["runner"], ["docker", "host", "kubernetes_exec", "kubernetes_job"]);
 /// ```
 #[must_use]
 pub fn catalog() -> Catalog {
@@ -40,6 +40,7 @@ pub fn catalog() -> Catalog {
         .merge(taggers::catalog())
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()
+        .with_tester::<testers::ContainerTestConfig>()
         .with_deployer::<deployers::GitopsConfig>()
         .with_deployer::<deployers::KubectlConfig>()
         .with_deployer::<deployers::MemoryConfig>()
@@ -48,6 +49,7 @@ pub fn catalog() -> Catalog {
         .with_runner::<runners::HostConfig>()
         .with_runner::<runners::DockerConfig>()
         .with_runner::<runners::KubernetesJobConfig>()
+        .with_runner::<runners::KubernetesExecConfig>()
 }
 
 /// Returns this machine's world around a folder of sources, with the door to images in registries,

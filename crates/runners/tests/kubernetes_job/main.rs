@@ -1,4 +1,4 @@
-//! The runner `kubernetes_job` in a real cluster: that of `SHIPWAY_KUBECONFIG`, with busybox in the registry
+//! The runners `kubernetes_job` and `kubernetes_exec` in a real cluster: that of `SHIPWAY_KUBECONFIG`, with busybox in the registry
 //! `SHIPWAY_KUBE_REGISTRY` that its nodes pull from. Each test has a namespace of its own, which it removes.
 #![cfg(feature = "kubernetes")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
@@ -8,6 +8,7 @@ mod bed;
 #[path = "../../../../tests/support/cluster.rs"]
 mod cluster;
 mod commands;
+mod exec;
 #[path = "../../../../tests/support/pods.rs"]
 mod pods;
 #[path = "../../../../tests/support/skip.rs"]
