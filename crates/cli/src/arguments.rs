@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{built, configuration, gates, generated, global, history, init, plan, release, report};
+use crate::{
+    built, configuration, containers, gates, generated, global, history, init, plan, release, report,
+};
 
 /// Builds, tests and deploys what a skaffold.yaml says, without Skaffold.
 #[derive(Debug, Parser)]
@@ -45,6 +47,10 @@ pub(crate) enum Task {
     Deploy(release::Deploy),
     /// Deploy manifests as they are, as `render` wrote them.
     Apply(release::Apply),
+    /// Run the containers of `verify`, which prove what is deployed.
+    Verify(containers::Verify),
+    /// Run the containers of one of the `customActions`.
+    Exec(containers::Exec),
     /// Say what a run would do and why and what it would change, and do nothing.
     Plan(plan::Plan),
     /// Say what is deployed and how it fares.

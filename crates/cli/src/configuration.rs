@@ -66,6 +66,13 @@ pub(crate) async fn read(
 ) -> Result<Skaffold> {
     let mut read = world::options(options, asked.command)?.now(cx.clock().now());
     read = read.manifests(&asked.manifests);
+    read = read.container_env(asked.containers.env.clone());
+    if let Some(action) = &asked.containers.action {
+        read = read.action(action);
+    }
+    if let Some(network) = &asked.containers.network {
+        read = read.docker_network(network);
+    }
     for (name, reference) in &asked.images {
         read = read.image(name, reference);
     }

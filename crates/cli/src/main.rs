@@ -3,6 +3,7 @@
 mod arguments;
 mod built;
 mod configuration;
+mod containers;
 mod gates;
 mod generated;
 mod global;
@@ -75,6 +76,8 @@ async fn perform(task: Task) -> Result<RunOutcome> {
         Task::Run(asked) => release::run(&asked).await,
         Task::Build(asked) => built::build(&asked).await,
         Task::Test(asked) => release::test(&asked).await,
+        Task::Verify(asked) => containers::verify(&asked).await,
+        Task::Exec(asked) => containers::exec(&asked).await,
         Task::Render(asked) => release::render(&asked).await,
         Task::Deploy(asked) => release::deploy(&asked).await,
         Task::Apply(asked) => release::apply(&asked).await,

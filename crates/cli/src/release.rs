@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::{
     arguments::{Asking, Course, Options},
     built::{self, Given},
+    containers::Junit,
     report::journal,
     say,
     work::{Asked, Work},
@@ -47,7 +48,7 @@ pub(crate) struct Tail {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  shipway test\n  shipway test -a builds.json")]
+#[command(after_help = "Examples:\n  shipway test\n  shipway test -a builds.json --junit tested.xml")]
 pub(crate) struct Test {
     #[command(flatten)]
     options: Options,
@@ -55,6 +56,8 @@ pub(crate) struct Test {
     course: Course,
     #[command(flatten)]
     given: Given,
+    #[command(flatten)]
+    junit: Junit,
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +199,7 @@ pub(crate) async fn test(asked: &Test) -> Result<RunOutcome> {
         return Err(Error::config("the configuration has no tests").hint("add them to `test`"));
     }
     let report = work.run_up_to(|task| matches!(task.action, Action::Test { .. })).await?;
+    asked.junit.write(&report)?;
     work.tell(&report)
 }
 

@@ -10,7 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::{Asking, Course, Events, Options},
-    configuration, gates, report, say, warn, words, world,
+    configuration,
+    containers::Containers,
+    gates, report, say, warn, words, world,
 };
 
 /// What of the configuration is done, and what people hear of it.
@@ -22,6 +24,7 @@ pub(crate) struct Asked {
     pub(crate) images: Vec<(String, String)>,
     /// Manifests that are applied as they are.
     pub(crate) manifests: Vec<String>,
+    pub(crate) containers: Containers,
     told: Told,
     keep_going: bool,
     confirm: bool,
@@ -56,6 +59,12 @@ impl Asked {
     /// Applies these manifests as they are.
     pub(crate) fn manifests(mut self, manifests: Vec<String>) -> Self {
         self.manifests = manifests;
+        self
+    }
+
+    /// Runs containers like this.
+    pub(crate) fn containers(mut self, containers: Containers) -> Self {
+        self.containers = containers;
         self
     }
 
@@ -109,7 +118,9 @@ impl Work {
             words::tell_warnings(&loaded.notices);
         }
         let world = world::world(&loaded, asked.told, options.cache_artifacts)?;
-        let mut driver = Driver::new(world.clone()).keep_going(asked.keep_going).suspend(asked.suspend);
+        let mut driver = Driver::new(world.clone())
+            .keep_going(asked.keep_going || loaded.keep_going)
+            .suspend(asked.suspend);
         let journal = world::journal();
         if let Some(journal) = &journal {
             driver = driver.journal(Arc::<DiskJournal>::clone(journal));

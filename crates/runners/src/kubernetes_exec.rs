@@ -17,8 +17,9 @@ const LINE: usize = 64 * 1024;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct KubernetesExecConfig {
-    /// The context, by which the world's credentials know the cluster.
-    pub context: String,
+    /// The context, by which the world's credentials know the cluster. Without one, nothing can be run.
+    #[serde(default)]
+    pub context: Option<String>,
     /// The namespaces; the context's own when empty.
     #[serde(default)]
     pub namespaces: Vec<String>,
@@ -33,7 +34,12 @@ pub struct KubernetesExecConfig {
 impl KubernetesExecConfig {
     /// Returns the options for all containers of the context's namespace.
     pub fn new(context: impl Into<String>) -> Self {
-        Self { context: context.into(), namespaces: Vec::new(), pod: String::new(), container: String::new() }
+        Self {
+            context: Some(context.into()),
+            namespaces: Vec::new(),
+            pod: String::new(),
+            container: String::new(),
+        }
     }
 
     /// Sets the namespaces.
@@ -148,7 +154,11 @@ impl Runner for KubernetesExec {
 
     async fn run(&self, cx: &Context, request: &RunRequest) -> Result<Exit> {
         let argv = words(request)?;
-        let cluster = Cluster::open(cx, &self.options.context).await?;
+        let context = self.options.context.as_ref().ok_or_else(|| {
+            Error::config("no cluster is named in whose containers the command is to run")
+                .hint("name a context of the kubeconfig")
+        })?;
+        let cluster = Cluster::open(cx, context).await?;
         let places = self.places(cx, &cluster).await?;
         if places.is_empty() {
             cx.message(Level::Info, "no container that runs has such a name");

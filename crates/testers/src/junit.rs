@@ -3,12 +3,12 @@
 //! There is no standard; this is what Jenkins' `junit` plug-in, GitLab and container-structure-test agree
 //! on: suites, cases, failures and skips.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use shipway_core::{CaseOutcome, Output, Report, TestReport};
+use shipway_core::{Case, CaseOutcome, Outcome, Output, Report, TaskStatus, TestReport};
 
 /// Returns the reports of all tests of a run, also of those that failed, as one JUnit document, with a
-/// suite for each task.
+/// suite for each task; a command that a step ran is a case, too.
 ///
 /// ```
 /// # fn after(report: &shipway_core::Report) {
@@ -20,10 +20,29 @@ use shipway_core::{CaseOutcome, Output, Report, TestReport};
 /// ```
 #[must_use]
 pub fn junit_of_run(run: &Report) -> String {
-    junit(run.outputs.iter().filter_map(|(task, output)| match output {
+    let mut steps = BTreeMap::new();
+    for (task, state) in &run.state.tasks {
+        let (Some(step), TaskStatus::Ended(outcome)) = (task.as_str().strip_prefix("run:"), &state.status)
+        else {
+            continue;
+        };
+        let outcome = match outcome {
+            Outcome::Succeeded | Outcome::Reused => CaseOutcome::Passed,
+            Outcome::Failed { error } | Outcome::FailureAllowed { error } => {
+                CaseOutcome::Failed(error.to_string())
+            }
+            Outcome::Skipped { .. } => CaseOutcome::Skipped("what it needs failed".to_owned()),
+            _ => CaseOutcome::Skipped("the run was stopped".to_owned()),
+        };
+        let took = state.started.zip(state.finished).map(|(from, to)| to.0.saturating_sub(from.0));
+        let case = Case::new(step, outcome).duration(Duration::from_millis(took.unwrap_or_default()));
+        steps.insert(task.as_str(), TestReport::new().cases([case]));
+    }
+    let reports = run.outputs.iter().filter_map(|(task, output)| match output {
         Output::Report(report) => Some((task.as_str(), report)),
         _ => None,
-    }))
+    });
+    junit(reports.chain(steps.iter().map(|(task, report)| (*task, report))))
 }
 
 /// Returns reports as one JUnit document, each as the suite of its name.

@@ -174,3 +174,54 @@ async fn what_is_built_once_is_deployed_applied_and_deployed_again() {
     site.run("delete", 0).await;
     site.bed.down().await;
 }
+
+fn text_of(output: &std::process::Output) -> String {
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// What runs before and after a build and a release, here and in the pod that was deployed.
+#[tokio::test(flavor = "multi_thread")]
+async fn hooks_run_around_what_they_are_said_for() {
+    let Some(site) = Site::new("hooks_run_around_what_they_are_said_for").await else { return };
+    let site = site.configured();
+    let configuration = std::fs::read_to_string(site.bench.project().join("skaffold.yaml")).unwrap();
+    let noted = |what: &str| format!("[sh, -c, 'echo {what} >> notes']");
+    let configuration = configuration
+        .replace("build:\n", &format!("build:\n  hooks: {{before: [{{command: {}}}]}}\n", noted("phase")))
+        .replace(
+            "context: web}",
+            &format!(
+                "context: web, hooks: {{before: [{{command: {}}}], after: [{{command: {}}}]}}}}",
+                noted("$SKAFFOLD_PUSH_IMAGE"),
+                noted("$SKAFFOLD_IMAGE_REPO")
+            ),
+        )
+        .replace(
+            "kubectl: {}",
+            &format!(
+                "kubectl: {{hooks: {{before: [{{host: {{command: {}}}}}], after: [{{container: {{command: [sh, -c, echo \
+                 inside the pod], podName: 'web-*'}}}}, {{host: {{command: {}}}}}]}}}}",
+                noted("$SKAFFOLD_NAMESPACES"),
+                noted("after $SKAFFOLD_KUBE_CONTEXT")
+            ),
+        );
+    site.bench.write("skaffold.yaml", &configuration);
+    let output = ended(site.command("run --builder native")).await;
+    let told = text_of(&output);
+    assert!(output.status.success() && told.contains("web] inside the pod"), "{told}");
+    let notes = std::fs::read_to_string(site.bench.project().join("notes")).unwrap();
+    let notes: Vec<&str> = notes.lines().collect();
+    let context = env::var("SHIPWAY_KUBE_CONTEXT").unwrap_or_else(|_| "shipway-bed".to_owned());
+    let after = format!("after {context}");
+    assert_eq!(notes[..2], ["phase", "true"], "{notes:?}");
+    assert!(notes[2].ends_with(&format!("{}/web", site.bed.namespace)), "{notes:?}");
+    assert_eq!(notes[3..], [site.bed.namespace.as_str(), &after], "{notes:?}");
+
+    // What is not built has nothing around its build; the phases are gone through all the same.
+    site.run("run --builder native", 0).await;
+    let again = std::fs::read_to_string(site.bench.project().join("notes")).unwrap();
+    let again: Vec<&str> = again.lines().skip(notes.len()).collect();
+    assert_eq!(again, ["phase", site.bed.namespace.as_str(), &after]);
+    site.run("delete", 0).await;
+    site.bed.down().await;
+}

@@ -11,6 +11,7 @@ mod answers;
 mod bench;
 mod cluster;
 mod configuration;
+mod containers;
 mod docker;
 mod errors;
 mod generated;

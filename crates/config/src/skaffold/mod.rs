@@ -44,7 +44,7 @@ use shipway_yaml::Document;
 pub(crate) use self::image_name::repository;
 use self::{
     commands::Needed,
-    lower::Lower,
+    lower::{Lower, Lowered},
     model::Config,
     modules::{Found, Module, Modules},
 };
@@ -96,6 +96,9 @@ pub struct Loaded {
     /// The registries that are reached over plain HTTP (`build.insecureRegistries`), for the world's door
     /// to images: a pipeline does not say how a registry is reached.
     pub insecure_registries: Vec<String>,
+    /// Whether what does not need what failed is done all the same, as the tests of `verify` and an action with
+    /// `failFast: false` are: [`Driver::keep_going`](shipway_core::Driver::keep_going).
+    pub keep_going: bool,
     /// What the file says that has no effect here, in the order of the file.
     pub notices: Vec<Notice>,
 }
@@ -165,8 +168,8 @@ impl Skaffold {
         for document in &documents {
             lower.add(Config::read(document)?, document)?;
         }
-        let (pipeline, insecure_registries, more) = lower.finish()?;
-        notices.extend(more);
+        let lowered = lower.finish()?;
+        notices.extend(lowered.notices);
         notices.sort_by(|a, b| a.location.cmp(&b.location));
         notices.dedup();
         let mut profiles: Vec<String> = Vec::new();
@@ -175,7 +178,8 @@ impl Skaffold {
                 profiles.push(name.clone());
             }
         }
-        Ok(Loaded { pipeline, profiles, insecure_registries, notices })
+        let Lowered { pipeline, insecure_registries, keep_going, .. } = lowered;
+        Ok(Loaded { pipeline, profiles, insecure_registries, keep_going, notices })
     }
 
     /// Returns the configurations with their templates rendered; where those need commands that have not run, says which.

@@ -25,7 +25,8 @@ pub struct Options {
     pub auto_activation: bool,
     /// What is done, which profiles may ask for: `run` by default. `build` tests and deploys nothing, `test` deploys
     /// nothing, `render` and `deploy` test nothing, and `deploy` builds nothing either: [`Self::images`] has all that it
-    /// needs. `apply` deploys [`Self::manifests`] and nothing else.
+    /// needs. `apply` deploys [`Self::manifests`] and nothing else. `verify` runs the containers that prove what is deployed, and
+    /// `exec` those of [`Self::action`].
     pub command: String,
     /// The environment, which profiles and templates may ask for; empty by default.
     pub env: BTreeMap<String, String>,
@@ -48,6 +49,12 @@ pub struct Options {
     pub images: BTreeMap<String, String>,
     /// Manifests that are applied as they are, with the command `apply`.
     pub manifests: Vec<String>,
+    /// The one of the file's `customActions` that the command `exec` does.
+    pub action: Option<String>,
+    /// Variables of the containers of `verify` and of actions, in the place of the file's.
+    pub container_env: BTreeMap<String, String>,
+    /// The network of those containers that run on this machine; the engine's default when absent.
+    pub docker_network: Option<String>,
     /// Whether images go to registries, in the place of the file's (`build.local.push`). Where neither says
     /// it, they do unless the Kubernetes context is that of a cluster on this machine.
     pub push: Option<bool>,
@@ -152,6 +159,9 @@ impl Default for Options {
             tag: None,
             images: BTreeMap::new(),
             manifests: Vec::new(),
+            action: None,
+            container_env: BTreeMap::new(),
+            docker_network: None,
             push: None,
             dockerfiles: Dockerfiles::default(),
             docker_endpoint: None,
@@ -254,6 +264,27 @@ impl Options {
     #[must_use]
     pub fn manifests<T: Into<String>>(mut self, manifests: impl IntoIterator<Item = T>) -> Self {
         self.manifests = manifests.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the action that the command `exec` does.
+    #[must_use]
+    pub fn action(mut self, name: impl Into<String>) -> Self {
+        self.action = Some(name.into());
+        self
+    }
+
+    /// Sets the variables of containers of `verify` and of actions.
+    #[must_use]
+    pub fn container_env(mut self, variables: BTreeMap<String, String>) -> Self {
+        self.container_env = variables;
+        self
+    }
+
+    /// Sets the network of containers of `verify` and of actions.
+    #[must_use]
+    pub fn docker_network(mut self, network: impl Into<String>) -> Self {
+        self.docker_network = Some(network.into());
         self
     }
 

@@ -19,26 +19,17 @@ enum Effect {
 use Effect::{Changes, Nothing};
 
 /// The fields, at their paths in the newest version.
-const UNREAD: [(&str, Effect); 19] = [
-    ("/verify", Changes),
-    ("/resourceSelector", Changes),
+const UNREAD: [(&str, Effect); 10] = [
     ("/portForward", Nothing("no port is forwarded yet")),
-    ("/customActions", Nothing("custom actions are not run yet")),
-    ("/build/hooks", Changes),
     ("/build/googleCloudBuild", Changes),
     ("/build/local/concurrency", Nothing("how much is built at once is for who runs the pipeline to say")),
     ("/build/local/tryImportMissing", Nothing("what is in a registry already is found there")),
     ("/build/local/useDockerCLI", Nothing("the engine is asked over its API, without a command line")),
-    ("/build/artifacts/*/hooks", Changes),
     ("/build/artifacts/*/sync", Nothing("files are not synchronised yet; a run builds the image")),
     ("/build/artifacts/*/runtimeType", Nothing("nothing is debugged yet")),
     ("/test/*/structureTestsArgs", Changes),
-    ("/manifests/hooks", Changes),
-    ("/manifests/transform", Changes),
-    ("/manifests/validate", Changes),
-    ("/manifests/output", Changes),
+    ("/deploy/helm/concurrency", Nothing("how much is deployed at once is for who runs the pipeline to say")),
     ("/deploy/logs", Nothing("each line of a log says its pod and container")),
-    ("/deploy/tolerateFailuresUntilDeadline", Changes),
 ];
 
 /// Takes the fields that are not read out of a configuration. What is of no concern to the command, such as how
@@ -86,6 +77,8 @@ pub(super) fn sections(command: &str) -> Option<&'static [&'static str]> {
         "test" => &["build", "test"],
         "render" | "deploy" => &["build", "resourceSelector", "manifests", "deploy", "portForward"],
         "apply" => &["deploy", "portForward"],
+        "verify" => &["build", "verify"],
+        "exec" => &["build", "customActions"],
         _ => return None,
     })
 }

@@ -131,15 +131,15 @@ fn what_is_not_supported_yet_is_said_with_its_line() {
     let error = newest(
         "
 build:
-  artifacts: [{image: web, hooks: {before: [{command: [make]}]}}]
-verify: [{name: it, container: {name: it, image: it}}]
+  googleCloudBuild: {projectId: p}
+test: [{image: web, structureTestsArgs: [--quiet]}]
 ",
     )
     .expect_err("not supported");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_snapshot!(error.report(), @r"
-    skaffold.yaml:5:28: `build.artifacts.hooks` is not supported yet
-      note: skaffold.yaml:6:1: `verify` is not supported yet
+    skaffold.yaml:5:3: `build.googleCloudBuild` is not supported yet
+      note: skaffold.yaml:6:21: `test.structureTestsArgs` is not supported yet
       hint: take it out, or activate a profile that does without
     ");
     assert_snapshot!(refused("build: {googleCloudBuild: {projectId: p}}"), @r"
@@ -147,14 +147,10 @@ verify: [{name: it, container: {name: it, image: it}}]
       hint: take it out, or activate a profile that does without
     ");
     assert_snapshot!(refused("build: {artifacts: [{image: web, ko: {}}]}"), @"skaffold.yaml:3:34: the builder `ko` is not supported yet");
-    assert_snapshot!(refused("deploy: {helm: {releases: []}}"), @"skaffold.yaml:3:10: the deployer `helm` is not supported yet");
+    assert_snapshot!(refused("deploy: {kpt: {dir: a}}"), @"skaffold.yaml:3:10: the deployer `kpt` is not supported yet");
     assert_snapshot!(refused("deploy: {statusCheck: false}"), @r"
     skaffold.yaml:3:23: a deployment whose health is not watched is not supported yet
       hint: take `statusCheck: false` out
-    ");
-    assert_snapshot!(refused("manifests: {transform: [{name: set-labels}]}"), @r"
-    skaffold.yaml:3:13: `manifests.transform` is not supported yet
-      hint: take it out, or activate a profile that does without
     ");
     assert_snapshot!(refused("build: {artifacts: [{image: web, docker: {buildArgs: {A: '{{.IMAGE_TAG}}'}}}]}"), @r"
     skaffold.yaml:3:58: `IMAGE_TAG` in a template of a builder is not supported yet
@@ -178,8 +174,7 @@ fn what_a_command_does_not_do_is_no_reason_to_refuse_it() {
     let body = "
 build: {artifacts: [{image: web}]}
 test: [{image: web, structureTests: [a.yaml], structureTestsArgs: [--quiet]}]
-deploy: {helm: {releases: []}, tolerateFailuresUntilDeadline: true}
-manifests: {transform: [{name: set-labels}]}
+deploy: {kpt: {dir: a}}
 verify: [{name: it, container: {name: it, image: it}}]
 resourceSelector: {allow: [{groupKind: Web}]}
 portForward: []
@@ -197,10 +192,6 @@ portForward: []
     ");
     assert_snapshot!(error(with("run")), @r"
     skaffold.yaml:5:47: `test.structureTestsArgs` is not supported yet
-      note: skaffold.yaml:6:32: `deploy.tolerateFailuresUntilDeadline` is not supported yet
-      note: skaffold.yaml:7:13: `manifests.transform` is not supported yet
-      note: skaffold.yaml:8:1: `verify` is not supported yet
-      note: skaffold.yaml:9:1: `resourceSelector` is not supported yet
       hint: take it out, or activate a profile that does without
     ");
 }

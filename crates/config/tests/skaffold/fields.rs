@@ -67,6 +67,12 @@ fn companions(definition: &str, fields: &[Field]) -> Map<String, Value> {
         "Artifact" | "TestCase" => &[("image", json!("web"))],
         "CustomArtifact" => &[("buildCommand", json!("make"))],
         "CustomTest" => &[("command", json!("check"))],
+        "LegacyHelmDeploy" => &[("releases", json!([{ "name": "r", "chartPath": "c" }]))],
+        "Action" => &[("containers", json!([{ "name": "c", "image": "i" }]))],
+        "VerifyTestCase" => &[("container", json!({ "name": "c", "image": "i" }))],
+        "HostHook" | "ContainerHook" | "NamedContainerHook" | "PostRenderHostHook" => {
+            &[("command", json!(["make"]))]
+        }
         "DockerSecret" => &[("id", json!("s"))],
         _ => &[],
     };
@@ -148,7 +154,16 @@ fn read(tree: &Value) -> Result<String, ()> {
         tree["build"]["cluster"] = json!({});
         tree["deploy"]["kubeContext"] = json!("c");
     }
-    let options = Options::default().trust(Trust::Full);
+    let mut options = Options::default().trust(Trust::Full);
+    if tree.get("verify").is_some() {
+        options = options.command("verify").kube_context("c");
+    }
+    if let Some(action) = tree.pointer("/customActions/0/name") {
+        options = options.command("exec").action(action.as_str().unwrap_or("v")).kube_context("c");
+    }
+    if tree.pointer("/deploy/kubectl/hooks").or(tree.pointer("/deploy/helm/hooks")).is_some() {
+        options = options.kube_context("c");
+    }
     let skaffold = Skaffold::read("skaffold.yaml", &tree.to_string(), options, &catalog());
     let loaded = skaffold.and_then(|skaffold| skaffold.pipeline(&catalog()));
     loaded.map(|loaded| show(&loaded)).map_err(drop)

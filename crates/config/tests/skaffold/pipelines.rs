@@ -310,7 +310,6 @@ build:
     runtimeType: go
     sync: {manual: [{src: 'src/**', dest: .}]}
 portForward: [{resourceType: service, resourceName: web, port: 80}]
-customActions: [{name: a, containers: []}]
 deploy: {logs: {prefix: auto}}
 ").unwrap(), @r#"
     pipeline skaffold
@@ -324,8 +323,7 @@ deploy: {logs: {prefix: auto}}
     notice skaffold.yaml:8:5: `build.artifacts.runtimeType` has no effect: nothing is debugged yet
     notice skaffold.yaml:9:5: `build.artifacts.sync` has no effect: files are not synchronised yet; a run builds the image
     notice skaffold.yaml:10:1: `portForward` has no effect: no port is forwarded yet
-    notice skaffold.yaml:11:1: `customActions` has no effect: custom actions are not run yet
-    notice skaffold.yaml:12:10: `deploy.logs` has no effect: each line of a log says its pod and container
+    notice skaffold.yaml:11:10: `deploy.logs` has no effect: each line of a log says its pod and container
     "#);
 }
 
@@ -397,4 +395,225 @@ deploy: {kubeContext: staging}
     skaffold.yaml:3:47: `kaniko.env` takes `A` from elsewhere, which is not supported yet
       hint: write its value, or take it out
     ");
+}
+
+#[test]
+fn commands_around_builds_are_steps_and_those_around_one_artifact_are_its_builders() {
+    let body = "
+build:
+  hooks:
+    before: [{command: [go, generate], dir: api, os: [linux, darwin]}, {command: [make]}]
+    after: [{command: [notify]}]
+  artifacts:
+  - image: web
+    hooks: {after: [{command: [scan]}]}
+  - image: api
+";
+    let options = Options::default().default_repo("reg/shop");
+    assert_snapshot!(newest_with(body, &options).unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] reg/shop/web
+      by Hooked { builder: docker {}, hooks: Hooks { before: [], after: [HostHook { command: ["scan"], os: [], dir: None }] }, told: Told({"SKAFFOLD_DEFAULT_REPO": "reg/shop"}) }
+      named by gitCommit {"otherwise":"latest"}
+      after step `skaffold/before-build-2`
+    build api in . into [Registry] reg/shop/api
+      by docker {}
+      named by gitCommit {"otherwise":"latest"}
+      after step `skaffold/before-build-2`
+    deploy skaffold by kubectl {"manifests":{"rawYaml":["k8s/*.yaml"]}}
+      after step `skaffold/after-build-1`
+    step skaffold/before-build-1 by Here { hook: HostHook { command: ["go", "generate"], os: ["linux", "darwin"], dir: Some("api") }, told: Told({"SKAFFOLD_DEFAULT_REPO": "reg/shop"}) }
+      "go" ["generate"]
+      in api
+    step skaffold/before-build-2 by Here { hook: HostHook { command: ["make"], os: [], dir: None }, told: Told({"SKAFFOLD_DEFAULT_REPO": "reg/shop"}) }
+      "make" []
+      after step `skaffold/before-build-1`
+    step skaffold/after-build-1 by Here { hook: HostHook { command: ["notify"], os: [], dir: None }, told: Told({"SKAFFOLD_DEFAULT_REPO": "reg/shop"}) }
+      "notify" []
+      after artifact `api`
+      after artifact `web`
+    "#);
+    // Where all is there already, nothing is done around it.
+    let there = options.image("web", "reg/web:1").image("api", "reg/api:1").command("deploy");
+    let deployed = newest_with(body, &there).unwrap();
+    assert!(!deployed.contains("step "), "{deployed}");
+}
+
+#[test]
+fn commands_around_a_release_run_here_and_in_its_containers() {
+    let body = "
+deploy:
+  kubeContext: staging
+  kubectl:
+    defaultNamespace: shop
+    hooks:
+      before: [{host: {command: [sh, -c, migrate], dir: db}}]
+      after:
+      - {host: {command: [notify]}}
+      - {container: {command: [warm, --all], podName: 'web-*', containerName: web}}
+";
+    assert_snapshot!(newest(body).unwrap(), @r#"
+    pipeline skaffold
+    deploy skaffold by kubectl {"defaultNamespace":"shop","kubeContext":"staging","manifests":{"rawYaml":["k8s/*.yaml"]}}
+      after step `skaffold/before-deploy-1`
+    step skaffold/before-deploy-1 by Here { hook: HostHook { command: ["sh", "-c", "migrate"], os: [], dir: Some("db") }, told: Told({"SKAFFOLD_KUBE_CONTEXT": "staging", "SKAFFOLD_NAMESPACES": "shop"}) }
+      "sh" ["-c", "migrate"]
+      in db
+    step skaffold/after-deploy-1 by Here { hook: HostHook { command: ["notify"], os: [], dir: None }, told: Told({"SKAFFOLD_KUBE_CONTEXT": "staging", "SKAFFOLD_NAMESPACES": "shop"}) }
+      "notify" []
+      after release `skaffold`
+    step skaffold/after-deploy-2 by kubernetes_exec {"container":"web","context":"staging","namespaces":["shop"],"pod":"web-*"}
+      "warm" ["--all"]
+      after step `skaffold/after-deploy-1`
+    "#);
+    let both = "deploy: {kubectl: {hooks: {before: [{host: {command: [a]}, container: {command: [b], podName: c}}]}}}";
+    assert_snapshot!(error(newest(both)), @"
+    skaffold.yaml:3:10: a hook is either of the `host` or of a `container`
+      hint: write one of them in each item
+    ");
+    let nowhere = "deploy: {kubectl: {hooks: {after: [{container: {command: [b], podName: c}}]}}}";
+    assert!(newest(nowhere).is_ok(), "who deploys says that no cluster is named");
+}
+
+const CONTAINERS: &str = "
+build: {artifacts: [{image: smoke}, {image: web}]}
+verify:
+- name: smoke test
+  timeout: 60
+  container: {name: smoke, image: smoke, args: [--url, http://web], env: [{name: A, value: b}, {name: C, value: d}]}
+- name: load
+  container: {name: k6, image: grafana/k6, command: [k6, run], args: [load.js]}
+  executionMode: {kubernetesCluster: {}}
+customActions:
+- name: update-infra
+  timeout: 30
+  failFast: false
+  containers:
+  - {name: one, image: alpine:3, command: [sh, -c, 'exit 3']}
+  - {name: two, image: web}
+  executionMode: {local: {useLocalImages: true}}
+";
+
+#[test]
+fn what_proves_a_deployment_is_run_by_verify_alone() {
+    let options = Options::default()
+        .command("verify")
+        .kube_context("kind")
+        .namespace("shop")
+        .docker_network("shop")
+        .container_env([("A".to_owned(), "said".to_owned())].into());
+    assert_snapshot!(newest_with(CONTAINERS, &options).unwrap(), @r#"
+    pipeline skaffold
+    build smoke in . into [Registry] smoke
+      by docker {}
+      named by gitCommit {"otherwise":"latest"}
+    step smoke-test by docker {"network":"shop"}
+      "" ["--url", "http://web"]
+      A=said
+      C=d
+      in the image of smoke
+      for 60s at most
+    step load by kubernetes_job {"context":"kind","image":"grafana/k6","namespace":"shop"}
+      "k6" ["run", "load.js"]
+      A=said
+    all is done, whatever fails
+    "#);
+    let run = newest(CONTAINERS).unwrap();
+    assert!(!run.contains("step "), "{run}");
+    let nowhere = newest_with(CONTAINERS, &Options::default().command("verify"));
+    assert_snapshot!(error(nowhere), @"
+    skaffold.yaml:10:32: a container is to run in a cluster, and none is named
+      hint: name a context of the kubeconfig, with `--kube-context` or in `deploy.kubeContext`
+    ");
+    let nothing = newest_with("build: {artifacts: [{image: web}]}", &Options::default().command("verify"));
+    assert_snapshot!(error(nothing), @"
+    the configuration has no tests of `verify`
+      hint: say in `verify` which containers prove what is deployed
+    ");
+}
+
+#[test]
+fn an_action_is_what_its_name_says() {
+    let exec = |action: &str| newest_with(CONTAINERS, &Options::default().command("exec").action(action));
+    assert_snapshot!(exec("update-infra").unwrap(), @r#"
+    pipeline skaffold
+    build web in . into [Registry] web
+      by docker {}
+      named by gitCommit {"otherwise":"latest"}
+    step update-infra/one by InImage { runner: docker {}, image: "alpine:3", stores: [Daemon("unix:///var/run/docker.sock"), Registry] }
+      "sh" ["-c", "exit 3"]
+      for 30s at most
+    step update-infra/two by docker {}
+      "" []
+      in the image of web
+      for 30s at most
+    all is done, whatever fails
+    "#);
+    assert_snapshot!(error(exec("update-infar")), @"
+    the configuration has no action `update-infar`
+      hint: did you mean `update-infra`?
+    ");
+    let twice =
+        "verify: [{name: a, container: {name: a, image: b}}, {name: a, container: {name: c, image: d}}]";
+    assert_snapshot!(error(newest_with(twice, &Options::default().command("verify"))), @"
+    skaffold.yaml:3:81: two containers are called `a`
+      hint: give one another name
+    ");
+    let job = "verify: [{name: a, container: {name: a, image: b}, executionMode: {kubernetesCluster: {jobManifestPath: j.yaml}}}]";
+    assert_snapshot!(error(newest_with(job, &Options::default().command("verify"))), @"
+    skaffold.yaml:3:105: `jobManifestPath` is not supported yet
+      hint: take it out
+    ");
+}
+
+#[test]
+fn each_release_of_helm_is_deployed_by_itself_after_those_that_it_depends_on() {
+    let body = "
+resourceSelector: {allow: [{groupKind: Web, image: [.spec.image]}]}
+deploy:
+  kubeContext: staging
+  tolerateFailuresUntilDeadline: true
+  helm:
+    concurrency: 4
+    flags: {upgrade: [--timeout=5m]}
+    hooks: {before: [{host: {command: [login]}}], after: [{host: {command: [notify]}}]}
+    releases:
+    - name: db
+      remoteChart: oci://reg/postgres
+      version: 1.10.0
+      namespace: data
+      setValues: {auth.user: shop, replicas: 2}
+    - name: web
+      chartPath: charts/web
+      dependsOn: [db]
+      valuesFiles: ['{{.IMAGE_TAG}}.yaml']
+      setValueTemplates: {image: '{{.IMAGE_FULLY_QUALIFIED}}'}
+      packaged: {version: 0.1.0}
+  kubectl: {}
+";
+    assert_snapshot!(newest(body).unwrap(), @r#"
+    pipeline skaffold
+    deploy db by helm {"flags":{"upgrade":["--timeout=5m"]},"kubeContext":"staging","name":"db","namespace":"data","remoteChart":"oci://reg/postgres","resourceSelector":{"allow":[{"groupKind":"Web","image":[".spec.image"]}]},"setValues":{"auth.user":"shop","replicas":"2"},"tolerateFailuresUntilDeadline":true,"version":"1.10.0"}
+      after step `skaffold-helm/before-deploy-1`
+      in namespace data
+    deploy web by helm {"chartPath":"charts/web","dependsOn":["db"],"flags":{"upgrade":["--timeout=5m"]},"kubeContext":"staging","name":"web","packaged":{"version":"0.1.0"},"resourceSelector":{"allow":[{"groupKind":"Web","image":[".spec.image"]}]},"setValueTemplates":{"image":"{{.IMAGE_FULLY_QUALIFIED}}"},"tolerateFailuresUntilDeadline":true,"valuesFiles":["{{.IMAGE_TAG}}.yaml"]}
+      after release `db`
+      after step `skaffold-helm/before-deploy-1`
+    deploy skaffold-kubectl by kubectl {"kubeContext":"staging","resourceSelector":{"allow":[{"groupKind":"Web","image":[".spec.image"]}]},"tolerateFailuresUntilDeadline":true}
+      after step `skaffold-helm/after-deploy-1`
+    step skaffold-helm/before-deploy-1 by Here { hook: HostHook { command: ["login"], os: [], dir: None }, told: Told({"SKAFFOLD_KUBE_CONTEXT": "staging", "SKAFFOLD_NAMESPACES": "data"}) }
+      "login" []
+    step skaffold-helm/after-deploy-1 by Here { hook: HostHook { command: ["notify"], os: [], dir: None }, told: Told({"SKAFFOLD_KUBE_CONTEXT": "staging", "SKAFFOLD_NAMESPACES": "data"}) }
+      "notify" []
+      after release `db`
+      after release `web`
+    notice skaffold.yaml:9:5: `deploy.helm.concurrency` has no effect: how much is deployed at once is for who runs the pipeline to say
+    "#);
+    let unknown = "deploy: {helm: {releases: [{name: web, chartPath: a}, {name: api, chartPath: b, dependsOn: [wbe]}]}}";
+    assert_snapshot!(error(newest(unknown)), @"
+    skaffold.yaml:3:55: release `api` depends on `wbe`, which is not there
+      hint: did you mean `web`?
+    ");
+    let circle = "deploy: {helm: {releases: [{name: a, chartPath: a, dependsOn: [b]}, {name: b, chartPath: b, dependsOn: [a]}]}}";
+    assert!(newest(circle).is_ok(), "who plans the pipeline refuses it");
 }

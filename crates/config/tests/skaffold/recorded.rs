@@ -29,13 +29,14 @@ kinds! {
     Docker "docker" Native "native" Custom "custom" Pages "pages" Kaniko "kaniko"
     GitCommit "gitCommit" Sha256 "sha256" DateTime "dateTime" EnvTemplate "envTemplate"
     CustomTemplate "customTemplate" InputDigest "inputDigest" Fixed "fixed" Counter "counter"
-    Structure "structure" Command "command"
-    Kubectl "kubectl" Gitops "gitops"
+    Structure "structure" CommandTest "command"
+    Kubectl "kubectl" Gitops "gitops" Helm "helm"
+    KubernetesJob "kubernetes_job" KubernetesExec "kubernetes_exec"
 }
 
 /// A catalog with the kinds that Skaffold's words become, and some of our own.
 pub(crate) fn catalog() -> Catalog {
-    without_deployers().with_deployer::<Kubectl>().with_deployer::<Gitops>()
+    without_deployers().with_deployer::<Kubectl>().with_deployer::<Gitops>().with_deployer::<Helm>()
 }
 
 pub(crate) fn without_deployers() -> Catalog {
@@ -54,7 +55,10 @@ pub(crate) fn without_deployers() -> Catalog {
         .with_tagger::<Fixed>()
         .with_tagger::<Counter>()
         .with_tester::<Structure>()
-        .with_tester::<Command>()
+        .with_tester::<CommandTest>()
+        .with_runner::<Docker>()
+        .with_runner::<KubernetesJob>()
+        .with_runner::<KubernetesExec>()
 }
 
 /// Reads a file that is trusted, and shows the pipeline and what is said about it.
@@ -89,13 +93,18 @@ pub(crate) fn show(loaded: &Loaded) -> String {
         writeln!(text, "build {name} in {} into {:?} {}", context.display(), build.stores, build.repository)
             .unwrap();
         writeln!(text, "  by {:?}", build.builder).unwrap();
-        writeln!(text, "  named by {:?}", build.tagger.as_ref().unwrap()).unwrap();
+        if let Some(tagger) = &build.tagger {
+            writeln!(text, "  named by {tagger:?}").unwrap();
+        }
         if !platforms.is_empty() {
             let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
             writeln!(text, "  for {}", platforms.join(", ")).unwrap();
         }
         for (alias, name) in requires {
             writeln!(text, "  with {name} as {alias}").unwrap();
+        }
+        for after in &build.after {
+            writeln!(text, "  after {after}").unwrap();
         }
         for (name, tester) in &build.testers {
             writeln!(text, "  tested as {name} by {tester:?}").unwrap();
@@ -112,6 +121,30 @@ pub(crate) fn show(loaded: &Loaded) -> String {
         if let Some(namespace) = &deploy.release.namespace {
             writeln!(text, "  in namespace {namespace}").unwrap();
         }
+    }
+    for step in &loaded.pipeline.steps {
+        let StepWork::Run { runner, request } = &step.work else { panic!("{step:?}") };
+        writeln!(text, "step {} by {runner:?}", step.name).unwrap();
+        let Command { program, args, env, dir, .. } = &request.command;
+        writeln!(text, "  {program:?} {args:?}").unwrap();
+        for (name, value) in env {
+            writeln!(text, "  {name}={value}").unwrap();
+        }
+        if let Some(dir) = dir {
+            writeln!(text, "  in {}", dir.display()).unwrap();
+        }
+        if let Some(artifact) = &step.image_of {
+            writeln!(text, "  in the image of {artifact}").unwrap();
+        }
+        for after in &step.after {
+            writeln!(text, "  after {after}").unwrap();
+        }
+        if let Some(timeout) = step.policy.timeout {
+            writeln!(text, "  for {timeout:?} at most").unwrap();
+        }
+    }
+    if loaded.keep_going {
+        writeln!(text, "all is done, whatever fails").unwrap();
     }
     if !loaded.profiles.is_empty() {
         writeln!(text, "profiles {}", loaded.profiles.join(", ")).unwrap();
@@ -149,6 +182,25 @@ impl Builder for Recorded {
     }
 
     async fn build(&self, _cx: &Context, _request: &BuildRequest) -> Result<Image> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl Runner for Recorded {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
+    }
+
+    async fn open(&self, _cx: &Context, _volume: &Volume) -> Result<()> {
+        nothing()
+    }
+
+    async fn run(&self, _cx: &Context, _request: &RunRequest) -> Result<Exit> {
+        nothing()
+    }
+
+    async fn close(&self, _cx: &Context, _volume: &Volume) -> Result<()> {
         nothing()
     }
 }

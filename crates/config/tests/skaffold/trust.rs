@@ -66,7 +66,7 @@ fn nothing_of_the_file_runs_here_by_default() {
 fn what_runs_in_the_cluster_or_nowhere_is_not_refused() {
     let text = |body: &str| format!("apiVersion: skaffold/v4beta14\nkind: Config\n{body}");
     for body in [
-        "deploy: {kubectl: {hooks: {before: [{container: {command: [a], podName: b}}]}}}",
+        "deploy: {kubeContext: c, kubectl: {hooks: {before: [{container: {command: [a], podName: b}}]}}}",
         "build: {artifacts: [{image: web, docker: {secrets: []}}]}",
         "profiles: [{name: other, build: {artifacts: [{image: web, custom: {buildCommand: a}}]}}]",
     ] {

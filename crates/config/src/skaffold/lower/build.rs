@@ -1,17 +1,21 @@
 //! What is built: `build`.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use serde_json::json;
-use shipway_core::{Artifact, Build, Builder, Error, Location, Part, Result, Store};
+use shipway_core::{Artifact, Build, Builder, Error, Location, Need, Part, Result, Store};
 use shipway_yaml::Document;
 
-use super::{Lower, located};
+use super::{Lower, hooks::Hooked, located};
 use crate::{
     Notice,
     skaffold::{
         Dockerfiles, image_name, local_cluster,
-        model::{self, Choice, Custom, Docker, Local, Open},
+        model::{self, Choice, Custom, Docker, Hooks, Local, Open},
     },
 };
 
@@ -23,11 +27,13 @@ struct Place<'a> {
 }
 
 impl Lower<'_> {
-    /// Adds what is built, some of it perhaps in the cluster of this context.
+    /// Adds what is built, some of it perhaps in the cluster of this context, and the steps around it, which are named after
+    /// the release.
     pub(super) fn builds(
         &mut self,
         build: model::Build,
         context: Option<&str>,
+        release: &str,
         document: &Document,
     ) -> Result<()> {
         let model::Build { common, tag_policy, cluster, artifacts } = build;
@@ -35,6 +41,13 @@ impl Lower<'_> {
             return Ok(());
         }
         let tagger = self.tagger(&tag_policy, document)?;
+        let told = self.told(None, &[]);
+        let given = |open: &Open<model::Artifact>| self.options.images.contains_key(&open.known.image.value);
+        // Where nothing is built there is no phase to do something around.
+        let Hooks { before, after } =
+            if artifacts.iter().all(given) { Hooks::default() } else { common.hooks.clone() };
+        let begun = self.host_steps(&format!("{release}/before-build"), before, &told, BTreeSet::new())?;
+        let mut built_here = BTreeSet::new();
         for open in artifacts {
             let store = match cluster {
                 Some(_) => Store::Registry,
@@ -61,8 +74,11 @@ impl Lower<'_> {
                 insecure: &common.insecure_registries,
                 cluster: cluster.as_ref().map(|at| (at, context)),
             };
-            let builder = self.builder(&open, &place, document)?;
+            let mut builder = self.builder(&open, &place, document)?;
             let Open { known: artifact, .. } = open;
+            if !(artifact.hooks.before.is_empty() && artifact.hooks.after.is_empty()) {
+                builder = Arc::new(Hooked { builder, hooks: artifact.hooks.clone(), told: told.clone() });
+            }
             let image = &artifact.image;
             let repository = self
                 .repository(&image.value)
@@ -91,7 +107,12 @@ impl Lower<'_> {
                 .requires(requires)
                 .platforms(platforms.clone());
             let build = Build::new(declared, repository, builder).tagger(Arc::clone(&tagger)).stores([store]);
-            self.pipeline.builds.push(build);
+            built_here.insert(Need::artifact(build.artifact.name.as_str()));
+            self.pipeline.builds.push(build.after(begun.clone()));
+        }
+        if !after.is_empty() {
+            let ended = self.host_steps(&format!("{release}/after-build"), after, &told, built_here)?;
+            self.before_deploys.extend(ended);
         }
         Ok(())
     }

@@ -2,16 +2,19 @@
 //! of the catalog here, and nowhere else.
 
 mod build;
+mod containers;
 mod deploy;
+mod hooks;
 mod kaniko;
 mod tag;
 mod test;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use shipway_core::{Catalog, Error, Location, Pipeline, Result, did_you_mean};
+use shipway_core::{Catalog, Error, Location, Need, Pipeline, Result, did_you_mean};
 use shipway_yaml::Document;
 
+use self::{containers::Containers, deploy::Rendering};
 use super::{Options, model::Config, unread};
 use crate::Notice;
 
@@ -28,7 +31,21 @@ pub(super) struct Lower<'a> {
     images: BTreeMap<String, Location>,
     /// The images that others require, and where they say so.
     required: Vec<(String, Location)>,
+    /// The containers that are to be run, and the names of all actions.
+    asked: Vec<Containers>,
+    actions: Vec<String>,
+    /// What comes before every release.
+    before_deploys: BTreeSet<Need>,
+    keep_going: bool,
     notices: Vec<Notice>,
+}
+
+/// What a configuration was made into.
+pub(super) struct Lowered {
+    pub(super) pipeline: Pipeline,
+    pub(super) insecure_registries: Vec<String>,
+    pub(super) keep_going: bool,
+    pub(super) notices: Vec<Notice>,
 }
 
 impl<'a> Lower<'a> {
@@ -42,13 +59,18 @@ impl<'a> Lower<'a> {
             insecure_registries: options.insecure_registries.clone(),
             images: BTreeMap::new(),
             required: Vec::new(),
+            asked: Vec::new(),
+            actions: Vec::new(),
+            before_deploys: BTreeSet::new(),
+            keep_going: false,
             notices: Vec::new(),
         }
     }
 
     /// Adds all of a configuration.
     pub(super) fn add(&mut self, config: Config, document: &Document) -> Result<()> {
-        let Config { name, build, tests, manifests, deploy } = config;
+        let Config { name, build, tests, manifests, resource_selector, deploy, verify, custom_actions } =
+            config;
         // The first configuration with a name gives the pipeline its own.
         if let (Some(name), false) = (&name, self.named) {
             self.pipeline.name.clone_from(name);
@@ -58,15 +80,6 @@ impl<'a> Lower<'a> {
         let first = self.pipeline.builds.len();
         let sections = unread::sections(&self.options.command);
         let wanted = |section: &str| sections.is_none_or(|sections| sections.contains(&section));
-        if wanted("build") {
-            self.builds(build, deploy.known.kube_context.as_deref(), document)?;
-        }
-        if wanted("test") {
-            self.tests(tests, first, document)?;
-        }
-        if !wanted("deploy") {
-            return Ok(());
-        }
         let release = name.unwrap_or_else(|| {
             self.unnamed += 1;
             match self.unnamed {
@@ -74,7 +87,17 @@ impl<'a> Lower<'a> {
                 number => format!("{}-{number}", self.options.name),
             }
         });
-        self.deploys(deploy, manifests, &release, document)
+        if wanted("build") {
+            self.builds(build, deploy.known.kube_context.as_deref(), &release, document)?;
+        }
+        if wanted("test") {
+            self.tests(tests, first, document)?;
+        }
+        self.containers(verify, custom_actions, deploy.known.kube_context.as_deref(), document);
+        if !wanted("deploy") {
+            return Ok(());
+        }
+        self.deploys(deploy, Rendering { manifests, resource_selector }, &release, document)
     }
 
     /// Returns the kinds of a role that the catalog has.
@@ -86,7 +109,7 @@ impl<'a> Lower<'a> {
         self.kinds(role).contains(&kind)
     }
 
-    pub(super) fn finish(mut self) -> Result<(Pipeline, Vec<String>, Vec<Notice>)> {
+    pub(super) fn finish(mut self) -> Result<Lowered> {
         for (image, location) in &self.required {
             if !self.images.contains_key(image) {
                 let error = Error::config(format!("`{image}` is required, and nothing builds it"))
@@ -98,8 +121,10 @@ impl<'a> Lower<'a> {
             }
         }
         self.built_elsewhere()?;
+        self.run_containers()?;
         self.pipeline.check()?;
-        Ok((self.pipeline, self.insecure_registries, self.notices))
+        let Self { pipeline, insecure_registries, keep_going, notices, .. } = self;
+        Ok(Lowered { pipeline, insecure_registries, keep_going, notices })
     }
 }
 

@@ -3,6 +3,8 @@
 //! What is for a plug-in is either typed here, where Skaffold says its form, and handed over as JSON, or
 //! a key that a kind of the catalog has the name of.
 
+mod container;
+mod hooks;
 mod open;
 mod plug_in;
 
@@ -13,10 +15,12 @@ use shipway_core::{Platform, Result};
 use shipway_yaml::{Document, Node, Spanned, Value};
 
 pub(super) use self::{
+    container::{Container, CustomAction, ExecutionMode, VerifyTest},
+    hooks::{ContainerHook, DeployHook, Hooks, HostHook},
     open::{Choice, Open},
     plug_in::{
-        Custom, CustomTemplate, CustomTest, DateTime, Docker, EnvTemplate, GitCommit, Kubectl, Manifests,
-        Nothing,
+        Custom, CustomTemplate, CustomTest, DateTime, Docker, EnvTemplate, GitCommit, HelmFlags, HelmRelease,
+        Kubectl, Manifests, Nothing,
     },
 };
 
@@ -30,7 +34,11 @@ pub(super) struct Config {
     pub(super) tests: Vec<TestCase>,
     /// What is rendered, where the file says it.
     pub(super) manifests: Option<Manifests>,
+    /// As the deployers that bind images have it.
+    pub(super) resource_selector: Option<serde_json::Value>,
     pub(super) deploy: Open<Deploy>,
+    pub(super) verify: Vec<VerifyTest>,
+    pub(super) custom_actions: Vec<CustomAction>,
 }
 
 #[derive(Debug)]
@@ -43,13 +51,18 @@ pub(super) struct Build {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Top {
     #[serde(default)]
     metadata: Metadata,
     #[serde(default)]
     test: Vec<TestCase>,
     manifests: Option<Manifests>,
+    resource_selector: Option<serde_json::Value>,
+    #[serde(default)]
+    verify: Vec<VerifyTest>,
+    #[serde(default)]
+    custom_actions: Vec<CustomAction>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +81,7 @@ pub(super) struct BuildFields {
     pub(super) insecure_registries: Vec<String>,
     pub(super) platforms: Vec<Platform>,
     pub(super) local: Local,
+    pub(super) hooks: Hooks<HostHook>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,6 +100,8 @@ pub(super) struct Artifact {
     pub(super) platforms: Vec<Platform>,
     #[serde(default)]
     pub(super) requires: Vec<Required>,
+    #[serde(default)]
+    pub(super) hooks: Hooks<HostHook>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,13 +128,16 @@ pub(super) struct Deploy {
     pub(super) kube_context: Option<String>,
     pub(super) status_check: Option<Spanned<bool>>,
     pub(super) status_check_deadline_seconds: u64,
+    pub(super) tolerate_failures_until_deadline: bool,
 }
 
 /// What a mapping is made of besides what is read apart and what plug-ins claim.
-const TOP_FIELDS: [&str; 3] = ["metadata", "test", "manifests"];
-const BUILD_FIELDS: [&str; 3] = ["insecureRegistries", "platforms", "local"];
-const ARTIFACT_FIELDS: [&str; 4] = ["image", "context", "platforms", "requires"];
-const DEPLOY_FIELDS: [&str; 3] = ["kubeContext", "statusCheck", "statusCheckDeadlineSeconds"];
+const TOP_FIELDS: [&str; 6] =
+    ["metadata", "test", "manifests", "resourceSelector", "verify", "customActions"];
+const BUILD_FIELDS: [&str; 4] = ["insecureRegistries", "platforms", "local", "hooks"];
+const ARTIFACT_FIELDS: [&str; 5] = ["image", "context", "platforms", "requires", "hooks"];
+const DEPLOY_FIELDS: [&str; 4] =
+    ["kubeContext", "statusCheck", "statusCheckDeadlineSeconds", "tolerateFailuresUntilDeadline"];
 
 /// A profile, apart from its sections.
 #[derive(Debug, Deserialize)]
@@ -157,7 +176,7 @@ impl Config {
     /// Reads a configuration of the newest version, without profiles.
     pub(super) fn read(document: &Document) -> Result<Self> {
         let open: Open<Top> = Open::read(document, &TOP_FIELDS)?;
-        let Top { metadata, test, manifests } = open.known;
+        let Top { metadata, test, manifests, resource_selector, verify, custom_actions } = open.known;
         let section = |name: &str| match document.root.get(name) {
             Some(node) if !node.is_null() => part(document, node),
             _ => part(document, &Node::mapping(Vec::new())),
@@ -167,7 +186,10 @@ impl Config {
             build: Build::read(section("build"))?,
             tests: test,
             manifests,
+            resource_selector,
             deploy: Open::read(&section("deploy"), &DEPLOY_FIELDS)?,
+            verify,
+            custom_actions,
         })
     }
 }

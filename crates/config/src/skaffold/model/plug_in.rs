@@ -101,7 +101,6 @@ handed_over! {
         flags: Option<KubectlFlags>,
         default_namespace: Option<String>,
         remote_manifests: Vec<String>,
-        hooks: Option<serde_json::Value>,
     }
 }
 handed_over! {
@@ -112,10 +111,70 @@ handed_over! {
     Manifests {
         raw_yaml: Vec<String>,
         kustomize: Option<Kustomize>,
-        helm: Option<serde_json::Value>,
+        helm: Option<RenderedHelm>,
         kpt: Vec<String>,
         remote_manifests: Vec<RemoteManifest>,
+        hooks: Option<RenderHooks>,
+        transform: Vec<Function>,
+        validate: Vec<Function>,
+        output: Option<String>,
     }
+}
+handed_over! {
+    RenderHooks { before: Vec<RenderHook>, after: Vec<RenderHook>, }
+}
+handed_over! {
+    RenderHook { host: Option<RenderHostHook>, }
+}
+handed_over! {
+    RenderHostHook { command: Vec<String>, os: Vec<String>, dir: Option<String>, with_change: bool, }
+}
+handed_over! {
+    /// A function over the manifests, and what it is told (`name=value`).
+    Function { name: String, config_map: Vec<String>, }
+}
+handed_over! {
+    /// Charts that are rendered, and applied as manifests are.
+    RenderedHelm { flags: Option<HelmFlags>, releases: Vec<HelmRelease>, }
+}
+handed_over! {
+    #[derive(Default)]
+    HelmFlags {
+        global: Vec<String>,
+        install: Vec<String>,
+        upgrade: Vec<String>,
+        template: Vec<String>,
+        dep_build: Vec<String>,
+    }
+}
+handed_over! {
+    /// One release of a chart.
+    #[derive(Default)]
+    HelmRelease {
+        name: String,
+        chart_path: Option<String>,
+        remote_chart: Option<String>,
+        values_files: Vec<String>,
+        namespace: Option<String>,
+        version: Option<String>,
+        set_values: serde_json::Map<String, serde_json::Value>,
+        set_value_templates: serde_json::Map<String, serde_json::Value>,
+        set_files: BTreeMap<String, String>,
+        create_namespace: Option<bool>,
+        wait: bool,
+        recreate_pods: bool,
+        skip_build_dependencies: bool,
+        skip_tests: bool,
+        use_helm_secrets: bool,
+        repo: Option<String>,
+        upgrade_on_change: Option<bool>,
+        overrides: serde_json::Map<String, serde_json::Value>,
+        packaged: Option<HelmPackaged>,
+        depends_on: Vec<String>,
+    }
+}
+handed_over! {
+    HelmPackaged { version: Option<String>, app_version: Option<String>, }
 }
 handed_over! {
     Kustomize { paths: Vec<String>, build_args: Vec<String>, }
