@@ -3,7 +3,7 @@
 //! A signed statement is a Sigstore bundle, as `cosign attest --new-bundle-format` attaches it, so that `cosign
 //! verify-attestation` finds it; one that nobody signed is as BuildKit has it in its layers.
 
-use std::io::Cursor;
+use std::{io::Cursor, time::Duration};
 
 use bytes::Bytes;
 use shipway_core::{Context, Digest, Error, ErrorKind, Result};
@@ -176,7 +176,24 @@ pub(crate) async fn attach(
     if signer.is_some() {
         manifest.annotations.insert("dev.sigstore.bundle.content".to_owned(), "dsse-envelope".to_owned());
     }
-    repository.write_referrer(&manifest).await.map(|_| ())
+    write(cx, repository, &manifest).await
+}
+
+/// How often a manifest is written whose blobs are there and that is refused all the same, and the time between.
+const WRITES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Writes the manifest. While others write the same blob (the empty configuration), docker-registry 2 does not see the
+/// one that is there: it writes the link to it anew, which is empty for a moment.
+async fn write(cx: &Context, repository: &dyn Distribution, manifest: &ImageManifest) -> Result<()> {
+    let mut left = WRITES;
+    loop {
+        left -= 1;
+        match repository.write_referrer(manifest).await {
+            Err(error) if error.kind() == ErrorKind::BadOutput && left > 0 => cx.sleep(PAUSE).await?,
+            written => return written.map(|_| ()),
+        }
+    }
 }
 
 /// What is to be attached.

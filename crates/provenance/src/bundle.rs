@@ -41,10 +41,14 @@ struct Hint {
 /// Returns the bundle of an envelope that one key has signed, and who has.
 pub(crate) fn write(envelope: &Envelope, key: &PublicKey) -> Bytes {
     let public_key = Hint { hint: BASE64_STANDARD.encode(key.hash()) };
+    let mut envelope = envelope.clone();
+    // Other verifiers pass over a signature whose key has another name than they would give it
+    // (go-securesystemslib, dsse/verify.go), and the hint says it already.
+    envelope.signatures.iter_mut().for_each(|signature| signature.key_id = None);
     sorted_json(&Bundle {
         media_type: MEDIA_TYPE.to_owned(),
         verification_material: Material { public_key },
-        dsse_envelope: Some(envelope.into()),
+        dsse_envelope: Some((&envelope).into()),
     })
 }
 

@@ -4,7 +4,10 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use ring::{
@@ -15,7 +18,7 @@ use serde_json::json;
 use shipway_core::{
     Case, CaseOutcome, Context, ErrorKind, HostDisk, Image, Secret, Store, Subject, TestReport, Tester as _,
 };
-use shipway_oci::{Descriptor, Distribution, ImageManifest, Label, Registry, Stores, media};
+use shipway_oci::{Descriptor, Distribution, Fault, ImageManifest, Label, Registry, Stores, media};
 use shipway_provenance::{
     Attest, Attester as _, EcdsaP256Signer, Ed25519Signer, Envelope, Provenance, PublicKey, Resource, Signer,
     Source, Statement, VerifyProvenance, signer_from_pem,
@@ -396,4 +399,53 @@ async fn attestations_that_buildkit_leaves_in_an_index_are_no_images() {
     let attest = signed(Ed25519Signer::from_pem(&ed25519()).unwrap()).sbom(true);
     attest.attest(&site.cx(), &build(&index)).await.unwrap();
     assert_eq!(site.listed(&Image::new("web", store, repository, said.digest)).await, []);
+}
+
+/// Whatever a registry does, nothing is believed, and nothing but its being away is an error.
+#[tokio::test]
+async fn a_registry_that_lies_is_a_failed_case() {
+    let site = Site::new().await;
+    let key = ed25519();
+    let signer = || Ed25519Signer::from_pem(&key).unwrap();
+    let gate = VerifyProvenance::new([signer().public_key().clone()]).unwrap();
+    for (part, why) in [("/referrers/", "cannot be listed"), ("/blobs/", "cannot be read"), ("/late", "")] {
+        let lies = Arc::new(AtomicBool::new(false));
+        let now = Arc::clone(&lies);
+        let registry = Registry::builder(site.folder.path().join(&part[1..5]), Arc::new(HostDisk))
+            .faults(move |request| {
+                let spoiled = request.method == "GET" && request.path.contains(part);
+                (spoiled && now.load(Ordering::SeqCst)).then_some(Fault::Corrupt)
+            })
+            .start()
+            .await
+            .unwrap();
+        let image =
+            image(&site.bench, &Store::Registry, &format!("{}/web", registry.host()), &[("/n", b"")]).await;
+        signed(signer()).attest(&site.cx(), &build(&image)).await.unwrap();
+        assert_eq!(site.judged(&gate, &image).await, ["ok web: provenance"]);
+        lies.store(true, Ordering::SeqCst);
+        let judged = site.judged(&gate, &image).await;
+        match why {
+            "" => assert_eq!(judged, ["ok web: provenance"]),
+            why => assert!(judged[0].starts_with("FAIL") && judged[0].contains(why), "{judged:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_too_much_is_a_failed_case() {
+    let site = Site::new().await;
+    let (store, repository) = site.stores()[1].clone();
+    let gate = VerifyProvenance::new([Ed25519Signer::from_pem(&ed25519()).unwrap().public_key().clone()]);
+    let gate = gate.unwrap();
+    let large = image(&site.bench, &store, &repository, &[("/n", b"large")]).await;
+    let bytes = Bytes::from(vec![b' '; (32 << 20) + 1]);
+    attach(site.open(&large).as_ref(), &large, ENVELOPE, ENVELOPE, bytes).await;
+    assert!(site.judged(&gate, &large).await[0].contains("bytes, more than"));
+    let many = image(&site.bench, &store, &repository, &[("/n", b"many")]).await;
+    for number in 0..201 {
+        let bytes = Bytes::from(number.to_string());
+        attach(site.open(&many).as_ref(), &many, ENVELOPE, ENVELOPE, bytes).await;
+    }
+    assert!(site.judged(&gate, &many).await[0].contains("too much is attached"));
 }

@@ -32,11 +32,16 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    /// Looks at all that was found: whose word it is first, then what it says.
-    pub(super) fn of(verifier: &Verifier, digest: &Digest, kinds: &[&str], found: &[Found]) -> Self {
+    /// Looks at all that was found: whose word it is first, then what it says. `faults` are those that are known.
+    pub(super) fn of(
+        verifier: &Verifier,
+        digest: &Digest,
+        kinds: &[&str],
+        found: &[Found],
+        mut faults: Vec<String>,
+    ) -> Self {
         // Keys may have signed one statement in several envelopes.
         let mut signed: BTreeMap<&[u8], BTreeSet<usize>> = BTreeMap::new();
-        let mut faults = Vec::new();
         for Found { digest: at, content } in found {
             match content {
                 Err(why) => faults.push(format!("`{}` cannot be read: {why}", at.short())),

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, path::Path};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shipway_core::{
-    Capabilities, Case, Catalog, Context, Error, Image, Inputs, Location, PluginConfig, Result, StoreKind,
-    Subject, TestReport, Tester,
+    Capabilities, Case, Catalog, Context, Error, ErrorKind, Image, Inputs, Location, PluginConfig, Result,
+    StoreKind, Subject, TestReport, Tester,
 };
 use shipway_oci::{Distribution, Stores};
 
@@ -193,11 +193,18 @@ impl VerifyProvenance {
         repository: &dyn Distribution,
         (digest, kinds): (&shipway_core::Digest, &[&str]),
     ) -> Result<Judged> {
-        let mut found = Vec::new();
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
         for kind in kinds {
-            found.extend(attached::read(cx, repository, digest, kind).await?);
+            match attached::read(cx, repository, digest, kind).await {
+                Ok(some) => found.extend(some),
+                // Whoever can write there may have spoiled the list: nothing of it is believed.
+                Err(error) if error.kind() == ErrorKind::BadOutput => {
+                    faults.push(format!("what is attached cannot be listed: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Judged::of(verifier, digest, kinds, &found))
+        Ok(Judged::of(verifier, digest, kinds, &found, faults))
     }
 }
 
