@@ -69,10 +69,11 @@ pub(crate) async fn read(
 ) -> Result<Vec<Found>> {
     let listed = repository.referrers(subject, None).await?;
     let mut found = Vec::new();
-    let mut size = 0;
+    let mut size = 0_u64;
     for entry in listed.into_iter().filter(|entry| may_be(entry, predicate_type)) {
         cx.check_stopped()?;
-        size += entry.size;
+        // Which is only what the list says.
+        size = size.saturating_add(entry.size);
         if found.len() >= MOST || size > ALL {
             return Err(Error::bad_output(format!("too much is attached to `{subject}`"))
                 .note(format!("more than {MOST} statements, or {ALL} bytes"))
@@ -84,8 +85,7 @@ pub(crate) async fn read(
             Err(error) if is_of_the_content(error.kind()) => Err(error.to_string()),
             Err(error) => return Err(error),
         };
-        // The list said only how long the manifest is.
-        size += bytes;
+        size = size.saturating_add(bytes);
         found.push(Found { digest: entry.digest, content });
     }
     Ok(found)
