@@ -10,6 +10,7 @@ pub use shipway_deployers as deployers;
 pub use shipway_docker as docker;
 pub use shipway_git as git;
 pub use shipway_oci as oci;
+pub use shipway_provenance as provenance;
 pub use shipway_report as report;
 pub use shipway_runners as runners;
 pub use shipway_taggers as taggers;
@@ -24,8 +25,9 @@ pub use shipway_testers as testers;
 /// assert_eq!(kinds["tagger"], [
 ///     "customTemplate", "dateTime", "envTemplate", "fixed", "gitCommit", "inputDigest", "sha256"
 /// ]);
-/// assert_eq!(kinds["tester"], ["command", "container", "structure"]);
+/// assert_eq!(kinds["tester"], ["command", "container", "structure", "verify-provenance"]);
 /// assert_eq!(kinds["deployer"], ["gitops", "kubectl", "memory"]);
+/// assert_eq!(kinds["attester"], ["attest"]);
 /// assert_eq!(kinds["log reader"], ["gitops", "kubectl"]);
 /// assert_eq!(kinds["runner"], ["docker", "host", "kubernetes_exec", "kubernetes_job"]);
 /// ```
@@ -41,6 +43,8 @@ pub fn catalog() -> Catalog {
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()
         .with_tester::<testers::ContainerTestConfig>()
+        .with_tester::<provenance::VerifyProvenanceConfig>()
+        .with_attester::<provenance::AttestConfig>()
         .with_deployer::<deployers::GitopsConfig>()
         .with_deployer::<deployers::KubectlConfig>()
         .with_deployer::<deployers::MemoryConfig>()

@@ -6,7 +6,7 @@ use serde_json::Value;
 const FLOORS: [&[&str]; 4] = [
     &["core"],
     &["oci", "docker", "cluster", "yaml", "template", "git", "report"],
-    &["builders", "taggers", "testers", "deployers", "runners", "config"],
+    &["builders", "taggers", "testers", "deployers", "runners", "provenance", "config"],
     &["testkit", "cli", "xtask", FACADE],
 ];
 

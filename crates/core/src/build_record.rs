@@ -16,9 +16,9 @@ value! {
         pub image: Image,
         /// The builder's kind and version.
         pub builder: String,
-        /// The fingerprint of all inputs.
-        pub fingerprint: Fingerprint,
         ;
+        /// The fingerprint of all inputs.
+        pub fingerprint: Option<Fingerprint>,
         /// The inputs: `file PATH`, `fact NAME`, `image REFERENCE` and so on, each with its hash; a fact, such as a build
         /// argument, stands there as it is.
         pub inputs: BTreeMap<String, String>,

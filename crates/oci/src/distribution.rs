@@ -6,8 +6,10 @@ use std::{collections::BTreeMap, fmt::Debug, pin::Pin};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use shipway_core::{Digest, Platform, Result, Tag};
+use shipway_core::{Digest, Error, Platform, Result, Tag};
 use tokio::io::AsyncRead;
+
+use crate::ImageManifest;
 
 /// A blob or manifest by media type, digest and size (OCI image-spec, descriptor.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,14 +23,17 @@ pub struct Descriptor {
     pub size: u64,
     /// The platform, for a manifest inside an index.
     pub platform: Option<Platform>,
+    /// What an artifact is that is no container image.
+    pub artifact_type: Option<String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
 }
 
 impl Descriptor {
-    /// Returns a descriptor without platform and annotations.
+    /// Returns a descriptor with nothing more.
     pub fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Self {
-        Self { media_type: media_type.into(), digest, size, platform: None, annotations: BTreeMap::new() }
+        let (platform, artifact_type, annotations) = (None, None, BTreeMap::new());
+        Self { media_type: media_type.into(), digest, size, platform, artifact_type, annotations }
     }
 }
 
@@ -109,4 +114,26 @@ pub trait Distribution: Debug + Send + Sync {
     /// Writes a manifest or index, and then, with a tag, moves the tag to it. What it points to must
     /// be there.
     async fn write_manifest(&self, media_type: &str, bytes: Bytes, tag: Option<&Tag>) -> Result<Digest>;
+
+    /// Returns the manifests whose subject is this one, such as signatures and attestations, of one artifact
+    /// type if it is given; none for a manifest that is not there. What the list says about them is not
+    /// checked.
+    ///
+    /// # Errors
+    /// `BadOutput` when the list is malformed, or longer than anybody needs it; `Unsupported` when the
+    /// repository keeps no such lists.
+    async fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
+        let _ = (subject, artifact_type);
+        Err(Error::unsupported("the repository does not list what refers to a manifest"))
+    }
+
+    /// Writes a manifest that has a subject, and has it listed among that one's referrers; returns how. What it
+    /// points to must be there, but for the subject. Idempotent.
+    ///
+    /// # Errors
+    /// `Config` when it has no subject; `Conflict` when others keep writing the list at the same time.
+    async fn write_referrer(&self, manifest: &ImageManifest) -> Result<Descriptor> {
+        let _ = manifest;
+        Err(Error::unsupported("the repository does not list what refers to a manifest"))
+    }
 }

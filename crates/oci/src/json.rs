@@ -21,8 +21,8 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> 
         .map_err(|error| Error::bad_output(format!("{what} is not valid")).source(error))
 }
 
-/// Returns the value as compact JSON with the keys of all objects sorted.
-pub(crate) fn to_bytes(value: &impl Serialize) -> Bytes {
+/// Returns the value as compact JSON with the keys of all objects sorted: the same bytes for the same values.
+pub fn to_bytes(value: &impl Serialize) -> Bytes {
     let value = serde_json::to_value(value).expect("plain data with text keys");
     serde_json::to_vec(&Sorted(&value)).expect("plain data with text keys").into()
 }
@@ -49,6 +49,13 @@ pub(crate) fn or_null<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads what has another form as nothing: a field that most readers do not know keeps nobody from the rest.
+pub(crate) fn or_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod layout;
 mod lock;
 mod manifest;
 pub mod media;
+mod referrers;
 mod stop;
 mod thread;
 mod write;
@@ -26,6 +27,7 @@ pub use self::{
         Archive, FileKind, FoundFile, ImageFiles, InspectedImage, Limits, Origin, Program, TarEntry, TarKind,
         find_file, read_image, resolve_program, same_platform,
     },
+    json::to_bytes as sorted_json,
     layer::{
         Compression, CompressionFormat, Content, Device, LAYER_FORM, LayerEntry, LayerStream, LayerSummary,
         write_layer,

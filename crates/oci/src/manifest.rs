@@ -15,10 +15,14 @@ use crate::{Descriptor, RawManifest, json, media};
 pub struct ImageManifest {
     /// The media type.
     pub media_type: String,
+    /// What it is, if it is no container image.
+    pub artifact_type: Option<String>,
     /// The configuration.
     pub config: Descriptor,
     /// The layers, the lowest first.
     pub layers: Vec<Descriptor>,
+    /// The manifest that it refers to, such as the image that it is a signature of.
+    pub subject: Option<Box<Descriptor>>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
 }
@@ -48,7 +52,8 @@ impl ImageManifest {
     /// Returns the OCI manifest of this configuration and these layers, the lowest first.
     #[must_use]
     pub fn new(config: Descriptor, layers: Vec<Descriptor>) -> Self {
-        Self { media_type: media::MANIFEST.to_owned(), config, layers, annotations: BTreeMap::new() }
+        let (media_type, annotations) = (media::MANIFEST.to_owned(), BTreeMap::new());
+        Self { media_type, artifact_type: None, config, layers, subject: None, annotations }
     }
 
     /// Returns the manifest as JSON, the same bytes for the same values.
@@ -57,9 +62,11 @@ impl ImageManifest {
         json::to_bytes(&Document {
             schema_version: 2,
             media_type: Some(self.media_type.clone()),
+            artifact_type: self.artifact_type.clone(),
             config: Some((&self.config).into()),
             layers: Some(self.layers.iter().map(Into::into).collect()),
             manifests: None,
+            subject: self.subject.as_deref().map(Into::into),
             annotations: self.annotations.clone(),
         })
     }
@@ -78,9 +85,11 @@ impl ImageIndex {
         json::to_bytes(&Document {
             schema_version: 2,
             media_type: Some(self.media_type.clone()),
+            artifact_type: None,
             config: None,
             layers: None,
             manifests: Some(self.manifests.iter().map(Into::into).collect()),
+            subject: None,
             annotations: self.annotations.clone(),
         })
     }
@@ -119,7 +128,17 @@ impl AnyManifest {
         match (document.config, document.layers, document.manifests) {
             (Some(config), layers, None) if media::is_manifest(&media_type) => {
                 let layers = layers.unwrap_or_default().into_iter().map(Into::into).collect();
-                Ok(Self::Image(ImageManifest { media_type, config: config.into(), layers, annotations }))
+                let artifact_type = document.artifact_type.filter(|own| !own.is_empty());
+                let (config, subject) =
+                    (config.into(), document.subject.map(|subject| Box::new(subject.into())));
+                Ok(Self::Image(ImageManifest {
+                    media_type,
+                    artifact_type,
+                    config,
+                    layers,
+                    subject,
+                    annotations,
+                }))
             }
             (None, None, Some(manifests)) if media::is_index(&media_type) => {
                 let manifests = manifests.into_iter().map(Into::into).collect();
@@ -157,12 +176,16 @@ struct Document {
     schema_version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     media_type: Option<String>,
+    #[serde(default, deserialize_with = "json::or_none", skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<DescriptorDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
     layers: Option<Vec<DescriptorDocument>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     manifests: Option<Vec<DescriptorDocument>>,
+    #[serde(default, deserialize_with = "json::or_none", skip_serializing_if = "Option::is_none")]
+    subject: Option<DescriptorDocument>,
     #[serde(default, deserialize_with = "json::or_null", skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
 }
@@ -176,6 +199,8 @@ pub(crate) struct DescriptorDocument {
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     platform: Option<PlatformDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
     #[serde(default, deserialize_with = "json::or_null", skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
 }
@@ -199,6 +224,7 @@ impl From<&Descriptor> for DescriptorDocument {
                 architecture: platform.architecture.clone(),
                 variant: platform.variant.clone().unwrap_or_default(),
             }),
+            artifact_type: descriptor.artifact_type.clone(),
             annotations: descriptor.annotations.clone(),
         }
     }
@@ -209,6 +235,7 @@ impl From<DescriptorDocument> for Descriptor {
         let mut descriptor = Self::new(document.media_type, document.digest, document.size);
         descriptor.platform =
             document.platform.map(|words| platform(words.os, words.architecture, words.variant));
+        descriptor.artifact_type = document.artifact_type.filter(|own| !own.is_empty());
         descriptor.annotations = document.annotations;
         descriptor
     }

@@ -5,9 +5,11 @@ mod support;
 use std::sync::Arc;
 
 use shipway_core::{ErrorKind, Tag};
-use shipway_oci::{Client, Distribution, Label, Layout};
+use shipway_oci::{AnyManifest, Client, Descriptor, Distribution, ImageManifest, Label, Layout};
 use support::{CONFIG, LAYER, OCI_MANIFEST, context, descriptor, digest, manifest, noise, reader, registry};
 use tokio::io::AsyncReadExt;
+
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 type Place = Arc<dyn Distribution>;
 
@@ -26,6 +28,8 @@ async fn distribution_suite(place: Place, other: Place) {
     manifests_and_tags(&*place).await;
     blobs_are_copied(&*place, &*other).await;
     several_write_the_same_at_once(&place).await;
+    what_refers_to_a_manifest_is_listed(&*place).await;
+    several_refer_to_one_at_once(&place).await;
 }
 
 async fn nothing_is_there_before_it_is_written(place: &dyn Distribution) {
@@ -125,6 +129,58 @@ async fn several_write_the_same_at_once(place: &Place) {
     while let Some(written) = writing.join_next().await {
         written.expect("no panic").expect("written");
     }
+}
+
+/// Returns a manifest of its own that refers to a subject.
+async fn about(place: &dyn Distribution, subject: &Descriptor, kind: &str, word: &str) -> ImageManifest {
+    for blob in ["{}", word] {
+        place.write_blob(&descriptor(EMPTY, blob.as_bytes()), reader(blob)).await.expect("written");
+    }
+    let layer = descriptor("text/plain", word.as_bytes());
+    let mut manifest = ImageManifest::new(descriptor(EMPTY, b"{}"), vec![layer]);
+    manifest.subject = Some(Box::new(subject.clone()));
+    manifest.artifact_type = Some(kind.to_owned());
+    manifest.annotations.insert("word".to_owned(), word.to_owned());
+    manifest
+}
+
+async fn what_refers_to_a_manifest_is_listed(place: &dyn Distribution) {
+    // The subject need not be there.
+    let subject = descriptor(OCI_MANIFEST, b"an image");
+    assert_eq!(place.referrers(&subject.digest, None).await.expect("asked"), []);
+    let without = ImageManifest::new(descriptor(EMPTY, b"{}"), Vec::new());
+    assert_eq!(place.write_referrer(&without).await.expect_err("no subject").kind(), ErrorKind::Config);
+    let note = about(place, &subject, "text/note", "one").await;
+    let seal = about(place, &subject, "text/seal", "two").await;
+    let note_entry = place.write_referrer(&note).await.expect("written");
+    let seal_entry = place.write_referrer(&seal).await.expect("written");
+    // Once more, and it is not there twice.
+    assert_eq!(place.write_referrer(&note).await.expect("written"), note_entry);
+    assert_eq!(note_entry.artifact_type.as_deref(), Some("text/note"));
+    assert_eq!(note_entry.annotations["word"], "one");
+    let mut all = place.referrers(&subject.digest, None).await.expect("asked");
+    all.sort_by_key(|entry| entry.artifact_type.clone());
+    assert_eq!(all, [note_entry, seal_entry.clone()]);
+    let seals = place.referrers(&subject.digest, Some("text/seal")).await.expect("asked");
+    assert_eq!(seals, std::slice::from_ref(&seal_entry));
+    let found = place.manifest(&Label::Digest(seal_entry.digest)).await.expect("asked").expect("there");
+    assert_eq!(AnyManifest::parse(&found).expect("a manifest"), AnyManifest::Image(seal));
+}
+
+async fn several_refer_to_one_at_once(place: &Place) {
+    let subject = descriptor(OCI_MANIFEST, b"another image");
+    let mut writing = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let (place, subject) = (Arc::clone(place), subject.clone());
+        writing.spawn(async move {
+            let note = about(&*place, &subject, "text/note", &number.to_string()).await;
+            place.write_referrer(&note).await
+        });
+    }
+    while let Some(written) = writing.join_next().await {
+        written.expect("no panic").expect("written");
+    }
+    assert_eq!(place.referrers(&subject.digest, None).await.expect("asked").len(), 8);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ environment:
 const TEST_HELP: &str = "\
 Runs all that is tested: unit, integration and documentation tests, then each example, which must exit
 with 0. Tools that tests need are made meanwhile (see `cargo xtask tools --help`) and passed on as
-SHIPWAY_CRANE, SHIPWAY_SKOPEO, SHIPWAY_HELM3, SHIPWAY_HELM4 and SHIPWAY_KUSTOMIZE; a test bed is brought up (see `cargo xtask bed --help`), in whose network
+what `cargo xtask tools` names (SHIPWAY_CRANE and so on); a test bed is brought up (see `cargo xtask bed --help`), in whose network
 the tests run, and taken down at the end, however that comes. A test that lacks something appends a line `skipped: NAME needs THING` to
 the file that SHIPWAY_SKIPPED names, and returns. The last line is `N passed, N failed, N skipped`.
 
@@ -123,7 +123,7 @@ usage: cargo xtask picture [CAPTURE]
     tmux capture-pane -e -p > screen && cargo xtask picture screen > screen.svg";
 
 const TOOLS_HELP: &str = "\
-Makes crane, helm 3, helm 4 and kustomize in the cache (needs go) and finds skopeo, or installs it (needs root and
+Makes crane, helm 3, helm 4, kustomize and cosign in the cache (needs go) and finds skopeo, or installs it (needs root and
 apt-get).
 
 usage: cargo xtask tools

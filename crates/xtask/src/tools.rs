@@ -31,6 +31,17 @@ const KUSTOMIZE: Program = Program {
     program: "kustomize",
 };
 
+/// Verifies what is attached to images, and attaches it, as everybody does.
+const COSIGN: Program = Program {
+    name: "cosign",
+    module: "github.com/sigstore/cosign/v2/cmd/cosign",
+    version: "2.6.5",
+    program: "cosign",
+};
+
+/// The module in whose folder `schema` CycloneDX's published schemas are.
+const CYCLONEDX: &str = "github.com/CycloneDX/cyclonedx-go@v0.12.0";
+
 /// A program that `go install` makes of a published module.
 struct Program {
     name: &'static str,
@@ -66,16 +77,18 @@ pub(crate) fn run(cache: &Cache) -> Result<bool> {
 pub(crate) fn prepare(cache: &Cache) -> Vec<Tool> {
     let (built, skopeo) = thread::scope(|scope| {
         let skopeo = scope.spawn(|| skopeo(cache));
-        let built = [CRANE, HELM3, HELM4, KUSTOMIZE].map(|program| program.install(cache));
+        let built = [CRANE, HELM3, HELM4, KUSTOMIZE, COSIGN].map(|program| program.install(cache));
         (built, skopeo.join().unwrap_or_else(|_| Err("getting it panicked".to_owned())))
     });
-    let [crane, helm3, helm4, kustomize] = built;
+    let [crane, helm3, helm4, kustomize, cosign] = built;
     vec![
         Tool { name: "crane", variable: "SHIPWAY_CRANE", path: crane },
         Tool { name: "skopeo", variable: "SHIPWAY_SKOPEO", path: skopeo },
         Tool { name: "helm3", variable: "SHIPWAY_HELM3", path: helm3 },
         Tool { name: "helm4", variable: "SHIPWAY_HELM4", path: helm4 },
         Tool { name: "kustomize", variable: "SHIPWAY_KUSTOMIZE", path: kustomize },
+        Tool { name: "cosign", variable: "SHIPWAY_COSIGN", path: cosign },
+        Tool { name: "CycloneDX's schema", variable: "SHIPWAY_CYCLONEDX_SCHEMA", path: schemas(cache) },
     ]
 }
 
@@ -91,6 +104,19 @@ impl Program {
             quietly(&mut install)
         })
     }
+}
+
+/// Returns the folder of CycloneDX's schemas, in Go's own cache of modules.
+fn schemas(cache: &Cache) -> Result<PathBuf> {
+    let go = on_path("go").ok_or("`go` is not on the path")?;
+    let mut download = Command::new(go);
+    // Where no module of somebody's is around.
+    download.args(["mod", "download", "-json", CYCLONEDX]).current_dir(cache.folder("schemas")?);
+    let output = download.output().map_err(|error| format!("{download:?}: {error}"))?;
+    let told: serde_json::Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("{download:?}: {error}"))?;
+    let folder = told["Dir"].as_str().map(|folder| Path::new(folder).join("schema"));
+    folder.filter(|folder| folder.is_dir()).ok_or_else(|| format!("{CYCLONEDX}: {}", told["Error"]))
 }
 
 /// Finds skopeo, or installs it from the distribution, with all that the test bed takes from there.

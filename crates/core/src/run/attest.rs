@@ -47,14 +47,10 @@ impl Work {
                 made_of
             }
         };
-        let record = BuildRecord::new(
-            cx.run_id(),
-            task.part.as_str(),
-            image,
-            build.builder.capabilities().version,
-            fingerprint,
-        );
+        let record =
+            BuildRecord::new(cx.run_id(), task.part.as_str(), image, build.builder.capabilities().version);
         let record = record
+            .fingerprint(fingerprint)
             .inputs(made_of.snapshot.entries().clone())
             .requires(made_of.requires)
             .started(made_of.started)

@@ -138,7 +138,7 @@ fn http_date(text: &str) -> Option<u64> {
 }
 
 /// Returns a random part of a pause; what it is random for is that many clients do not come at once.
-fn part_of(pause: Duration) -> Duration {
+pub(super) fn part_of(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     let nanoseconds = pause.as_nanos().saturating_mul(u128::from(random)) >> 64;
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))

@@ -9,6 +9,7 @@ mod hosts;
 mod options;
 mod pull;
 mod push;
+mod referrers;
 mod repository;
 mod sending;
 mod tape;
@@ -55,12 +56,15 @@ struct Inner {
     hosts: BTreeMap<String, Host>,
     transports: Transports,
     attempts: u32,
+    /// Held while a list of referrers is read and written, which registries do not do in one step.
+    listing: tokio::sync::Mutex<()>,
 }
 
 impl Default for Client {
     fn default() -> Self {
         let transports = Transports::new(Vec::new(), None);
-        Self(Arc::new(Inner { hosts: BTreeMap::new(), transports, attempts: again::ATTEMPTS }))
+        let (hosts, attempts, listing) = (BTreeMap::new(), again::ATTEMPTS, tokio::sync::Mutex::default());
+        Self(Arc::new(Inner { hosts, transports, attempts, listing }))
     }
 }
 

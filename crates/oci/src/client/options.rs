@@ -130,7 +130,12 @@ impl ClientBuilder {
             hosts.insert(name, host);
         }
         let transports = Transports::new(general, None);
-        Ok(Client(Arc::new(Inner { hosts, transports, attempts: self.attempts })))
+        Ok(Client(Arc::new(Inner {
+            hosts,
+            transports,
+            attempts: self.attempts,
+            listing: tokio::sync::Mutex::default(),
+        })))
     }
 }
 

@@ -8,9 +8,9 @@ use shipway_core::{Digest, Error, Result};
 use tokio::io::AsyncReadExt;
 
 use super::{
-    again::Trouble,
+    again::{Again, Trouble},
     answer::{header, refused},
-    exchange::Call,
+    exchange::{Call, Exchange},
     repository::RemoteRepository,
     transfer::Incoming,
 };
@@ -47,25 +47,10 @@ pub(super) async fn manifest(repository: &RemoteRepository, label: &Label) -> Re
         let media_type = header(&response, &CONTENT_TYPE).unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
         let said = header(&response, &CONTENT_DIGEST).and_then(|digest| Digest::parse(digest).ok());
-        let mut bytes = Vec::new();
-        let body = Incoming::once(exchange, response);
-        // From its beginning when the connection breaks: a tag may have moved meanwhile.
-        match body.take(LIMIT as u64 + 1).read_to_end(&mut bytes).await {
-            Ok(_) => break (media_type, said, bytes),
-            Err(error) => {
-                let trouble = Trouble::of(unpack(error, "read a manifest"));
-                let Some(cost) = trouble.cost else { return Err(trouble.error) };
-                if !again.wait(cost, None).await? {
-                    return Err(trouble.error);
-                }
-            }
+        if let Some(bytes) = whole(exchange, response, &mut again).await? {
+            break (media_type, said, bytes);
         }
     };
-    if bytes.len() > LIMIT {
-        return Err(exchange
-            .bad("gives a manifest that is too long")
-            .note(format!("more than {LIMIT} bytes")));
-    }
     // A tag's digest is what the registry says it is; without a word from it, the canonical one.
     let digest = match (label, said) {
         (Label::Digest(digest), _) => digest.clone(),
@@ -83,6 +68,28 @@ pub(super) async fn manifest(repository: &RemoteRepository, label: &Label) -> Re
     AnyManifest::parse(&raw)
         .map_err(|error| error.note(format!("registry `{}` gave it", repository.host())))?;
     Ok(Some(raw))
+}
+
+/// Reads all of a manifest or a list, or returns `None` when the connection broke and it is to be asked for again,
+/// from its beginning: a tag may have moved meanwhile.
+pub(super) async fn whole(
+    exchange: &Exchange,
+    response: Response,
+    again: &mut Again,
+) -> Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let body = Incoming::once(exchange, response);
+    match body.take(LIMIT as u64 + 1).read_to_end(&mut bytes).await {
+        Ok(_) if bytes.len() > LIMIT => {
+            Err(exchange.bad("gives a manifest that is too long").note(format!("more than {LIMIT} bytes")))
+        }
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) => {
+            let trouble = Trouble::of(unpack(error, "read a manifest"));
+            let Some(cost) = trouble.cost else { return Err(trouble.error) };
+            if again.wait(cost, None).await? { Ok(None) } else { Err(trouble.error) }
+        }
+    }
 }
 
 fn other_content(repository: &RemoteRepository, name: &str, digest: &Digest, found: &Digest) -> Error {

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use reqwest::{
     Method, Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use shipway_core::{Digest, Error, ErrorKind, Result, Tag};
 
@@ -19,6 +19,10 @@ use super::{
     upload::Upload,
 };
 use crate::{BlobReader, Descriptor, Distribution, digest_of, json::LIMIT, verified};
+
+/// By which a registry says that it keeps the list of referrers (OCI distribution-spec, "Pushing Manifests with
+/// Subject").
+const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 pub(super) async fn blob(
     repository: &RemoteRepository,
@@ -75,12 +79,13 @@ pub(super) async fn new_blob(repository: &RemoteRepository, content: BlobReader)
     Sending { repository, tape, known: None, source: None, chunk: None }.run(upload).await
 }
 
+/// Pushes a manifest, and returns its digest and whether the registry lists it among its subject's referrers.
 pub(super) async fn manifest(
     repository: &RemoteRepository,
     media_type: &str,
     bytes: Bytes,
     tag: Option<&Tag>,
-) -> Result<Digest> {
+) -> Result<(Digest, bool)> {
     if bytes.len() > LIMIT {
         return Err(Error::unsupported(format!("a manifest of {} bytes is too long", bytes.len()))
             .hint(format!("a manifest has at most {LIMIT} bytes")));
@@ -97,7 +102,8 @@ pub(super) async fn manifest(
         return Err(refused(repository.host(), &format!("take manifest `{name}`"), response).await);
     }
     check_digest(repository, &digest, &response)?;
-    Ok(digest)
+    let listed = response.headers().contains_key(SUBJECT);
+    Ok((digest, listed))
 }
 
 /// Refuses an answer that speaks of other content than was sent.

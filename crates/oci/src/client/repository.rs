@@ -5,8 +5,8 @@ use bytes::Bytes;
 use reqwest::Url;
 use shipway_core::{Context, Digest, Error, Result, Tag};
 
-use super::{Client, exchange::Exchange, pull, push};
-use crate::{BlobReader, Descriptor, Distribution, Label, RawManifest, Reference};
+use super::{Client, exchange::Exchange, pull, push, referrers};
+use crate::{BlobReader, Descriptor, Distribution, ImageManifest, Label, RawManifest, Reference};
 
 /// One repository in a registry, reached over HTTP.
 #[derive(Clone, Debug)]
@@ -98,6 +98,14 @@ impl Distribution for RemoteRepository {
     }
 
     async fn write_manifest(&self, media_type: &str, bytes: Bytes, tag: Option<&Tag>) -> Result<Digest> {
-        push::manifest(self, media_type, bytes, tag).await
+        push::manifest(self, media_type, bytes, tag).await.map(|(digest, _)| digest)
+    }
+
+    async fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
+        referrers::list(self, subject, artifact_type).await
+    }
+
+    async fn write_referrer(&self, manifest: &ImageManifest) -> Result<Descriptor> {
+        referrers::write(self, manifest).await
     }
 }

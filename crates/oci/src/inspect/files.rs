@@ -94,6 +94,11 @@ impl ImageFiles {
         self.0.names(folder)
     }
 
+    /// Returns all that is in the image but its root, by path; links are not followed.
+    pub fn walk(&self) -> impl Iterator<Item = FoundFile> {
+        self.0.all()
+    }
+
     /// Returns the text of the link at a path, or `None` when there is none; no link is followed.
     #[must_use]
     pub fn link(&self, path: &str) -> Option<&str> {

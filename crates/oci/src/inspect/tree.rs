@@ -208,6 +208,16 @@ impl Tree {
     pub(super) fn find(&self, path: &str, follow_last: bool) -> Result<Option<FoundFile>> {
         let place = self.walk(path, follow_last, 0)?;
         let Some(node) = place.node.filter(|_| !place.broken) else { return Ok(None) };
+        Ok(Some(self.found(&place.path, node)))
+    }
+
+    /// Returns everything but the root, by path.
+    pub(super) fn all(&self) -> impl Iterator<Item = FoundFile> {
+        let below = self.nodes.iter().filter(|(path, _)| !path.is_empty());
+        below.map(|(path, node)| self.found(path, node))
+    }
+
+    fn found(&self, path: &str, node: &Node) -> FoundFile {
         let kind = match node.kind {
             Kind::File => FileKind::File,
             Kind::Folder => FileKind::Folder,
@@ -216,8 +226,8 @@ impl Tree {
         };
         let own = (node.mode, node.uid, node.gid);
         let (mode, uid, gid) = self.shared.get(&node.origin).copied().unwrap_or(own);
-        Ok(Some(FoundFile {
-            path: format!("/{}", place.path),
+        FoundFile {
+            path: format!("/{path}"),
             kind,
             // Linux gives every link this mode, whatever its entry says (symlink(7)).
             mode: if kind == FileKind::Link { 0o777 } else { mode },
@@ -230,7 +240,7 @@ impl Tree {
                 Kind::File | Kind::Folder | Kind::Link(_) => None,
             },
             origin: node.origin,
-        }))
+        }
     }
 
     /// Returns the names in the folder at a path, sorted, or `None` when there is no folder.

@@ -2,6 +2,7 @@
 
 mod blob;
 mod index;
+mod referrers;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,7 @@ use tokio::sync::OnceCell;
 
 use self::blob::{DiskReader, NewBlob};
 use crate::{
-    BlobReader, Descriptor, Distribution, Label, RawManifest,
+    BlobReader, Descriptor, Distribution, ImageManifest, Label, RawManifest,
     digest::{Hasher, digest_of, verified},
     json,
     lock::FolderLock,
@@ -257,6 +258,20 @@ impl Distribution for Layout {
             .await?;
         }
         Ok(digest)
+    }
+
+    async fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
+        let subject = subject.clone();
+        let listed = self.on_disk(move |layout| layout.list_referrers(&subject)).await?;
+        Ok(crate::referrers::of_type(listed, artifact_type))
+    }
+
+    async fn write_referrer(&self, manifest: &ImageManifest) -> Result<Descriptor> {
+        let (subject, referrer) = crate::referrers::of_manifest(manifest)?;
+        self.write_manifest(&manifest.media_type, manifest.to_json(), None).await?;
+        let entry = referrer.clone();
+        self.on_disk(move |layout| layout.list_referrer(&subject, &entry)).await?;
+        Ok(referrer)
     }
 }
 

@@ -20,8 +20,8 @@ use tokio::sync::OnceCell;
 
 use self::flow::{Download, Upload};
 use crate::{
-    BlobReader, Client, Descriptor, Distribution, Label, RawManifest, RemoteRepository, digest_of,
-    json::LIMIT, manifest::own_media_type, verified,
+    BlobReader, Client, Descriptor, Distribution, ImageManifest, Label, RawManifest, RemoteRepository,
+    digest_of, json::LIMIT, manifest::own_media_type, verified,
 };
 
 /// How long a registry may let nothing come.
@@ -214,6 +214,15 @@ impl Distribution for OciClientRepository {
         let pushed = self.client.push_manifest_raw(&name, bytes, media_type);
         self.until_stopped("take a manifest", pushed).await?;
         Ok(digest)
+    }
+
+    // `oci-client` neither follows a list's pages nor writes lists, so these are our own client's.
+    async fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
+        self.own.referrers(subject, artifact_type).await
+    }
+
+    async fn write_referrer(&self, manifest: &ImageManifest) -> Result<Descriptor> {
+        self.own.write_referrer(manifest).await
     }
 }
 

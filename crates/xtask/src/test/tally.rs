@@ -4,12 +4,13 @@ use std::mem;
 
 /// What a machine that runs CI must have: a test that is skipped for want of it would hide that the
 /// real part was not tried.
-const REQUIRED: [&str; 10] = [
+const REQUIRED: [&str; 11] = [
     "crane",
     "skopeo",
     "helm3",
     "helm4",
     "kustomize",
+    "cosign",
     "docker",
     "containerd",
     "buildkit",
