@@ -2,6 +2,8 @@
 
 mod gitops;
 #[cfg(feature = "kubernetes")]
+mod helm;
+#[cfg(feature = "kubernetes")]
 mod kubectl;
 mod manifests;
 mod memory;
@@ -14,6 +16,7 @@ pub use self::{
 };
 #[cfg(feature = "kubernetes")]
 pub use self::{
+    helm::HelmChart,
     kubectl::{Kubectl, KubectlConfig, KubectlFlags, KubectlManifests},
     manifests::{ResourceFilter, ResourceSelector},
 };

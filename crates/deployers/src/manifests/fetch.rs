@@ -50,7 +50,7 @@ pub(super) fn address(text: &str, plain_http: bool) -> Result<Url> {
 }
 
 /// Returns an address as people may see it: without login and query, which may be credentials.
-pub(super) fn shown(address: &Url) -> String {
+pub(crate) fn shown(address: &Url) -> String {
     let host = address.host_str().unwrap_or_default();
     let port = address.port().map_or_else(String::new, |port| format!(":{port}"));
     format!("{}://{host}{port}{}", address.scheme(), address.path())
@@ -135,14 +135,14 @@ async fn body(mut response: Response, at: &Url) -> Result<String> {
     String::from_utf8(content).map_err(|_| Error::bad_output(format!("`{}` is not UTF-8", shown(at))))
 }
 
-fn unreachable(at: &Url, error: reqwest::Error) -> Error {
+pub(crate) fn unreachable(at: &Url, error: reqwest::Error) -> Error {
     // Its text has the address, which we say ourselves.
     Error::new(ErrorKind::Unavailable, format!("`{}` does not answer", shown(at)))
         .retry(true)
         .source(error.without_url())
 }
 
-fn authority(address: &Url) -> String {
+pub(crate) fn authority(address: &Url) -> String {
     let host = address.host_str().unwrap_or_default();
     address.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
@@ -151,7 +151,7 @@ fn same_server(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme() && authority(one) == authority(other)
 }
 
-fn client(secure: bool) -> Result<reqwest::Client> {
+pub(crate) fn client(secure: bool) -> Result<reqwest::Client> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::Unavailable, "cannot set up TLS")
             .retry(false)

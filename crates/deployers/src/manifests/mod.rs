@@ -28,6 +28,7 @@ pub use self::rules::{ResourceFilter, ResourceSelector};
 #[cfg(feature = "kubernetes")]
 pub(crate) use self::{
     change::{Change, changed},
+    fetch::{authority, client, shown, unreachable},
     rules::FieldRules,
     sources::Sources,
     unused::unused,
