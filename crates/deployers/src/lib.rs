@@ -2,10 +2,14 @@
 
 mod gitops;
 #[cfg(feature = "kubernetes")]
+mod helm;
+#[cfg(feature = "kubernetes")]
 mod kubectl;
 mod manifests;
 mod memory;
 mod releases;
+#[cfg(feature = "kubernetes")]
+mod watch;
 mod workload;
 
 pub use self::{
@@ -14,6 +18,7 @@ pub use self::{
 };
 #[cfg(feature = "kubernetes")]
 pub use self::{
+    helm::{Helm, HelmConfig, HelmFlags, HelmGit, HelmPackaged},
     kubectl::{Kubectl, KubectlConfig, KubectlFlags, KubectlManifests},
     manifests::{ResourceFilter, ResourceSelector},
 };
