@@ -41,6 +41,7 @@ pub fn catalog() -> Catalog {
         .with_tester::<testers::StructureConfig>()
         .with_tester::<testers::CommandTestConfig>()
         .with_deployer::<deployers::GitopsConfig>()
+        .with_deployer::<deployers::HelmConfig>()
         .with_deployer::<deployers::KubectlConfig>()
         .with_deployer::<deployers::MemoryConfig>()
         .with_log_reader::<deployers::GitopsLogsConfig>()

@@ -14,10 +14,13 @@ use super::{
     history,
     objects::{self, joined},
     record::{self, Record, Status, UNFINISHED},
-    render::{Prepared, Templates},
+    render::{Prepared, Templates, hide},
     state::{self, Aim, FINGERPRINT, Made, Plan, RENDERED},
 };
-use crate::releases::{Action, gone, is_going, moved};
+use crate::{
+    kubectl::nodes,
+    releases::{Action, gone, is_going, moved},
+};
 
 /// The longest that giving a lease back may take.
 const GIVING_BACK: Duration = Duration::from_secs(5);
@@ -43,6 +46,11 @@ pub(super) async fn apply(stage: &Stage<'_>, cx: &Context, changes: &ChangeSet) 
         return work.nothing().await;
     }
     work.namespace().await?;
+    let context = stage.helm.options.kube_context.as_deref();
+    let loader = stage.helm.options.image_loader.clone().or_else(|| nodes::loader(context?));
+    if let Some(loader) = loader.filter(|words| !words.is_empty()) {
+        nodes::load(cx, &stage.cluster, &loader, &changes.desired).await?;
+    }
     let name = lease_of(&home.name);
     let task = cx.task().map_or(String::new(), |task| format!("/{task}"));
     // A run that is gone on with has what it had.
@@ -183,12 +191,15 @@ impl Work<'_> {
         if live == self.plan.live {
             return Ok(());
         }
-        Err(moved(match live {
-            Some(live) => format!("revision {live} of `{}` is live", self.stage.home.name),
-            // A removal that was cut goes on.
-            None if self.plan.aim == Aim::Remove => return Ok(()),
-            None => format!("`{}` is gone", self.stage.home.name),
-        }))
+        // Cut just before its end, helm has called the old revision superseded and nothing deployed; a removal that was
+        // cut has nothing deployed either.
+        let after = |record: &&Record| Some(record.revision) > self.plan.live;
+        let cut = records.iter().filter(after).all(|record| record.status == Status::Failed);
+        match live {
+            None if self.plan.aim == Aim::Remove || (cut && !records.is_empty()) => Ok(()),
+            Some(live) => Err(moved(format!("revision {live} of `{}` is live", self.stage.home.name))),
+            None => Err(moved(format!("`{}` is gone", self.stage.home.name))),
+        }
     }
 
     /// Looks at all that helm would change, so that what is stale changes nothing.
@@ -200,6 +211,8 @@ impl Work<'_> {
             _ => None,
         };
         let wanted = manifests.map_or(&[][..], |manifests| &manifests.objects);
+        // Also in a process that did not render them.
+        hide(cx, wanted)?;
         let wanted = stage.home.placed(cx, stage.api.as_ref(), wanted).await?;
         let before = diff::before(stage, cx, records).await?;
         let all: Vec<(ObjectId, Value)> = wanted.iter().chain(&before).cloned().collect();
@@ -243,7 +256,8 @@ impl Work<'_> {
         let home = &stage.home;
         let id = ObjectId::new("coordination.k8s.io/v1", "Lease", lease_of(&home.name));
         let lease = stage.api.get(cx, &id.namespace(home.namespace.clone())).await?.unwrap_or_default();
-        let ours = lease["metadata"]["annotations"][BEGINS] == pending.revision.to_string();
+        let begun = lease["metadata"]["annotations"][BEGINS].as_str();
+        let ours = begun.and_then(|begun| begun.parse().ok()) == Some(pending.revision);
         let at = pending.held()?.at().unwrap_or(Timestamp(0));
         let age = Duration::from_millis(cx.clock().now().0.saturating_sub(at.0));
         if !ours && age < YOUNG {

@@ -12,6 +12,7 @@ const LIMIT: usize = 64 << 20;
 
 /// Where a chart is.
 #[derive(Clone, Debug)]
+#[expect(dead_code, reason = "charts of git are got by what comes in this file's place")]
 pub(crate) enum Source {
     /// A folder or an archive, below the context's root or absolute.
     Path(PathBuf),
@@ -23,6 +24,7 @@ pub(crate) enum Source {
 
 /// A chart with all that it needs.
 #[derive(Clone, Debug)]
+#[expect(dead_code, reason = "a part of the interface")]
 pub(crate) struct Chart {
     pub name: String,
     pub version: String,

@@ -70,6 +70,8 @@ pub struct HelmConfig {
     pub folder: PathBuf,
     /// See [`Helm::credential_programs`].
     pub credential_programs: bool,
+    /// See [`Helm::image_loader`].
+    pub image_loader: Option<Vec<String>>,
     /// See [`Helm::program`].
     pub program: Option<String>,
     /// See [`Helm::force_conflicts`].

@@ -264,7 +264,7 @@ async fn next(stage: &Stage<'_>, cx: &Context, seen: Seen<'_>, now: &Value) -> R
     let secret = now["kind"] == "Secret" && now["apiVersion"] == "v1";
     for (path, was) in &gone {
         let value = was.value.as_ref().filter(|_| !secret).map_or("(hidden)".to_owned(), ToString::to_string);
-        text.push_str(&format!("- {path}: {value}\n"));
+        text.extend(["- ", path.as_str(), ": ", value.as_str(), "\n"]);
     }
     Ok(Some(Next { was, text }))
 }

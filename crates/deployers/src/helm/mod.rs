@@ -173,6 +173,13 @@ impl Helm {
         self
     }
 
+    /// Sets the command that brings images of a Docker engine to the cluster's nodes, as for the deployer `kubectl`.
+    #[must_use]
+    pub fn image_loader<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.options.image_loader = Some(words.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Sets the program: a path, or a name on the `PATH`; `helm` by default.
     #[must_use]
     pub fn program(mut self, program: impl Into<String>) -> Self {

@@ -13,7 +13,7 @@ use shipway_oci::digest_of;
 use super::{HelmConfig, chart::Pull, failure, objects::Home};
 
 /// Since this version, records have labels that are given.
-const OLDEST: (u64, u64) = (3, 13);
+const OLDEST: Version = Version(3, 13);
 
 /// Larger than any chart that a repository may give.
 const LIMIT: usize = 64 << 20;
@@ -134,24 +134,34 @@ impl Program<'_> {
         })
     }
 
-    /// Returns helm's version; asked once a run.
+    /// Returns helm's version; asked once a run, and of one program once as long as the cache knows it.
     ///
     /// # Errors
     /// `MissingTool` when it is too old.
     pub(super) async fn version(&self, cx: &Context) -> Result<Version> {
         let ask = async {
-            let args = ["version", "--template", "{{.Version}}"].map(str::to_owned).to_vec();
-            let exit = self.started(cx, args, true, BTreeMap::new()).await?.success("helm version")?;
-            let version = Version::parse(&exit.stdout).ok_or_else(|| {
-                Error::bad_output(format!("`{}` is no version of helm", exit.stdout.trim()))
-            })?;
-            if (version.0, version.1) < OLDEST {
-                return Err(Error::new(
-                    ErrorKind::MissingTool,
-                    format!("helm is too old: `{}`", exit.stdout.trim()),
-                )
-                .hint(format!("install helm {}.{} or newer", OLDEST.0, OLDEST.1)));
+            let print = self.print(cx).await?;
+            let key =
+                format!("helm-version-{}", digest_of(format!("{} {print}", self.name()).as_bytes()).hex());
+            let (cache, known) = (cx.cache().cloned(), key.clone());
+            let kept = cx.blocking(move |_| Ok(cache.and_then(|cache| cache.load(&known).ok()?))).await?;
+            let kept = kept.and_then(|text| Version::parse(std::str::from_utf8(&text).ok()?));
+            if let Some(version) = kept.filter(|version| *version >= OLDEST) {
+                return Ok(version);
             }
+            let args = ["version", "--template", "{{.Version}}"].map(str::to_owned).to_vec();
+            let said = self.started(cx, args, true, BTreeMap::new()).await?.success("helm version")?.stdout;
+            let said = said.trim().to_owned();
+            let version = Version::parse(&said)
+                .ok_or_else(|| Error::bad_output(format!("`{said}` is no version of helm")))?;
+            if version < OLDEST {
+                return Err(Error::new(ErrorKind::MissingTool, format!("helm is too old: `{said}`"))
+                    .hint(format!("install helm {}.{} or newer", OLDEST.0, OLDEST.1)));
+            }
+            let cache = cx.cache().cloned();
+            // What cannot be kept is asked for again.
+            let keep = move |_: &Context| Ok(cache.map(|cache| cache.store(&key, said.as_bytes())));
+            let _ = cx.blocking(keep).await;
             Ok(version)
         };
         cx.once::<Version>(self.name(), ask).await.map(|version| *version)

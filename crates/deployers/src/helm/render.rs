@@ -11,7 +11,7 @@ use shipway_yaml::Rules;
 use super::{
     Helm,
     chart::{Chart, LoadOptions},
-    objects::{self, Rendered},
+    objects::{self, Home, Rendered},
     program::Program,
     record::{self, Record},
     state::{self, FINGERPRINT, Made, Packed},
@@ -81,7 +81,7 @@ impl Prepared {
                 .hint("look at the changes again")),
             }
         };
-        cx.once::<Self>(fingerprint, load).await
+        cx.once::<Self>(&key(program.home, fingerprint), load).await
     }
 
     /// Writes the chart and its values where helm reads them, and returns the words that name them.
@@ -94,6 +94,11 @@ impl Prepared {
         }
         Ok((archive, words))
     }
+}
+
+/// Returns by what a run knows what it prepared.
+fn key(home: &Home, fingerprint: &str) -> String {
+    format!("{}/{} {fingerprint}", home.namespace, home.name)
 }
 
 pub(super) async fn render(helm: &Helm, cx: &Context, release: &Release) -> Result<Manifests> {
@@ -148,13 +153,13 @@ pub(super) async fn render(helm: &Helm, cx: &Context, release: &Release) -> Resu
         fingerprint: prepared.fingerprint.clone(),
         rendered: state::print_of(&objects)?,
     };
-    let fingerprint = prepared.fingerprint.clone();
-    cx.once::<Prepared>(&fingerprint, async { Ok(prepared) }).await?;
+    let key = key(&home, &prepared.fingerprint);
+    cx.once::<Prepared>(&key, async { Ok(prepared) }).await?;
     made(objects, from)
 }
 
 /// Hides what the secrets among the objects hold, wherever helm would tell it.
-fn hide(cx: &Context, manifests: &[Manifest]) -> Result<()> {
+pub(super) fn hide(cx: &Context, manifests: &[Manifest]) -> Result<()> {
     let mut secrets = Vec::new();
     for manifest in manifests.iter().filter(|manifest| manifest.object.kind == "Secret") {
         for document in shipway_yaml::parse(manifest.object.to_string(), &manifest.text)? {

@@ -75,7 +75,8 @@ impl Made {
     }
 }
 
-/// Returns the fingerprint of all that decides the rendering, but for the program.
+/// Returns the fingerprint of all that decides the rendering, but for the program and the namespace, which a record is in
+/// anyway.
 pub(super) fn fingerprint(
     options: &HelmConfig,
     home: &Home,
@@ -86,7 +87,7 @@ pub(super) fn fingerprint(
     let pinned = |image: &Image| json!([image.name, image.reference()]);
     let labels: BTreeMap<&String, &String> = options.labels.iter().chain(&release.labels).collect();
     let all = json!({
-        "chart": chart.digest, "values": values.digest, "name": home.name, "namespace": home.namespace,
+        "chart": chart.digest, "values": values.digest, "name": home.name,
         "images": release.images.iter().map(pinned).collect::<Vec<_>>(), "labels": labels,
         "selector": options.resource_selector, "flags": options.flags, "skip tests": options.skip_tests,
         "secrets": options.use_helm_secrets,

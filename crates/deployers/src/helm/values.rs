@@ -138,7 +138,7 @@ pub(super) fn flat(values: &Map<String, Value>) -> BTreeMap<String, String> {
     fn add(name: String, value: &Value, all: &mut BTreeMap<String, String>) {
         match value {
             Value::Object(map) => {
-                map.iter().for_each(|(part, value)| add(format!("{name}.{part}"), value, all))
+                map.iter().for_each(|(part, value)| add(format!("{name}.{part}"), value, all));
             }
             Value::Array(list) => {
                 list.iter().enumerate().for_each(|(at, value)| add(format!("{name}[{at}]"), value, all));
@@ -252,6 +252,7 @@ fn of(image: &Image) -> Result<Vec<(&'static str, String)>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test")]
 mod tests {
     use serde_json::json;
     use shipway_core::{Cancel, Digest, RunContext, Tag, World};

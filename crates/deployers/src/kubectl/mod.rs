@@ -6,7 +6,7 @@
 
 mod config;
 mod logs;
-mod nodes;
+pub(crate) mod nodes;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 

@@ -313,7 +313,7 @@ async fn check(
                 match next(releases, cx, id, desired, now).await? {
                     Next::Same => return Ok(None),
                     Next::Applied(next) | Next::Adopted(_, next) => {
-                        stands(id, was, &changing(now, &next, &[MANAGER])?)?
+                        stands(id, was, &changing(now, &next, &[MANAGER])?)?;
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use serde_json::json;
-use shipway_core::{Deployer, Desired, ErrorKind};
+use shipway_core::{CancelReason, Deployer, Desired, ErrorKind, Stage as Cancelled};
 
 use crate::{
     cluster::kubeconfig,
@@ -216,5 +216,22 @@ async fn an_installed_release_may_be_left_alone() {
     let plan = stage.plan(2).await.unwrap();
     assert_eq!((lines(&plan), stage.starts()), (Vec::new(), Vec::new()));
     assert_eq!(stage.helm().apply(&stage.cx, &plan).await.unwrap().revision, "1");
+    stage.down().await;
+}
+
+#[tokio::test]
+async fn what_is_cancelled_ends_and_is_gone_on_with() {
+    let Some(mut stage) = Stage::up("what_is_cancelled", 3).await else { return };
+    stage.write("templates/waits.yaml", WAITS);
+    let plan = stage.plan(1).await.unwrap();
+    let (helm, cx) = (stage.helm(), stage.cx.clone());
+    let work = tokio::spawn(async move { helm.apply(&cx, &plan).await });
+    until_pending(&stage).await;
+    stage.cx.cancel().escalate(Cancelled::Forced, CancelReason::Asked);
+    let error = work.await.unwrap().expect_err("cancelled");
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error:?}");
+    fs::remove_file(stage.folder.path().join("chart/templates/waits.yaml")).unwrap();
+    stage.again();
+    assert_eq!(stage.release(1).await.unwrap().revision, "2");
     stage.down().await;
 }

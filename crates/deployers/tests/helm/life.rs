@@ -1,5 +1,7 @@
 //! A release's life: installed, upgraded, left alone, restored, removed.
 
+use std::fs;
+
 use serde_json::json;
 use shipway_cluster::{Api, Apply};
 use shipway_core::{Deployer, Desired, ErrorKind, Phase};
@@ -147,8 +149,8 @@ async fn drift(major: u32) {
     let settings = stage.get("ConfigMap", "shop-settings").await.unwrap();
     assert_eq!(settings["data"]["colour"], "blue");
     // What the chart has no more goes, but for what it wants kept.
-    std::fs::remove_file(stage.folder.path().join("chart/templates/kept.yaml")).unwrap();
-    std::fs::remove_file(stage.folder.path().join("chart/templates/settings.yaml")).unwrap();
+    fs::remove_file(stage.folder.path().join("chart/templates/kept.yaml")).unwrap();
+    fs::remove_file(stage.folder.path().join("chart/templates/settings.yaml")).unwrap();
     assert_eq!(stage.changes(1).await, ["delete shop-settings", "create sh.helm.release.v1.shop.v4"]);
     stage.release(1).await.unwrap();
     assert!(stage.get("ConfigMap", "kept").await.is_some());
@@ -203,4 +205,63 @@ async fn a_chart_that_asks_the_cluster_is_answered() {
     assert_eq!((&asks["data"]["kinds"], &asks["data"]["none"]), (&json!("true"), &json!("false")));
     assert_eq!(asks["data"]["there"], "kube-system");
     stage.down().await;
+}
+
+/// What is laid over the chart's values here is what helm itself makes of the same options.
+#[tokio::test]
+async fn values_are_as_helm_makes_them() {
+    for major in [3, 4] {
+        let Some(mut stage) = Stage::up("values_are_as_helm_makes_them", major).await else { return };
+        stage.write(
+            "values.yaml",
+            "colour: none\nimage: web\nlist: [{a: 1}, {b: 2}]\ndeep: {x: {y2: 1, z: 2}}\ndrop: {me: 1}\n",
+        );
+        stage.write("templates/all.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: all}\ndata:\n  all: {{ toJson .Values | quote }}\n");
+        let folder = stage.folder.path().to_owned();
+        fs::write(folder.join("one.yaml"), "list: [{a: 5}, {c: 6}]\ndeep: {x: {z: 3}}\nnumbers: [1.5, 1e3, 010, 0x10, 1_000, 12345678901]\ndates: [2020-01-01]\n").unwrap();
+        fs::write(folder.join("two.yaml"), "drop: null\ntexts: [yes, 'no', ~, \"1.10\", 1.10]\n").unwrap();
+        fs::write(folder.join("text"), "a,b={c}\nd\n").unwrap();
+        let lines = [
+            ("list[1].c", "x"),
+            ("deep.x.y2", "null"),
+            ("new.list", "{1,two,true}"),
+            ("e", ""),
+            ("f.g[2]", "1"),
+            (r"a\.b", r"1\,2"),
+            ("zero", "0123"),
+            ("big", "9223372036854775808"),
+        ];
+        let set: serde_json::Map<_, _> =
+            lines.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        stage.set("setValues", set.clone().into());
+        stage.set("valuesFiles", json!(["one.yaml", "two.yaml"]));
+        stage.set("setFiles", json!({"file.text": "text"}));
+        stage.set("setValueTemplates", json!({}));
+        stage.set("overrides", json!({"colour": "blue", "numbers": "overridden"}));
+        fs::write(folder.join("over.yaml"), "colour: blue\nnumbers: overridden\n").unwrap();
+        let mut helm = std::process::Command::new(std::env::var_os(format!("SHIPWAY_HELM{major}")).unwrap());
+        helm.args(["template", "shop", "chart", "-f", "over.yaml", "-f", "one.yaml", "-f", "two.yaml"]);
+        for (name, value) in &set {
+            helm.args(["--set", &format!("{name}={}", value.as_str().unwrap())]);
+        }
+        let ended = helm
+            .args(["--set-file", "file.text=text", "--show-only", "templates/all.yaml"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let all = |text: &str| -> serde_json::Value {
+            let document = shipway_yaml::parse("all", text)
+                .unwrap()
+                .remove(0)
+                .to_json(shipway_yaml::Rules::Manifest)
+                .unwrap();
+            serde_json::from_str(document["data"]["all"].as_str().unwrap()).unwrap()
+        };
+        let expected = all(&String::from_utf8(ended.stdout).unwrap());
+        let rendered = stage.render(1).await.unwrap();
+        let object = rendered.objects.iter().find(|object| object.object.name == "all").unwrap();
+        assert_eq!(all(&object.text), expected);
+        stage.down().await;
+    }
 }

@@ -133,11 +133,6 @@ impl Stage {
         self.helm().diff(&self.cx, desired).await
     }
 
-    pub(crate) async fn reach(&self, desired: Desired) -> Result<Deployment> {
-        let changes = self.diff(&desired).await?;
-        self.helm().apply(&self.cx, &changes).await
-    }
-
     pub(crate) async fn plan(&self, edition: u8) -> Result<ChangeSet> {
         let manifests = self.render(edition).await?;
         self.diff(&Desired::Released { manifests, share: 100 }).await
