@@ -46,6 +46,7 @@ pub fn catalog() -> Catalog {
         .with_tester::<provenance::VerifyProvenanceConfig>()
         .with_attester::<provenance::AttestConfig>()
         .with_deployer::<deployers::GitopsConfig>()
+        .with_deployer::<deployers::HelmConfig>()
         .with_deployer::<deployers::KubectlConfig>()
         .with_deployer::<deployers::MemoryConfig>()
         .with_log_reader::<deployers::GitopsLogsConfig>()

@@ -8,6 +8,8 @@ mod kubectl;
 mod manifests;
 mod memory;
 mod releases;
+#[cfg(feature = "kubernetes")]
+mod watch;
 mod workload;
 
 pub use self::{
@@ -16,7 +18,7 @@ pub use self::{
 };
 #[cfg(feature = "kubernetes")]
 pub use self::{
-    helm::HelmChart,
+    helm::{Helm, HelmChart, HelmConfig, HelmFlags, HelmGit, HelmPackaged},
     kubectl::{Kubectl, KubectlConfig, KubectlFlags, KubectlManifests},
     manifests::{ResourceFilter, ResourceSelector},
 };

@@ -11,7 +11,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::Value;
-use shipway_core::{Context, Error, ObjectId, Result, did_you_mean};
+use shipway_core::{Context, Error, ErrorKind, ObjectId, Result, did_you_mean};
 
 use super::{Cluster, failure::Asked, request::Call, target};
 
@@ -112,6 +112,35 @@ impl Cluster {
             .filter_map(|version| version["groupVersion"].as_str())
             .filter(|other| Some(*other) != preferred);
         Ok(preferred.into_iter().chain(others).map(ToOwned::to_owned).collect())
+    }
+
+    /// Returns the cluster's version, such as `v1.34.4`, and all that it serves, each as `apps/v1` and as
+    /// `apps/v1/Deployment`: what charts ask helm for.
+    ///
+    /// # Errors
+    /// `BadOutput` when an answer does not have its form.
+    pub async fn capabilities(&self, cx: &Context) -> Result<(String, Vec<String>)> {
+        let get = async |path: &str, what: &str| {
+            let call = Call::get(path.to_owned(), Asked::new("read", what.to_owned()));
+            self.call(cx, &call).await?.good(&call.asked)
+        };
+        let version = get("/version", "the cluster's version").await?;
+        let version = version["gitVersion"].as_str().unwrap_or_default().to_owned();
+        let groups = get("/apis", "the cluster's groups of kinds").await?;
+        let served = groups["groups"].as_array().into_iter().flatten();
+        let served = served.flat_map(|group| group["versions"].as_array().into_iter().flatten());
+        let served = served.filter_map(|version| version["groupVersion"].as_str());
+        let mut all = Vec::new();
+        for api_version in std::iter::once("v1").chain(served) {
+            all.push(api_version.to_owned());
+            // A group whose server is away has no kinds just now.
+            let kinds = match self.kinds(cx, api_version).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable => None,
+                kinds => kinds?,
+            };
+            all.extend(kinds.into_iter().flatten().map(|(kind, _)| format!("{api_version}/{kind}")));
+        }
+        Ok((version, all))
     }
 
     async fn kinds(&self, cx: &Context, api_version: &str) -> Result<Option<Kinds>> {

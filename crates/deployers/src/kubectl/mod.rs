@@ -5,9 +5,8 @@
 //! proved itself.
 
 mod config;
-mod health;
 mod logs;
-mod nodes;
+pub(crate) mod nodes;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -19,10 +18,10 @@ use shipway_core::{
 };
 
 pub use self::config::{KubectlConfig, KubectlFlags, KubectlManifests};
-use self::health::Watcher;
 use crate::{
     manifests::{Change, FieldRules, ResourceSelector, Sources, changed, unused},
     releases::{MANAGED_BY, MANAGER, Releases},
+    watch::Watcher,
 };
 
 /// "Recommended Labels".
@@ -273,6 +272,9 @@ impl Deployer for Kubectl {
 
     async fn health(&self, cx: &Context, deployment: &Deployment) -> Result<Health> {
         let cluster = self.cluster(cx).await?;
-        self.watcher(&cluster).health(cx, &self.releases(&cluster), deployment).await
+        let releases = self.releases(&cluster);
+        let objects = releases.objects(cx, &deployment.manifests).await?;
+        let there = releases.live(cx, &deployment.manifests.release.name, &objects).await?;
+        self.watcher(&cluster).health(cx, deployment, &objects, &there).await
     }
 }

@@ -20,7 +20,7 @@ const PIECE: usize = 256 * 1024;
 /// Returns the command that brings an archive of `docker save`, whose path is its last word, to all nodes of the
 /// cluster of this context, by the names that kind, k3d and minikube give their contexts (skaffold:
 /// `config/util.go`); nothing where the nodes have the engine's images anyway, or where it is not known.
-pub(super) fn loader(context: &str) -> Option<Vec<String>> {
+pub(crate) fn loader(context: &str) -> Option<Vec<String>> {
     let words: &[&str] = match context {
         "minikube" => &["minikube", "--profile", "minikube", "image", "load"],
         // Of kind before 0.6.
@@ -35,7 +35,7 @@ pub(super) fn loader(context: &str) -> Option<Vec<String>> {
 }
 
 /// Brings the images of engines that the desired state names to the nodes, those that they do not have yet.
-pub(super) async fn load(
+pub(crate) async fn load(
     cx: &Context,
     cluster: &dyn Api,
     loader: &[String],

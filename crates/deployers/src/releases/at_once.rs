@@ -8,7 +8,7 @@ const MOST: usize = 8;
 
 /// Does all of it, begun in order, and returns what came of each. Once one has failed no other is begun, and what
 /// is under way is finished.
-pub(super) async fn at_once<T>(work: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
+pub(crate) async fn at_once<T>(work: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
     let mut ended = Vec::with_capacity(work.len());
     let (mut waiting, mut under_way) = (work.into_iter(), FuturesOrdered::new());
     under_way.extend(waiting.by_ref().take(MOST));

@@ -38,8 +38,8 @@ pub(super) fn is_ours(object: &Value, part_of: &str) -> Result<bool> {
     Ok(object["metadata"]["labels"][PART_OF] == part_of && managers(object)?.iter().any(applied))
 }
 
-/// Returns the fields that are other ones in the next object, as they are now.
-fn changing(now: &Value, next: &Value) -> Result<BTreeMap<String, Was>> {
+/// Returns the fields that are other ones in the next object, as they are now, with who else owns them than these managers.
+pub(crate) fn changing(now: &Value, next: &Value, ours: &[&str]) -> Result<BTreeMap<String, Was>> {
     let (old, new) = (known(now)?, known(next)?);
     let owners = managers(now)?;
     let mut found = BTreeMap::new();
@@ -47,7 +47,7 @@ fn changing(now: &Value, next: &Value) -> Result<BTreeMap<String, Was>> {
         if old.get(path) == new.get(path) {
             continue;
         }
-        let theirs = |name: &str| name != MANAGER && !CLIENTS.contains(&name);
+        let theirs = |name: &str| !ours.contains(&name) && !CLIENTS.contains(&name);
         let others = owners.iter().filter(|owner| theirs(&owner.manager) && owner.fields.contains(path));
         let owners: BTreeSet<String> = others.map(|owner| owner.manager.clone()).collect();
         found.insert(path.to_string(), Was { value: old.get(path).cloned(), owners });
@@ -56,7 +56,7 @@ fn changing(now: &Value, next: &Value) -> Result<BTreeMap<String, Was>> {
 }
 
 /// Returns the digest of all that may be lost with the object.
-fn digest(object: &Value) -> Result<String> {
+pub(crate) fn digest_of_object(object: &Value) -> Result<String> {
     let known: BTreeMap<String, Value> =
         known(object)?.into_iter().map(|(path, value)| (path.to_string(), value)).collect();
     let text = serde_json::to_vec(&known).map_err(|error| Error::internal("not JSON").source(error))?;
@@ -115,7 +115,7 @@ async fn next(
     }
     let dry_run = Apply { force: releases.force_conflicts, dry_run: true };
     let next = releases.api.apply(cx, MANAGER, desired, dry_run).await?;
-    let same = changing(now, &next)?.is_empty() && own(now)? == own(&next)?;
+    let same = changing(now, &next, &[MANAGER])?.is_empty() && own(now)? == own(&next)?;
     Ok(if same { Next::Same } else { Next::Applied(next) })
 }
 
@@ -160,12 +160,12 @@ pub(super) async fn step(
             (taken + &lines::difference(Some(now), Some(&next)), next)
         }
     };
-    let action = Action::Update { was: changing(now, &next)?, version: version(now) };
+    let action = Action::Update { was: changing(now, &next, &[MANAGER])?, version: version(now) };
     Ok(Some((Step { object: id.clone(), action }, text)))
 }
 
 /// Returns whether the object is being removed, which it may be for long where something holds it.
-fn is_going(object: &Value) -> bool {
+pub(crate) fn is_going(object: &Value) -> bool {
     !object["metadata"]["deletionTimestamp"].is_null()
 }
 
@@ -175,14 +175,14 @@ fn taken(now: &Value, next: &Value) -> Result<String> {
         let owners: Vec<String> = was.owners.iter().map(|owner| format!("`{owner}`")).collect();
         (!owners.is_empty()).then(|| format!("# `{path}` is taken from {}\n", owners.join(", ")))
     };
-    Ok(changing(now, next)?.into_iter().filter_map(line).collect())
+    Ok(changing(now, next, &[MANAGER])?.into_iter().filter_map(line).collect())
 }
 
 /// Waits until what is being removed is gone.
 ///
 /// # Errors
 /// `Timeout`, with what holds it.
-pub(super) async fn gone(releases: &Releases, cx: &Context, id: &ObjectId, uid: Option<&str>) -> Result<()> {
+pub(crate) async fn gone(releases: &Releases, cx: &Context, id: &ObjectId, uid: Option<&str>) -> Result<()> {
     let begun = cx.clock().elapsed();
     while let Some(now) = releases.api.get(cx, id).await? {
         if uid.is_some_and(|uid| now["metadata"]["uid"] != uid) || !is_going(&now) {
@@ -206,7 +206,7 @@ pub(super) async fn gone(releases: &Releases, cx: &Context, id: &ObjectId, uid: 
 /// Returns what is to be done for an object of the release to go, and how that reads.
 pub(super) fn removal(id: &ObjectId, now: &Value) -> Result<(Step, String)> {
     let uid = now["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-    let action = Action::Delete { uid, digest: digest(now)? };
+    let action = Action::Delete { uid, digest: digest_of_object(now)? };
     Ok((Step { object: id.clone(), action }, lines::difference(Some(now), None)))
 }
 
@@ -290,7 +290,7 @@ async fn check(
             if now["metadata"]["uid"] != *uid {
                 return Err(moved(format!("{id} is another object of the same name")));
             }
-            if digest(now)? != *was {
+            if digest_of_object(now)? != *was {
                 return Err(moved(format!("{id} was changed, and would be removed")));
             }
             // What is being removed needs no second request.
@@ -312,7 +312,9 @@ async fn check(
             if version(now) != *seen {
                 match next(releases, cx, id, desired, now).await? {
                     Next::Same => return Ok(None),
-                    Next::Applied(next) | Next::Adopted(_, next) => stands(id, was, &changing(now, &next)?)?,
+                    Next::Applied(next) | Next::Adopted(_, next) => {
+                        stands(id, was, &changing(now, &next, &[MANAGER])?)?;
+                    }
                 }
             }
             // Only this version of this very object: what was looked at is what is written over. The version alone
@@ -333,7 +335,11 @@ async fn check(
 }
 
 /// Checks that what changes is what was shown.
-fn stands(id: &ObjectId, shown: &BTreeMap<String, Was>, now: &BTreeMap<String, Was>) -> Result<()> {
+pub(crate) fn stands(
+    id: &ObjectId,
+    shown: &BTreeMap<String, Was>,
+    now: &BTreeMap<String, Was>,
+) -> Result<()> {
     for (path, is) in now {
         match shown.get(path) {
             None => return Err(moved(format!("`{path}` of {id} would change too"))),
@@ -350,7 +356,7 @@ fn stands(id: &ObjectId, shown: &BTreeMap<String, Was>, now: &BTreeMap<String, W
 }
 
 /// Returns the error for a world that moved.
-pub(super) fn moved(what: String) -> Error {
+pub(crate) fn moved(what: String) -> Error {
     Error::conflict(format!("{what} since the changes were shown")).hint("look at the changes again")
 }
 

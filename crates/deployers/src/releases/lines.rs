@@ -6,7 +6,7 @@ const HIDDEN: &str = "(hidden)";
 
 /// Returns the difference between two objects, of which one may not be there: what changes, and the
 /// names on the way to it.
-pub(super) fn difference(old: Option<&Value>, new: Option<&Value>) -> String {
+pub(crate) fn difference(old: Option<&Value>, new: Option<&Value>) -> String {
     let (old, new) = (old.map(content), new.map(content));
     let one = old.as_ref().or(new.as_ref());
     let secret = one.is_some_and(|object| object["kind"] == "Secret" && object["apiVersion"] == "v1");

@@ -23,9 +23,16 @@ use shipway_cluster::Api;
 use shipway_core::{ChangeSet, Context, Deployment, Desired, Manifests, ObjectId, Result};
 
 use self::apply_set::{ApplySet, Extent};
-pub(crate) use self::{live::Live, objects::check_name, waves::Eyes};
 #[cfg(feature = "kubernetes")]
-pub(crate) use self::{secrets::hide_secrets, waves::Look};
+pub(crate) use self::{
+    at_once::at_once,
+    change::{changing, digest_of_object, gone, is_going, moved, stands},
+    lines::difference,
+    plan::{Action, Step, Was},
+    secrets::hide_secrets,
+    waves::Look,
+};
+pub(crate) use self::{live::Live, objects::check_name, waves::Eyes};
 
 /// The field manager that owns what is applied.
 pub(crate) const MANAGER: &str = "shipway";

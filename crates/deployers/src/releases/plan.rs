@@ -33,14 +33,14 @@ pub(super) enum Aim {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Step {
-    pub(super) object: ObjectId,
-    pub(super) action: Action,
+pub(crate) struct Step {
+    pub(crate) object: ObjectId,
+    pub(crate) action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Action {
+pub(crate) enum Action {
     /// The object was not there.
     Create,
     /// These fields change, and what others applied from a client is ours.
@@ -61,12 +61,12 @@ pub(super) enum Action {
 
 /// A field as it was at `diff`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Was {
+pub(crate) struct Was {
     /// Its value, or of a secret's its digest; absent if the field was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) value: Option<serde_json::Value>,
+    pub(crate) value: Option<serde_json::Value>,
     /// Who else owned it.
-    pub(super) owners: BTreeSet<String>,
+    pub(crate) owners: BTreeSet<String>,
 }
 
 impl Plan {

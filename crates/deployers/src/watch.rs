@@ -11,7 +11,7 @@ use shipway_cluster::{
 use shipway_core::{Context, Deployment, ErrorKind, Health, ObjectId, Phase, Result};
 
 use crate::{
-    releases::{Eyes, Look, Releases, hide_secrets},
+    releases::{Eyes, Live, Look, hide_secrets},
     workload::other_image,
 };
 
@@ -23,9 +23,9 @@ const LAST_LINES: u64 = 10;
 
 /// Looks at objects of a cluster.
 #[derive(Debug)]
-pub(super) struct Watcher {
-    pub(super) cluster: Cluster,
-    pub(super) tolerate: bool,
+pub(crate) struct Watcher {
+    pub(crate) cluster: Cluster,
+    pub(crate) tolerate: bool,
 }
 
 #[async_trait]
@@ -70,16 +70,15 @@ impl Eyes for Watcher {
 
 impl Watcher {
     /// Looks at every object of a deployment, and at the pods and events of those that are not there yet.
-    pub(super) async fn health(
+    pub(crate) async fn health(
         &self,
         cx: &Context,
-        releases: &Releases,
         deployment: &Deployment,
+        objects: &[(ObjectId, Value)],
+        there: &Live,
     ) -> Result<Health> {
-        let objects = releases.objects(cx, &deployment.manifests).await?;
-        let there = releases.live(cx, &deployment.manifests.release.name, &objects).await?;
         let (mut waits, mut failures) = (Vec::new(), Vec::new());
-        for (id, desired) in &objects {
+        for (id, desired) in objects {
             let lines = |lines: Vec<String>| lines.into_iter().map(move |line| format!("{id}: {line}"));
             match self.look(cx, id, desired, there.get(id)).await? {
                 Look::Healthy => {}
