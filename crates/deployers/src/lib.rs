@@ -14,11 +14,12 @@ mod workload;
 
 pub use self::{
     gitops::{Environment, Gitops, GitopsConfig, GitopsLogs, GitopsLogsConfig, ImagePart, Substitute},
+    manifests::{Kustomization, KustomizationImage},
     memory::{Memory, MemoryConfig},
 };
 #[cfg(feature = "kubernetes")]
 pub use self::{
     helm::{Helm, HelmChart, HelmConfig, HelmFlags, HelmGit, HelmPackaged},
-    kubectl::{Kubectl, KubectlConfig, KubectlFlags, KubectlManifests},
-    manifests::{ResourceFilter, ResourceSelector},
+    kubectl::{Kubectl, KubectlConfig, KubectlFlags, KubectlKustomize, KubectlManifests},
+    manifests::{HostHook, ManifestFunction, ManifestHook, ManifestHooks, ResourceFilter, ResourceSelector},
 };

@@ -12,6 +12,7 @@ mod forward;
 mod lines;
 mod logs;
 mod objects;
+mod open_api;
 mod request;
 mod tail;
 mod target;

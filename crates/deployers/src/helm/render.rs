@@ -1,7 +1,7 @@
 //! From a chart and its values to the objects that are shown, and applied: of a record where it has them already, else by
 //! `helm template`.
 
-use std::{io::Read, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, io::Read, path::PathBuf, sync::Arc};
 
 use flate2::read::GzDecoder;
 use shipway_cluster::Cluster;
@@ -18,7 +18,7 @@ use super::{
     values::{self, Variables},
 };
 use crate::{
-    manifests::{Change, FieldRules, changed, unused},
+    manifests::{Change, FieldRules, bound, unused},
     releases::hide_secrets,
 };
 
@@ -220,21 +220,21 @@ impl Templates<'_> {
         let change = Change { images: &self.release.images, labels: &labels, rules: &rules };
         let mut used = self.named(&rendered.objects)?;
         for manifest in &mut rendered.objects {
-            let bound = changed(&manifest.object.to_string(), &manifest.text, &change)?;
-            used.extend(bound.images);
-            if let [bound] = objects::respelled(&bound.manifests)?.as_slice() {
-                manifest.clone_from(bound);
+            let with_images = bound(manifest, &change, &mut used)?;
+            if let [respelled] = objects::respelled(&[with_images])?.as_slice() {
+                manifest.clone_from(respelled);
             }
         }
         let mut unbound = Vec::new();
         for hook in &mut rendered.hooks {
-            let bound = changed(&hook.object.to_string(), &hook.text, &change)?;
-            if !bound.images.is_empty() {
+            let mut images = BTreeSet::new();
+            let with_images = bound(hook, &change, &mut images)?;
+            if !images.is_empty() {
                 unbound.push(hook.object.to_string());
             }
-            used.extend(bound.images);
-            if let [bound] = objects::respelled(&bound.manifests)?.as_slice() {
-                hook.clone_from(bound);
+            used.extend(images);
+            if let [respelled] = objects::respelled(&[with_images])?.as_slice() {
+                hook.clone_from(respelled);
             }
         }
         used.extend(self.named(&rendered.hooks)?);

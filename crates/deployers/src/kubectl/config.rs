@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 use shipway_core::{Catalog, Error, PluginConfig, Result};
 
 use super::Kubectl;
-use crate::{manifests::ResourceSelector, releases::check_name};
+use crate::{
+    manifests::{ManifestFunction, ManifestHooks, Rendering, ResourceSelector},
+    releases::check_name,
+};
 
 /// The options of the deployer `kubectl`: those of Skaffold's `deploy.kubectl` and `manifests`, and more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,8 @@ pub struct KubectlConfig {
     pub folder: PathBuf,
     /// See [`Kubectl::allow_http`].
     pub allow_http: bool,
+    /// See [`Kubectl::allow_remote_bases`].
+    pub allow_remote_bases: bool,
     /// See [`Kubectl::labels`].
     pub labels: BTreeMap<String, String>,
     /// See [`Kubectl::resource_selector`].
@@ -50,9 +55,40 @@ pub struct KubectlConfig {
 pub struct KubectlManifests {
     /// See [`Kubectl::manifests`].
     pub raw_yaml: Vec<String>,
+    /// Kustomizations.
+    pub kustomize: Option<KubectlKustomize>,
+    /// See [`Kubectl::kpt`].
+    pub kpt: Vec<String>,
+    /// See [`Kubectl::hooks`].
+    pub hooks: ManifestHooks,
+    /// See [`Kubectl::function`].
+    pub transform: Vec<ManifestFunction>,
+    /// Checks: `kubeval` ([`Kubectl::check_schemas`]), and `cel`, whose settings are policies, `name=expression`
+    /// ([`Kubectl::policy`]).
+    pub validate: Vec<ManifestFunction>,
+    /// See [`Kubectl::output`].
+    pub output: Option<PathBuf>,
     /// What else Skaffold has, and this deployer has not yet.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// Kustomizations, as Skaffold's `manifests.kustomize` says them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KubectlKustomize {
+    /// See [`Kubectl::kustomize`]; the folder of the configuration by default.
+    pub paths: Vec<String>,
+    /// See [`Kubectl::kustomize_args`].
+    pub build_args: Vec<String>,
+}
+
+impl Default for KubectlKustomize {
+    fn default() -> Self {
+        // Skaffold: schema/defaults, `setDefaultKustomizePath`.
+        Self { paths: vec![".".to_owned()], build_args: Vec::new() }
+    }
 }
 
 /// Flags of the program `kubectl`, as Skaffold's `flags` has them. The program is not run: a flag that says what is
@@ -118,7 +154,7 @@ impl PluginConfig for KubectlConfig {
                     "`{place}{name}` is not supported by the deployer `kubectl` yet"
                 ))
                 .hint(
-                    "it applies plain manifests (`manifests.rawYaml`) through the API, without the program",
+                    "it applies `rawYaml`, `kustomize` and `kpt` of `manifests` through the API, without the program",
                 ));
             }
         }
@@ -126,12 +162,25 @@ impl PluginConfig for KubectlConfig {
         if let Some(namespace) = &self.default_namespace {
             check_name("namespace", namespace)?;
         }
+        let manifests = self.manifests;
+        manifests.hooks.check()?;
+        let mut rendering = Rendering::below(self.folder);
+        rendering.raw = manifests.raw_yaml;
+        rendering.plain_http = self.allow_http;
+        rendering.remote_bases = self.allow_remote_bases;
+        rendering.packages = manifests.kpt;
+        rendering.hooks = manifests.hooks;
+        rendering.output = manifests.output.filter(|output| !output.as_os_str().is_empty());
+        if let Some(kustomize) = manifests.kustomize {
+            rendering.kustomizations = kustomize.paths;
+            rendering.build_args = kustomize.build_args;
+        }
+        manifests.transform.iter().try_for_each(|function| rendering.transform(function))?;
+        manifests.validate.iter().try_for_each(|function| rendering.validate(function))?;
         Ok(Kubectl {
             context: self.kube_context,
             namespace: self.default_namespace,
-            folder: self.folder,
-            manifests: self.manifests.raw_yaml,
-            plain_http: self.allow_http,
+            rendering,
             labels: self.labels,
             selector: self.resource_selector,
             tolerate_failures: self.tolerate_failures_until_deadline,

@@ -14,12 +14,15 @@ use async_trait::async_trait;
 use shipway_cluster::{Api, Cluster, Lease, LeaseRequest, Options};
 use shipway_core::{
     Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, Error, ErrorKind, Feature, Health,
-    Inputs, Level, Manifests, ObjectId, Release, Result, StoreKind,
+    Inputs, Level, Manifest, Manifests, ObjectId, Release, Result, StoreKind,
 };
 
-pub use self::config::{KubectlConfig, KubectlFlags, KubectlManifests};
+pub use self::config::{KubectlConfig, KubectlFlags, KubectlKustomize, KubectlManifests};
 use crate::{
-    manifests::{Change, FieldRules, ResourceSelector, Sources, changed, unused},
+    manifests::{
+        Change, FieldRules, ManifestFunction, ManifestHooks, Rendering, ResourceSelector, Surroundings,
+        unused,
+    },
     releases::{MANAGED_BY, MANAGER, Releases},
     watch::Watcher,
 };
@@ -51,9 +54,7 @@ const GIVING_BACK: Duration = Duration::from_secs(5);
 pub struct Kubectl {
     context: Option<String>,
     namespace: Option<String>,
-    folder: PathBuf,
-    manifests: Vec<String>,
-    plain_http: bool,
+    rendering: Rendering,
     labels: BTreeMap<String, String>,
     selector: ResourceSelector,
     tolerate_failures: bool,
@@ -69,9 +70,7 @@ impl Kubectl {
         Self {
             context: Some(context.into()),
             namespace: None,
-            folder: PathBuf::new(),
-            manifests: Vec::new(),
-            plain_http: false,
+            rendering: Rendering::default(),
             labels: BTreeMap::new(),
             selector: ResourceSelector::default(),
             tolerate_failures: false,
@@ -91,21 +90,136 @@ impl Kubectl {
     /// Sets the folder that manifests are below; the context's root by default.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.folder = folder.into();
+        self.rendering.folder = folder.into();
         self
     }
 
     /// Sets the manifests: files, folders, patterns (`k8s/**/*.yaml`) and URLs (`https`).
     #[must_use]
     pub fn manifests<M: Into<String>>(mut self, manifests: impl IntoIterator<Item = M>) -> Self {
-        self.manifests = manifests.into_iter().map(Into::into).collect();
+        self.rendering.raw = manifests.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the kustomizations: folders, each built by `kustomize`, or by `kubectl` where that is not there. What one reaches is
+    /// known before it is built, and one of which nothing changed since is not built again.
+    #[must_use]
+    pub fn kustomize<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.rendering.kustomizations = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets arguments of `kustomize build`. With `--load-restrictor LoadRestrictionsNone` a kustomization may name what is
+    /// outside of the sources.
+    #[must_use]
+    pub fn kustomize_args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.rendering.build_args = args.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether a kustomization may name what is elsewhere: addresses and repositories, which kustomize fetches from
+    /// wherever they say; no by default.
+    #[must_use]
+    pub fn allow_remote_bases(mut self, may: bool) -> Self {
+        self.rendering.remote_bases = may;
+        self
+    }
+
+    /// Sets packages of kpt: folders, each rendered by `kpt fn render` in a copy.
+    #[must_use]
+    pub fn kpt<P: Into<String>>(mut self, packages: impl IntoIterator<Item = P>) -> Self {
+        self.rendering.packages = packages.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets commands on this machine, before manifests are rendered and after. They see `SKAFFOLD_KUBE_CONTEXT`,
+    /// `SKAFFOLD_NAMESPACES` and `SKAFFOLD_WORK_DIR`.
+    ///
+    /// # Errors
+    /// `Config` for a hook without a command, and one before that is to change manifests.
+    pub fn hooks(mut self, hooks: ManifestHooks) -> Result<Self> {
+        hooks.check()?;
+        self.rendering.hooks = hooks;
+        Ok(self)
+    }
+
+    /// Adds a function of kpt's over all manifests, as Skaffold's `manifests.transform` has them: `set-namespace`,
+    /// `set-labels`, `set-annotations`, `create-setters`, `apply-setters`, `ensure-name-substring`, `search-replace` and
+    /// `set-enforcement-action`. They are done here, without containers.
+    ///
+    /// ```
+    /// use shipway_deployers::{Kubectl, ManifestFunction};
+    ///
+    /// let deployer = Kubectl::new("staging").function(&ManifestFunction::new("set-labels", ["team:web"]))?;
+    /// # let _ = deployer;
+    /// # Ok::<(), shipway_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Config` for a function or a setting that there is not.
+    pub fn function(mut self, function: &ManifestFunction) -> Result<Self> {
+        self.rendering.transform(function)?;
+        Ok(self)
+    }
+
+    /// Adds code that makes other manifests of manifests, before images and labels are put into them.
+    #[must_use]
+    pub fn transform(
+        mut self,
+        code: impl Fn(&[Manifest]) -> Result<Vec<Manifest>> + Send + Sync + 'static,
+    ) -> Self {
+        self.rendering.transform_by(Arc::new(code));
+        self
+    }
+
+    /// Adds code that refuses manifests, which sees them as they are deployed.
+    #[must_use]
+    pub fn validate(mut self, code: impl Fn(&[Manifest]) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.rendering.validate_by(Arc::new(code));
+        self
+    }
+
+    /// Adds a policy: an expression in CEL that must be true of every object, which is its variable `object`.
+    ///
+    /// ```
+    /// use shipway_deployers::Kubectl;
+    ///
+    /// let deployer = Kubectl::new("staging").policy(
+    ///     "replicas",
+    ///     "object.kind != 'Deployment' || object.spec.replicas <= 5",
+    ///     "staging has room for five",
+    /// )?;
+    /// # let _ = deployer;
+    /// # Ok::<(), shipway_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Config` for what is no expression, or is about anything but `object`.
+    pub fn policy(mut self, name: &str, expression: &str, message: &str) -> Result<Self> {
+        self.rendering.policy(name, expression, message)?;
+        Ok(self)
+    }
+
+    /// Checks manifests by the cluster's own schemas of its kinds, custom ones included, when they are rendered. Then
+    /// they cannot be rendered without the cluster.
+    #[must_use]
+    pub fn check_schemas(mut self) -> Self {
+        self.rendering.check_schemas();
+        self
+    }
+
+    /// Sets the folder, below the sources' root, in which the rendered manifests are written as `manifests.yaml`, those of
+    /// Secrets included.
+    #[must_use]
+    pub fn output(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.rendering.output = Some(folder.into());
         self
     }
 
     /// Sets whether a URL may be `http`; no by default.
     #[must_use]
     pub fn allow_http(mut self, may: bool) -> Self {
-        self.plain_http = may;
+        self.rendering.plain_http = may;
         self
     }
 
@@ -188,23 +302,31 @@ impl Kubectl {
         Watcher { cluster: cluster.clone(), tolerate: self.tolerate_failures }
     }
 
-    fn sources(&self) -> Result<Sources> {
-        Sources::new(self.folder.clone(), &self.manifests, self.plain_http)
+    /// Returns what hooks are told.
+    fn surroundings(&self, release: &Release) -> Surroundings {
+        let namespace = self.namespace.as_ref().or(release.namespace.as_ref());
+        Surroundings {
+            folder: self.rendering.folder.clone(),
+            context: self.context.clone().unwrap_or_default(),
+            namespaces: namespace.cloned().unwrap_or_default(),
+        }
     }
 }
 
 #[async_trait]
 impl Deployer for Kubectl {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().reads([StoreKind::Registry, StoreKind::Daemon]).features([
-            Feature::OfflineRender,
-            Feature::Settle,
-            Feature::Restore,
-        ])
+        let mut capabilities = Capabilities::new()
+            .reads([StoreKind::Registry, StoreKind::Daemon])
+            .features([Feature::Settle, Feature::Restore]);
+        if self.rendering.is_offline() {
+            capabilities.features.insert(Feature::OfflineRender);
+        }
+        capabilities
     }
 
     async fn inputs(&self, cx: &Context) -> Result<Inputs> {
-        let mut inputs = self.sources()?.inputs(cx).await?;
+        let mut inputs = self.rendering.inputs(cx).await?;
         inputs.facts.insert("labels".to_owned(), format!("{:?}", self.labels));
         inputs.facts.insert("resource selector".to_owned(), format!("{:?}", self.selector));
         Ok(inputs)
@@ -217,13 +339,10 @@ impl Deployer for Kubectl {
         labels.insert(INSTANCE.to_owned(), release.name.clone());
         let rules = FieldRules::new(&self.selector);
         let change = Change { images: &release.images, labels: &labels, rules: &rules };
-        let (mut objects, mut used) = (Vec::new(), std::collections::BTreeSet::new());
-        for source in self.sources()?.read(cx).await? {
-            let bound = changed(&source.name, &source.text, &change)?;
-            objects.extend(bound.manifests);
-            used.extend(bound.images);
-        }
-        for unused in unused(&objects, &release.images, &used)? {
+        let rendered = self.rendering.render(cx, &change, &self.surroundings(release)).await?;
+        self.rendering.finish(cx, Box::pin(self.cluster(cx)), &rendered).await?;
+        let objects = rendered.manifests();
+        for unused in unused(&objects, &release.images, &rendered.images)? {
             cx.message(Level::Warning, unused.to_string());
         }
         Ok(Manifests::new(release.clone()).objects(objects))

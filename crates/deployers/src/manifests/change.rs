@@ -9,7 +9,6 @@ use shipway_core::{Error, Image, Manifest, Result, Store};
 use shipway_yaml::Rules;
 
 use super::{
-    Bound, bind,
     images::Names,
     place::{self, Path, Step},
     rules::{FieldRules, KindRules},
@@ -35,36 +34,26 @@ pub(super) enum Edit {
     Add(Path, String, Value),
 }
 
-/// Returns the objects of a file as the release has them, and the names of the images that they use.
+/// Returns a manifest as the release has it, and adds the names of the images that it uses.
 ///
 /// # Errors
-/// `Config` with the place of what is no YAML or no object.
-pub(crate) fn changed(file: &str, text: &str, change: &Change<'_>) -> Result<Bound> {
-    let Bound { manifests, .. } = bind(file, text, &[])?;
+/// `Config` when its text is no YAML.
+pub(crate) fn bound(
+    manifest: &Manifest,
+    change: &Change<'_>,
+    images: &mut BTreeSet<String>,
+) -> Result<Manifest> {
+    let Some(rules) = change.rules.of(&manifest.object.api_version, &manifest.object.kind) else {
+        return Ok(manifest.clone());
+    };
     let names = Names::new(change.images);
-    let mut bound = Bound { manifests: Vec::with_capacity(manifests.len()), images: BTreeSet::new() };
-    for manifest in manifests {
-        let manifest = match change.rules.of(&manifest.object.api_version, &manifest.object.kind) {
-            None => manifest,
-            Some(rules) => {
-                let found = |object: &Value| {
-                    let mut visit = Visit {
-                        names: &names,
-                        rules,
-                        labels: change.labels,
-                        edits: Vec::new(),
-                        used: BTreeSet::new(),
-                    };
-                    visit.fields(&mut Vec::new(), "", object);
-                    bound.images.append(&mut visit.used);
-                    visit.edits
-                };
-                edited(&manifest, found)?
-            }
-        };
-        bound.manifests.push(manifest);
-    }
-    Ok(bound)
+    edited(manifest, |object| {
+        let labels = change.labels;
+        let mut visit = Visit { names: &names, rules, labels, edits: Vec::new(), used: BTreeSet::new() };
+        visit.fields(&mut Vec::new(), "", object);
+        images.append(&mut visit.used);
+        visit.edits
+    })
 }
 
 /// Returns the manifest with the edits that are wanted for its object.

@@ -5,9 +5,24 @@
 mod change;
 #[cfg(feature = "kubernetes")]
 mod fetch;
+#[cfg(feature = "kubernetes")]
+mod functions;
+#[cfg(feature = "kubernetes")]
+mod hooks;
 mod images;
 #[cfg(feature = "kubernetes")]
+mod kpt;
+mod kustomization;
+#[cfg(feature = "kubernetes")]
+mod kustomize;
+#[cfg(feature = "kubernetes")]
+mod output;
+#[cfg(feature = "kubernetes")]
+mod piece;
+#[cfg(feature = "kubernetes")]
 mod place;
+#[cfg(feature = "kubernetes")]
+mod rendering;
 #[cfg(feature = "kubernetes")]
 mod rules;
 #[cfg(feature = "kubernetes")]
@@ -16,6 +31,8 @@ mod sources;
 mod tests;
 #[cfg(feature = "kubernetes")]
 mod unused;
+#[cfg(feature = "kubernetes")]
+mod validate;
 
 use std::collections::BTreeSet;
 
@@ -23,15 +40,21 @@ use shipway_core::{Error, Image, Manifest, Manifests, Result};
 use shipway_yaml::{Document, Edit, Node, Rules, parts};
 
 use self::images::Names;
-#[cfg(feature = "kubernetes")]
-pub use self::rules::{ResourceFilter, ResourceSelector};
+pub use self::kustomization::{Kustomization, KustomizationImage};
 #[cfg(feature = "kubernetes")]
 pub(crate) use self::{
-    change::{Change, changed},
+    change::{Change, bound},
     fetch::{authority, client, shown, unreachable},
+    hooks::Surroundings,
+    rendering::Rendering,
     rules::FieldRules,
-    sources::Sources,
     unused::unused,
+};
+#[cfg(feature = "kubernetes")]
+pub use self::{
+    functions::ManifestFunction,
+    hooks::{HostHook, ManifestHook, ManifestHooks},
+    rules::{ResourceFilter, ResourceSelector},
 };
 
 /// What a file holds.
@@ -41,6 +64,10 @@ pub(crate) struct Bound {
     pub(crate) manifests: Vec<Manifest>,
     /// The names of the images that some object uses.
     pub(crate) images: BTreeSet<String>,
+    /// The line of the file on which each object's text begins; absent where that text is not the file's own, as of
+    /// the items of a list.
+    #[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "for who checks manifests"))]
+    pub(crate) lines: Vec<Option<u32>>,
 }
 
 /// Returns the objects of a file, with each image of a release by its digest: every `image:` that names the
@@ -62,7 +89,7 @@ pub(crate) fn bind(file: &str, text: &str, images: &[Image]) -> Result<Bound> {
     // Texts of scalars alone are others now, so there are as many parts as before.
     let (before, after) = (parts(text), parts(&edited));
     let directives = text.lines().any(|line| line.starts_with('%'));
-    let (mut manifests, mut last) = (Vec::new(), None);
+    let (mut manifests, mut lines, mut last) = (Vec::new(), Vec::new(), None);
     for document in documents.iter().filter(|document| !document.root.is_null()) {
         let start = document.root.span.start.offset as usize;
         let number = before.partition_point(|part| part.start <= start).saturating_sub(1);
@@ -75,30 +102,37 @@ pub(crate) fn bind(file: &str, text: &str, images: &[Image]) -> Result<Bound> {
             return Err(Error::internal(format!("`{file}` cannot be cut into its documents")));
         };
         objects(document, part, &mut manifests)?;
+        let above = text.get(before[number].start..start).unwrap_or_default().matches('\n').count();
+        let line =
+            u32::try_from(above).ok().and_then(|above| document.root.span.start.line.checked_sub(above));
+        lines.resize(manifests.len(), line.filter(|_| !is_list(&document.root)));
     }
-    Ok(Bound { manifests, images: bound })
+    Ok(Bound { manifests, images: bound, lines })
 }
 
 /// Returns the manifests as one text, which [`bind`] reads again.
 pub(crate) fn joined(manifests: &Manifests) -> String {
-    let mut text = String::new();
-    for manifest in &manifests.objects {
-        if !text.is_empty() {
-            text.push_str("---\n");
+    joined_texts(manifests.objects.iter().map(|manifest| &*manifest.text))
+}
+
+fn joined_texts<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut joined = String::new();
+    for text in texts {
+        if !joined.is_empty() {
+            joined.push_str("---\n");
         }
-        text.push_str(&manifest.text);
-        if !text.ends_with('\n') {
-            text.push('\n');
+        joined.push_str(text);
+        if !joined.ends_with('\n') {
+            joined.push('\n');
         }
     }
-    text
+    joined
 }
 
 /// Adds the object of a document, or those of a list.
 fn objects(document: &Document, text: &str, manifests: &mut Vec<Manifest>) -> Result<()> {
     let at = |error: Error| document.error(document.root.span, error.to_string());
-    let list = document.root.get("kind").and_then(Node::text) == Some("List");
-    if !list {
+    if !is_list(&document.root) {
         let head = Document::new(document.file.as_path(), head(&document.root)).to_json(Rules::Manifest)?;
         let id = shipway_cluster::object_id(&head).map_err(at)?;
         manifests.push(Manifest::new(id, text));
@@ -115,6 +149,10 @@ fn objects(document: &Document, text: &str, manifests: &mut Vec<Manifest>) -> Re
         }
     }
     Ok(())
+}
+
+fn is_list(root: &Node) -> bool {
+    root.get("kind").and_then(Node::text) == Some("List")
 }
 
 /// Returns an object's head alone, by which it is known: the rest may be large.

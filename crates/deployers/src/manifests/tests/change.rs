@@ -9,8 +9,8 @@ use shipway_yaml::Rules;
 
 use super::image;
 use crate::manifests::{
-    ResourceSelector,
-    change::{Change, changed},
+    ResourceSelector, bind,
+    change::{Change, bound},
     rules::FieldRules,
     unused::unused,
 };
@@ -31,8 +31,10 @@ fn run(
     let labels: BTreeMap<String, String> =
         labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let change = Change { images, labels: &labels, rules: &FieldRules::new(&selector) };
-    let bound = changed("k.yaml", text, &change).expect("changed");
-    (bound.manifests, bound.images)
+    let mut used = BTreeSet::new();
+    let read = bind("k.yaml", text, &[]).expect("read").manifests;
+    let manifests = read.iter().map(|one| bound(one, &change, &mut used).expect("changed")).collect();
+    (manifests, used)
 }
 
 fn texts(manifests: &[Manifest]) -> String {
