@@ -28,7 +28,7 @@ pub use shipway_testers as testers;
 /// assert_eq!(kinds["tester"], ["command", "container", "structure", "verify-provenance"]);
 /// assert_eq!(kinds["deployer"], ["gitops", "kubectl", "memory"]);
 /// assert_eq!(kinds["attester"], ["attest"]);
-/// assert_eq!(kinds["log reader"], ["gitops", "kubectl"]);
+/// assert_eq!(kinds["log reader"], ["gitops", "helm", "kubectl"]);
 /// assert_eq!(kinds["runner"], ["docker", "host", "kubernetes_exec", "kubernetes_job"]);
 /// ```
 #[must_use]
@@ -50,6 +50,7 @@ pub fn catalog() -> Catalog {
         .with_deployer::<deployers::KubectlConfig>()
         .with_deployer::<deployers::MemoryConfig>()
         .with_log_reader::<deployers::GitopsLogsConfig>()
+        .with_log_reader::<deployers::HelmConfig>()
         .with_log_reader::<deployers::KubectlConfig>()
         .with_runner::<runners::HostConfig>()
         .with_runner::<runners::DockerConfig>()

@@ -6,6 +6,7 @@
 #[path = "../support/cluster.rs"]
 mod cluster;
 mod dev_profile;
+mod platform;
 mod quickstart;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -5,6 +5,8 @@ mod gitops;
 mod helm;
 #[cfg(feature = "kubernetes")]
 mod kubectl;
+#[cfg(feature = "kubernetes")]
+mod logs;
 mod manifests;
 mod memory;
 mod releases;
@@ -20,6 +22,6 @@ pub use self::{
 #[cfg(feature = "kubernetes")]
 pub use self::{
     helm::{Helm, HelmChart, HelmConfig, HelmFlags, HelmGit, HelmPackaged},
-    kubectl::{Kubectl, KubectlConfig, KubectlFlags, KubectlKustomize, KubectlManifests},
+    kubectl::{Kubectl, KubectlCharts, KubectlConfig, KubectlFlags, KubectlKustomize, KubectlManifests},
     manifests::{HostHook, ManifestFunction, ManifestHook, ManifestHooks, ResourceFilter, ResourceSelector},
 };

@@ -10,6 +10,7 @@ mod config;
 mod diff;
 mod failure;
 mod history;
+mod logs;
 mod objects;
 mod program;
 mod record;
@@ -24,8 +25,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use shipway_cluster::{Cluster, Options};
 use shipway_core::{
-    Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, Error, Feature, Health, Inputs,
-    Manifests, Release, Result, StoreKind,
+    Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, Error, Feature, Health, Image, Inputs,
+    Manifest, Manifests, Release, Result, StoreKind,
 };
 
 pub use self::{
@@ -236,6 +237,21 @@ impl Helm {
         })?;
         let home = self.home(cx, release, Some(cluster.namespace()))?;
         Ok(Stage { helm: self, api: Arc::new(cluster.clone()), cluster, home })
+    }
+
+    /// Returns what the chart's templates make, hooks too, as `helm template` has them, with these images: for whoever
+    /// deploys them as manifests like others.
+    ///
+    /// # Errors
+    /// `Config` for a chart or values that are wrong; `MissingTool` without helm.
+    pub(crate) async fn template(&self, cx: &Context, images: &[Image]) -> Result<Vec<Manifest>> {
+        let release = Release::new(self.options.name.as_str()).images(images);
+        let home = self.home(cx, &release.name, None)?;
+        let program = self.start(cx, &home, false).await?;
+        let prepared = render::Prepared::load(self, cx, &program, &release).await?;
+        let templates = render::Templates { helm: self, program: &program, cluster: None, release: &release };
+        let rendered = templates.render(cx, &prepared, false).await?;
+        Ok(rendered.objects.into_iter().chain(rendered.hooks).collect())
     }
 
     /// Returns the release's name and namespace for helm.

@@ -8,6 +8,7 @@ use shipway_core::{Catalog, Error, PluginConfig, Result};
 
 use super::Kubectl;
 use crate::{
+    helm::{HelmConfig, HelmFlags},
     manifests::{ManifestFunction, ManifestHooks, Rendering, ResourceSelector},
     releases::check_name,
 };
@@ -57,6 +58,8 @@ pub struct KubectlManifests {
     pub raw_yaml: Vec<String>,
     /// Kustomizations.
     pub kustomize: Option<KubectlKustomize>,
+    /// Charts whose templates are deployed like other manifests, without helm's own records.
+    pub helm: Option<KubectlCharts>,
     /// See [`Kubectl::kpt`].
     pub kpt: Vec<String>,
     /// See [`Kubectl::hooks`].
@@ -71,6 +74,17 @@ pub struct KubectlManifests {
     /// What else Skaffold has, and this deployer has not yet.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// Charts, as Skaffold's `manifests.helm` says them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KubectlCharts {
+    /// The charts, each with its values.
+    pub releases: Vec<HelmConfig>,
+    /// Flags for helm.
+    pub flags: HelmFlags,
 }
 
 /// Kustomizations, as Skaffold's `manifests.kustomize` says them.
@@ -147,14 +161,15 @@ impl PluginConfig for KubectlConfig {
     const KIND: &'static str = "kubectl";
     type Plugin = Kubectl;
 
-    fn into_plugin(self, _catalog: &Catalog) -> Result<Kubectl> {
+    fn into_plugin(self, catalog: &Catalog) -> Result<Kubectl> {
         for (place, other) in [("", &self.other), ("manifests.", &self.manifests.other)] {
             if let Some(name) = other.keys().next() {
                 return Err(Error::unsupported(format!(
                     "`{place}{name}` is not supported by the deployer `kubectl` yet"
                 ))
                 .hint(
-                    "it applies `rawYaml`, `kustomize` and `kpt` of `manifests` through the API, without the program",
+                    "it applies `rawYaml`, `kustomize`, `helm` and `kpt` of `manifests` through the API, without the \
+                     program",
                 ));
             }
         }
@@ -164,7 +179,16 @@ impl PluginConfig for KubectlConfig {
         }
         let manifests = self.manifests;
         manifests.hooks.check()?;
+        let mut charts = Vec::new();
+        if let Some(KubectlCharts { releases, flags }) = manifests.helm {
+            for release in releases {
+                let folder = self.folder.join(&release.folder);
+                let release = HelmConfig { flags: flags.clone(), folder, ..release };
+                charts.push(release.into_plugin(catalog)?);
+            }
+        }
         let mut rendering = Rendering::below(self.folder);
+        rendering.charts = charts;
         rendering.raw = manifests.raw_yaml;
         rendering.plain_http = self.allow_http;
         rendering.remote_bases = self.allow_remote_bases;

@@ -17,7 +17,7 @@ use shipway_core::{
     Inputs, Level, Manifest, Manifests, ObjectId, Release, Result, StoreKind,
 };
 
-pub use self::config::{KubectlConfig, KubectlFlags, KubectlKustomize, KubectlManifests};
+pub use self::config::{KubectlCharts, KubectlConfig, KubectlFlags, KubectlKustomize, KubectlManifests};
 use crate::{
     manifests::{
         Change, FieldRules, ManifestFunction, ManifestHooks, Rendering, ResourceSelector, Surroundings,
@@ -391,9 +391,7 @@ impl Deployer for Kubectl {
 
     async fn health(&self, cx: &Context, deployment: &Deployment) -> Result<Health> {
         let cluster = self.cluster(cx).await?;
-        let releases = self.releases(&cluster);
-        let objects = releases.objects(cx, &deployment.manifests).await?;
-        let there = releases.live(cx, &deployment.manifests.release.name, &objects).await?;
+        let (objects, there) = self.releases(&cluster).look(cx, deployment).await?;
         self.watcher(&cluster).health(cx, deployment, &objects, &there).await
     }
 }

@@ -30,6 +30,15 @@ pub(super) struct Origin {
     text: Text,
 }
 
+impl Piece {
+    /// Returns the piece of a manifest that a chart's template made.
+    pub(super) fn of_chart(manifest: Manifest) -> Self {
+        let origin =
+            Origin { file: "a chart's template".to_owned(), line: None, text: Text::clone(&manifest.text) };
+        Self { manifest, origin }
+    }
+}
+
 /// Returns the manifests of a text, which is a file's own where `written` says so.
 ///
 /// # Errors

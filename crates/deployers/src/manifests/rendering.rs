@@ -1,11 +1,11 @@
 //! A rendering: from what people keep to the objects of a release. First its hooks, then packages of kpt, manifests as
-//! they are and kustomizations, in Skaffold's order; functions over all of them; images and labels; hooks again; and checks at
+//! they are, kustomizations and charts, in Skaffold's order; functions over all of them; images and labels; hooks again; and checks at
 //! the end, of just what is deployed.
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc};
 
 use shipway_cluster::Cluster;
-use shipway_core::{Context, Inputs, Manifest, Result};
+use shipway_core::{Context, Deployer as _, Inputs, Manifest, Result};
 
 use super::{
     change::{Change, bound},
@@ -18,6 +18,7 @@ use super::{
     sources::Sources,
     validate::{Checks, Policy, SchemaCheck},
 };
+use crate::helm::Helm;
 
 /// Code of the embedder's that makes other manifests of manifests.
 type Transform = dyn Fn(&[Manifest]) -> Result<Vec<Manifest>> + Send + Sync;
@@ -38,6 +39,8 @@ pub(crate) struct Rendering {
     pub(crate) remote_bases: bool,
     /// Packages of kpt.
     pub(crate) packages: Vec<String>,
+    /// Charts whose templates are manifests like others.
+    pub(crate) charts: Vec<Helm>,
     pub(crate) hooks: ManifestHooks,
     /// Where the manifests are written.
     pub(crate) output: Option<PathBuf>,
@@ -60,6 +63,7 @@ impl fmt::Debug for Rendering {
             .field("raw", &self.raw)
             .field("kustomizations", &self.kustomizations)
             .field("packages", &self.packages)
+            .field("charts", &self.charts)
             .field("hooks", &self.hooks)
             .field("steps", &self.steps)
             .field("checks", &self.checks)
@@ -121,7 +125,7 @@ impl Rendering {
 
     /// Manifests as they are, where there are any: they are what is meant where nothing else is said.
     fn raw(&self) -> Result<Option<Sources>> {
-        let other = !(self.kustomizations.is_empty() && self.packages.is_empty());
+        let other = !(self.kustomizations.is_empty() && self.packages.is_empty() && self.charts.is_empty());
         if self.raw.is_empty() && other {
             return Ok(None);
         }
@@ -147,6 +151,13 @@ impl Rendering {
         inputs.trees.extend(self.packages.iter().map(|package| kpt::tree(&self.folder, package)));
         inputs.facts.extend(kustomize.facts);
         inputs.facts.extend(self.checks.policies.iter().map(Policy::fact));
+        for (number, chart) in self.charts.iter().enumerate() {
+            let of_chart = chart.inputs(cx).await?;
+            inputs.files.extend(of_chart.files);
+            inputs.trees.extend(of_chart.trees);
+            let facts = of_chart.facts.into_iter();
+            inputs.facts.extend(facts.map(|(name, fact)| (format!("chart {number} {name}"), fact)));
+        }
         for (number, step) in self.steps.iter().enumerate() {
             inputs.facts.insert(format!("transform {number}"), format!("{step:?}"));
         }
@@ -174,6 +185,9 @@ impl Rendering {
             }
         }
         read.extend(self.kustomize().build(cx).await?);
+        for chart in &self.charts {
+            read.extend(Box::pin(chart.template(cx, change.images)).await?.into_iter().map(Piece::of_chart));
+        }
         let steps = self.steps.clone();
         let mut rendered = cx.blocking(move |_| transformed(&steps, read)).await?;
         let mut images = BTreeSet::new();

@@ -1,6 +1,9 @@
 //! From what is desired to a change set. Reads only.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -64,8 +67,27 @@ struct Draft<'a> {
     rights: BTreeSet<Right>,
 }
 
-/// Whether a settled release was seen as it should be, with nothing besides.
-struct Whole(bool);
+/// A settled release that was seen as it should be, with nothing besides; or that this was not seen.
+#[derive(Default)]
+struct Whole {
+    is: bool,
+    /// What was seen, for the one who looks next.
+    seen: Mutex<Option<Seen>>,
+}
+
+/// A release's objects as they should be, and as they are.
+pub(crate) type Seen = (Vec<(ObjectId, Value)>, Live);
+
+/// Returns what the diff of this run saw of a deployment a moment ago, where nothing had to change: to the first who asks.
+pub(super) async fn seen(releases: &Releases, cx: &Context, deployment: &Deployment) -> Result<Option<Seen>> {
+    let key = key(releases, &deployment.manifests.release.name, &deployment.revision);
+    let whole = cx.once(&key, async { Ok(Whole::default()) }).await?;
+    Ok(whole.seen.lock().unwrap_or_else(PoisonError::into_inner).take())
+}
+
+fn key(releases: &Releases, release: &str, revision: &str) -> String {
+    format!("{} {revision}", releases.apply_set(release).id())
+}
 
 /// To do something with objects of a kind.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +121,7 @@ impl Draft<'_> {
         // A newer record than the live one was cut: the objects may be in between, or its own.
         let is_live = live.is_some_and(|live| live.is(manifests) && live.revision == newest);
         if self.steps.is_empty() && is_live {
-            self.note_whole(&there, &ids, manifests).await?;
+            self.note_whole(there, objects, manifests).await?;
             return Ok(Aim::Nothing);
         }
         // What was begun and is the same is gone on with.
@@ -116,20 +138,27 @@ impl Draft<'_> {
         Ok(Aim::Revision(revision))
     }
 
-    /// Notes for the rest of the run that the release is as it should be, with nothing besides: settling it need not look again.
-    async fn note_whole(&self, there: &Live, ids: &[&ObjectId], manifests: &Manifests) -> Result<()> {
-        let kept: BTreeSet<Key> = ids.iter().map(|id| Key::of(id)).collect();
+    /// Notes for the rest of the run that the release is as it should be, with nothing besides: settling it need not look
+    /// again, and how it fares is seen in what was seen here.
+    async fn note_whole(
+        &self,
+        there: Live,
+        objects: Vec<(ObjectId, Value)>,
+        manifests: &Manifests,
+    ) -> Result<()> {
+        let kept: BTreeSet<Key> = objects.iter().map(|(id, _)| Key::of(id)).collect();
         let whole = there.members()?.iter().all(|(id, _)| kept.contains(&Key::of(id)));
         let settled = record::live(self.records)
             .filter(|live| whole && live.status == Status::Settled && live.is(manifests));
         if let Some(live) = settled {
-            self.cx.once(&self.key(live), async { Ok(Whole(true)) }).await?;
+            let whole = Whole { is: true, seen: Mutex::new(Some((objects, there))) };
+            self.cx.once(&self.key(live), async { Ok(whole) }).await?;
         }
         Ok(())
     }
 
     fn key(&self, live: &Record) -> String {
-        format!("{} {}", self.releases.apply_set(self.release).id(), live.revision)
+        key(self.releases, self.release, &live.deployment.revision)
     }
 
     async fn settle(&mut self, deployment: &Deployment) -> Result<Aim> {
@@ -150,7 +179,7 @@ impl Draft<'_> {
             .hint("release or restore a revision first"));
         }
         if live.status == Status::Settled
-            && self.cx.once(&self.key(live), async { Ok(Whole(false)) }).await?.0
+            && self.cx.once(&self.key(live), async { Ok(Whole::default()) }).await?.is
         {
             return Ok(Aim::Nothing);
         }

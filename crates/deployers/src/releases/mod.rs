@@ -103,6 +103,22 @@ impl Releases {
         objects::read(self, cx, manifests).await
     }
 
+    /// Returns a deployment's objects as they should be, and as they are: as the diff of this run saw them a moment ago
+    /// where nothing had to change, and looked at now otherwise, as whenever it is asked again.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) async fn look(
+        &self,
+        cx: &Context,
+        deployment: &Deployment,
+    ) -> Result<(Vec<(ObjectId, Value)>, Live)> {
+        if let Some(seen) = diff::seen(self, cx, deployment).await? {
+            return Ok(seen);
+        }
+        let objects = self.objects(cx, &deployment.manifests).await?;
+        let there = self.live(cx, &deployment.manifests.release.name, &objects).await?;
+        Ok((objects, there))
+    }
+
     /// Returns what the cluster has of the kinds of these objects.
     #[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "a real cluster alone is looked at"))]
     pub(crate) async fn live(

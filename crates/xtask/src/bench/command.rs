@@ -75,7 +75,7 @@ pub(super) fn unchanged(
 }
 
 /// A folder with a configuration, and what programs see of the world.
-struct Project {
+pub(super) struct Project {
     folder: PathBuf,
     program: PathBuf,
     env: Vec<(String, String)>,
@@ -84,16 +84,24 @@ struct Project {
 impl Project {
     fn write(folder: &Path, program: &Path, host: &str) -> Result<Self> {
         write(folder, host).map_err(|error| format!("`{}`: {error}", folder.display()))?;
-        let env = [
-            ("HOME", folder.join("home").display().to_string()),
-            ("SKAFFOLD_UPDATE_CHECK", "false".to_owned()),
-            ("SKAFFOLD_DEFAULT_REPO", format!("{host}/bench-command")),
-        ];
-        let env = env.map(|(name, value)| (name.to_owned(), value)).into();
-        Ok(Self { folder: folder.to_owned(), program: program.to_owned(), env })
+        Ok(Self::at(
+            folder,
+            program,
+            [
+                ("HOME", folder.join("home").display().to_string()),
+                ("SKAFFOLD_UPDATE_CHECK", "false".to_owned()),
+                ("SKAFFOLD_DEFAULT_REPO", format!("{host}/bench-command")),
+            ],
+        ))
     }
 
-    fn contender(&self, name: &str, program: &Path, arguments: &[&str]) -> Contender {
+    /// Returns the project of a folder that is there.
+    pub(super) fn at<const N: usize>(folder: &Path, program: &Path, env: [(&str, String); N]) -> Self {
+        let env = env.map(|(name, value)| (name.to_owned(), value)).into();
+        Self { folder: folder.to_owned(), program: program.to_owned(), env }
+    }
+
+    pub(super) fn contender(&self, name: &str, program: &Path, arguments: &[&str]) -> Contender {
         // Only `env` can change the folder of a program that is started inside of the bed.
         let mut words = vec![format!("--chdir={}", self.folder.display())];
         words.extend(self.env.iter().map(|(name, value)| format!("{name}={value}")));
@@ -104,7 +112,7 @@ impl Project {
         Bench::command(name, command)
     }
 
-    fn run(&self, bench: &Bench<'_>, arguments: &[&str]) -> Result<Median> {
+    pub(super) fn run(&self, bench: &Bench<'_>, arguments: &[&str]) -> Result<Median> {
         bench.once(&self.contender("Shipway", &self.program, arguments))
     }
 
@@ -146,7 +154,7 @@ impl Project {
 }
 
 /// Returns Skaffold, where it is on the `PATH`.
-fn skaffold() -> Option<PathBuf> {
+pub(super) fn skaffold() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join("skaffold")).find(|file| file.is_file())
 }

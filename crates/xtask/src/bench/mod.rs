@@ -1,6 +1,7 @@
 //! The benchmark: what Shipway must reach, against the least that the work takes and against others on the
 //! same work, in one run on one bed. Prints a table and writes it to docs/benchmarks.md.
 
+mod charts;
 mod cluster;
 mod command;
 mod contender;
@@ -38,8 +39,12 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
     let targets = built(workspace, "shipway", &["bench", "--no-run", "--bench", "targets"])?;
     let serve = built(workspace, "shipway", &["build", "--release", "--example", "serve_registry"])?;
     let command = built(workspace, "shipway-cli", &["build", "--release", "--bin", "shipway"])?;
-    let crane = tools::prepare(cache).into_iter().find(|tool| tool.name == "crane");
-    let crane = crane.ok_or("there is no crane")?.path?;
+    let tools = tools::prepare(cache);
+    let tool = |name: &str| {
+        let tool = tools.iter().find(|tool| tool.name == name);
+        tool.ok_or_else(|| format!("there is no {name}"))?.path.clone()
+    };
+    let (crane, helm) = (tool("crane")?, tool("helm3")?);
     let programs = Programs { targets, serve, crane, command };
     let folder = fast_folder().join(format!("shipway-bench-{}", std::process::id()));
     let measured = in_bed(cache, Extent::Engines, |settings| measure(settings, &programs, &folder)).and_then(
@@ -50,8 +55,15 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
                 let (mut rows, parts) = cluster::rows(&bench, settings, &folder.join("cluster"))?;
                 let apply = rows.iter().find(|row| row.work() == cluster::UNCHANGED);
                 let apply = apply.map_or(f64::NAN, Row::seconds);
-                let folder = folder.join("command");
-                rows.push(command::unchanged(&bench, settings, &programs.command, &folder, apply)?);
+                let command = folder.join("command");
+                rows.push(command::unchanged(&bench, settings, &programs.command, &command, apply)?);
+                rows.extend(charts::rows(
+                    &bench,
+                    settings,
+                    &programs.command,
+                    &helm,
+                    &folder.join("charts"),
+                )?);
                 Ok((rows, parts))
             })?;
             rows.extend(more);
