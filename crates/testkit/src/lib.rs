@@ -1,7 +1,7 @@
 //! The conformance kit of Shipway: for those who write plug-ins.
 //!
 //! A plug-in that passes its suite works in every pipeline. The whole test is a file of three lines,
-//! with `harness = false` in its `[[test]]` section; see [`builder`], [`deployer`], [`log_reader`],
+//! with `harness = false` in its `[[test]]` section; see [`attester`], [`builder`], [`deployer`], [`log_reader`],
 //! [`runner`], [`tagger`] and [`tester`].
 //! What the clauses say is in CONTRACT.md; each has a number, and `cargo test B7` runs one.
 //!
@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod attester;
 mod builder;
 mod canary;
 mod clause;
@@ -54,6 +55,7 @@ pub use shipway_core::Record;
 pub use shipway_oci::{Fault as RegistryFault, Registry, RegistryRequest};
 
 pub use self::{
+    attester::{Attesters, attester},
     builder::{Builders, builder},
     clause::{Clause, Outcome, Verdict},
     deployer::{ClusterTarget, DeployTarget, Deployers, deployer},

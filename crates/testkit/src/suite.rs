@@ -31,7 +31,7 @@ pub trait Role: Clone + Send + Sync + 'static {
     fn capabilities(&self) -> Capabilities;
 }
 
-/// The checks of one plug-in, as its author sets them up; see [`builder`](crate::builder),
+/// The checks of one plug-in, as its author sets them up; see [`attester`](crate::attester), [`builder`](crate::builder),
 /// [`tagger`](crate::tagger), [`tester`](crate::tester), [`deployer`](crate::deployer),
 /// [`log_reader`](crate::log_reader) and [`runner`](crate::runner).
 pub struct Suite<R: Role> {

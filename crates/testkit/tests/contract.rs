@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use shipway_testkit::{Builders, Clause, Deployers, LogReaders, Role, Runners, Taggers, Testers};
+use shipway_testkit::{Attesters, Builders, Clause, Deployers, LogReaders, Role, Runners, Taggers, Testers};
 
 fn read(path: &str) -> Option<String> {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).ok()
@@ -35,6 +35,7 @@ fn checks() -> Vec<(&'static str, &'static str)> {
         of(Deployers::clauses()),
         of(Runners::clauses()),
         of(LogReaders::clauses()),
+        of(Attesters::clauses()),
     ]
     .concat()
 }
@@ -64,6 +65,7 @@ fn every_clause_is_cited_where_the_trait_is_documented() {
         ("deployer", Deployers::clauses().iter().map(|clause| clause.id).collect()),
         ("runner", Runners::clauses().iter().map(|clause| clause.id).collect()),
         ("log_reader", LogReaders::clauses().iter().map(|clause| clause.id).collect()),
+        ("attester", Attesters::clauses().iter().map(|clause| clause.id).collect()),
     ] {
         let Some(text) = read(&format!("crates/core/src/role/{role}.rs")) else {
             println!("skipped: needs the sources of shipway-core");

@@ -10,7 +10,7 @@ use shipway_core::{
     Artifact, Command, Context, Digest, Exit, FixedCredentials, Image, Processes, Result, Store, StoreKind,
 };
 use shipway_testkit::{Outcome, Role, Suite, Verdict};
-use wrong::{builder, deployer, log_reader, runner, shelf::Shelf, tagger, tester};
+use wrong::{attester, builder, deployer, log_reader, runner, shelf::Shelf, tagger, tester};
 
 /// Returns the clauses that broke, with what was seen.
 fn broken(outcomes: &[Outcome]) -> Vec<String> {
@@ -95,6 +95,10 @@ fn runners(wrong: runner::Wrong) -> Suite<shipway_testkit::Runners> {
     }
 }
 
+fn attesters_from(wrong: attester::Wrong, stores: &'static [StoreKind]) -> Suite<shipway_testkit::Attesters> {
+    shipway_testkit::attester(move || attester::Notary::new(wrong, stores))
+}
+
 fn taggers(wrong: tagger::Wrong) -> Suite<shipway_testkit::Taggers> {
     shipway_testkit::tagger(move || tagger::Labeller::new(wrong))
 }
@@ -154,6 +158,18 @@ fn a_right_deployer_passes() {
 #[test]
 fn each_wrong_deployer_breaks_its_clause() {
     matrix(deployers, deployer::WRONGS);
+}
+
+#[test]
+fn a_right_attester_passes() {
+    for stores in [&[StoreKind::Layout][..], &[StoreKind::Registry]] {
+        right(&attesters_from(attester::Wrong::Nothing, stores));
+    }
+}
+
+#[test]
+fn each_wrong_attester_breaks_its_clause() {
+    matrix(|wrong| attesters_from(wrong, &[StoreKind::Layout]), attester::WRONGS);
 }
 
 #[test]

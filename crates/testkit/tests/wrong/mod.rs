@@ -1,5 +1,6 @@
 //! Plug-ins that do everything right, and wrong ones, each of which breaks exactly one clause.
 
+pub(crate) mod attester;
 pub(crate) mod builder;
 pub(crate) mod deployer;
 pub(crate) mod log_reader;

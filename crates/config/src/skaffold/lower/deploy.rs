@@ -33,9 +33,8 @@ struct Group {
 }
 
 /// One release.
-#[derive(Default)]
 struct Planned {
-    part: Option<Part>,
+    part: Part,
     /// That of the configuration where absent.
     name: Option<String>,
     namespace: Option<String>,
@@ -45,7 +44,7 @@ struct Planned {
 impl Group {
     fn of(part: Part, location: Location) -> Self {
         let kind = part.kind.clone();
-        let releases = vec![Planned { part: Some(part), ..Planned::default() }];
+        let releases = vec![Planned { part, name: None, namespace: None, depends_on: Vec::new() }];
         Self { kind, releases, hooks: Hooks::default(), location }
     }
 }
@@ -102,10 +101,10 @@ impl Lower<'_> {
             kube_context: known.kube_context.clone(),
             tolerate: known.tolerate_failures_until_deadline,
         };
-        // One after the other, as Skaffold's deployers are; the releases of one go by what they depend on.
         // What runs before a release runs when all that is built is.
         let built = self.pipeline.builds.iter().map(|build| Need::artifact(build.artifact.name.as_str()));
         let built: BTreeSet<Need> = built.collect();
+        // One after the other, as Skaffold's deployers are; the releases of one go by what they depend on.
         let mut before = self.before_deploys.clone();
         for Group { kind, releases, hooks, location } in groups {
             let hooked = |error| located(error, location.clone());
@@ -121,8 +120,7 @@ impl Lower<'_> {
                 .map_err(hooked)?;
             let mut released = BTreeSet::new();
             for planned in releases {
-                let Some(part) = planned.part else { continue };
-                let part = self.completed(part, &shared);
+                let part = self.completed(planned.part, &shared);
                 let made =
                     self.catalog.deployer(&part).and_then(|deployer| Ok((deployer, self.log_reader(&part)?)));
                 let (deployer, logs) = made.map_err(hooked)?;
@@ -198,7 +196,7 @@ impl Lower<'_> {
         }
         let own = |planned: &Planned| {
             let default = |part: &Part| Some(part.options.get("defaultNamespace")?.as_str()?.to_owned());
-            planned.namespace.clone().or_else(|| planned.part.as_ref().and_then(default))
+            planned.namespace.clone().or_else(|| default(&planned.part))
         };
         let mut namespaces: Vec<String> = releases.iter().filter_map(own).collect();
         namespaces.sort();
@@ -229,7 +227,7 @@ impl Lower<'_> {
                 part.options.insert("flags".to_owned(), flags.clone());
             }
             releases.push(Planned {
-                part: Some(part),
+                part,
                 name: Some(release.name.clone()),
                 namespace: release.namespace.clone().filter(|namespace| !namespace.is_empty()),
                 depends_on: release.depends_on.clone(),
