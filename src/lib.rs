@@ -26,7 +26,7 @@ pub use shipway_testers as testers;
 ///     "customTemplate", "dateTime", "envTemplate", "fixed", "gitCommit", "inputDigest", "sha256"
 /// ]);
 /// assert_eq!(kinds["tester"], ["command", "container", "structure", "verify-provenance"]);
-/// assert_eq!(kinds["deployer"], ["gitops", "kubectl", "memory"]);
+/// assert_eq!(kinds["deployer"], ["gitops", "helm", "kubectl", "memory"]);
 /// assert_eq!(kinds["attester"], ["attest"]);
 /// assert_eq!(kinds["log reader"], ["gitops", "helm", "kubectl"]);
 /// assert_eq!(kinds["runner"], ["docker", "host", "kubernetes_exec", "kubernetes_job"]);

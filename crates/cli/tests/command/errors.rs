@@ -24,13 +24,13 @@ async fn what_is_wrong_is_said_with_its_place_and_has_a_code_of_its_own() {
     error: there is no configuration `nowhere.yaml`
       hint: name a file, or a folder with a `skaffold.yaml`
     ");
-    bench.write("skaffold.yaml", &CONFIGURATION.replace("memory: {}", "helm: {}"));
+    bench.write("skaffold.yaml", &CONFIGURATION.replace("memory: {}", "kpt: {}"));
     let output = bench.run("run").await;
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(text(&output.stderr), @r"
-    error: skaffold.yaml:12:3: the deployer `helm` is not supported yet
-      12 |   helm: {}
-         |   ^^^^
+    error: skaffold.yaml:12:3: the deployer `kpt` is not supported yet
+      12 |   kpt: {}
+         |   ^^^
     ");
 }
 

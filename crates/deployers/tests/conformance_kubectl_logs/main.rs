@@ -1,4 +1,5 @@
-//! The log reader `kubectl` on a real cluster against every clause for log readers, alone and behind `gitops`.
+//! The log readers `kubectl`, alone and behind `gitops`, and `helm` on a real cluster against every clause for log readers. What
+//! they read is the same: a chart's objects are objects like others.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
@@ -13,7 +14,7 @@ use std::{env, process::ExitCode, time::Duration};
 
 use serde_json::json;
 use shipway_core::{Catalog, FixedCredentials, LogReader, PluginConfig};
-use shipway_deployers::{GitopsLogs, GitopsLogsConfig, KubectlConfig};
+use shipway_deployers::{GitopsLogs, GitopsLogsConfig, Helm, KubectlConfig};
 use target::Target;
 
 /// Returns the reader of what is deployed by way of git.
@@ -44,8 +45,15 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let image = format!("{registry}/bases/busybox:local");
-    match check(&kubeconfig, &image, |target| target.kubectl.clone()) {
-        ExitCode::SUCCESS => check(&kubeconfig, &image, gitops),
-        failure => failure,
+    let helm = |target: &Target| Helm::new(target.context.as_str(), "chart").namespace(target.namespace());
+    for checked in [
+        check(&kubeconfig, &image, |target| target.kubectl.clone()),
+        check(&kubeconfig, &image, gitops),
+        check(&kubeconfig, &image, helm),
+    ] {
+        if checked != ExitCode::SUCCESS {
+            return checked;
+        }
     }
+    ExitCode::SUCCESS
 }
