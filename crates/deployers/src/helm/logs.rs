@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use shipway_cluster::Selector;
 use shipway_core::{Context, Deployment, LogReader, LogRequest, ObjectId, Result};
+use shipway_yaml::Rules;
 
 use super::Helm;
 use crate::logs::read_logs;
@@ -14,12 +15,15 @@ use crate::logs::read_logs;
 impl LogReader for Helm {
     async fn read(&self, cx: &Context, deployment: &Deployment, request: &LogRequest) -> Result<()> {
         let stage = self.stage(cx, &deployment.manifests.release.name).await?;
-        let objects = stage.home.placed(cx, stage.api.as_ref(), &deployment.manifests.objects).await?;
         let mut selected = BTreeSet::new();
-        for (id, object) in &objects {
-            if let Some(labels) = labels(id, object) {
-                let namespace = id.namespace.clone().unwrap_or_else(|| stage.home.namespace.clone());
-                selected.insert((namespace, labels));
+        for manifest in &deployment.manifests.objects {
+            let id = &manifest.object;
+            // As the chart has it: the labels that helm adds are those of every release's objects.
+            for document in shipway_yaml::parse(id.to_string(), &manifest.text)? {
+                if let Some(labels) = labels(id, &document.to_json(Rules::Manifest)?) {
+                    let namespace = id.namespace.clone().unwrap_or_else(|| stage.home.namespace.clone());
+                    selected.insert((namespace, labels));
+                }
             }
         }
         let pods = selected.into_iter().map(|(namespace, labels)| {
