@@ -20,6 +20,8 @@ pub(super) struct Ready {
     queues: Vec<Queue>,
     /// Of each task, its queue and its place there.
     places: Vec<(usize, Place)>,
+    /// Of each task, whether it is given up where it waits in vain.
+    gives_up: Vec<bool>,
     /// The first of each queue that takes a slot.
     working: BTreeSet<Place>,
     /// The first of each queue that only waits.
@@ -60,7 +62,9 @@ impl Ready {
                 *smallest = limit.min(*smallest).max(1);
                 resources.push(resource);
             }
-            let waits = matches!(task.action, Action::Gate { .. } | Action::Wait { .. });
+            ready.gives_up.push(matches!(task.action, Action::Gate { .. } | Action::Wait { .. }));
+            // Health is a look now and then: what is ready in a while keeps nobody from working.
+            let waits = matches!(task.action, Action::Gate { .. } | Action::Wait { .. } | Action::Health);
             // The names come sorted, so the same names are the same key.
             let queue = *queues.entry((resources.clone(), waits)).or_insert_with(|| {
                 ready.queues.push(Queue { resources, waits, places: BTreeSet::new() });
@@ -71,9 +75,9 @@ impl Ready {
         ready
     }
 
-    /// Returns whether the task only waits.
-    pub(super) fn waits(&self, task: usize) -> bool {
-        self.queues[self.places[task].0].waits
+    /// Returns whether the task is given up where it waits in vain: a question or a pause, and no look at a target.
+    pub(super) fn gives_up(&self, task: usize) -> bool {
+        self.gives_up[task]
     }
 
     /// Lets a task start.

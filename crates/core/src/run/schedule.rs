@@ -181,7 +181,7 @@ impl Schedule {
     /// Returns what runs and only waits, for something that is given up.
     pub fn waiting_in_vain(&self) -> impl Iterator<Item = &TaskId> {
         let in_vain = |index: &usize| {
-            self.ready.waits(*index)
+            self.ready.gives_up(*index)
                 && self.stop.is_some_and(|stop| stop == Stop::All || !self.nodes[*index].way_back)
         };
         self.running.iter().copied().filter(in_vain).map(|index| &self.order[index])

@@ -90,7 +90,7 @@ impl<'a> Model<'a> {
                 Some(Stop::WayBack) => !self.is_way_back(task),
                 Some(Stop::All) => true,
             };
-            self.running.contains(&task.id) && waits(task) && given_up
+            self.running.contains(&task.id) && gives_up(task) && given_up
         };
         self.tasks.iter().filter(in_vain).map(|task| task.id.clone()).collect()
     }
@@ -168,5 +168,10 @@ impl<'a> Model<'a> {
 
 /// Returns whether the task takes no slot.
 pub(crate) fn waits(task: &Task) -> bool {
+    gives_up(task) || task.action == Action::Health
+}
+
+/// Returns whether the task is given up where it waits in vain.
+fn gives_up(task: &Task) -> bool {
     matches!(task.action, Action::Gate { .. } | Action::Wait { .. })
 }
