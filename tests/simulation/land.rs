@@ -60,12 +60,24 @@ impl Land {
 pub(crate) struct AtWork {
     land: Arc<Land>,
     resource: Option<&'static str>,
+    /// How many slots it takes.
+    slots: usize,
 }
 
 impl AtWork {
+    /// Counts one that takes a slot.
     pub(crate) fn new(land: &Arc<Land>, resource: Option<&'static str>) -> Self {
+        Self::taking(1, land, resource)
+    }
+
+    /// Counts one that looks at a target, which takes no slot.
+    pub(crate) fn looking(land: &Arc<Land>, resource: Option<&'static str>) -> Self {
+        Self::taking(0, land, resource)
+    }
+
+    fn taking(slots: usize, land: &Arc<Land>, resource: Option<&'static str>) -> Self {
         let mut state = land.state();
-        state.at_work += 1;
+        state.at_work += slots;
         state.most_at_work = state.most_at_work.max(state.at_work);
         if let Some(resource) = resource {
             let used = state.in_use.entry(resource).or_default();
@@ -75,14 +87,14 @@ impl AtWork {
             *most = used.max(*most);
         }
         drop(state);
-        Self { land: Arc::clone(land), resource }
+        Self { land: Arc::clone(land), resource, slots }
     }
 }
 
 impl Drop for AtWork {
     fn drop(&mut self) {
         let mut state = self.land.state();
-        state.at_work -= 1;
+        state.at_work -= self.slots;
         if let Some(used) = self.resource.and_then(|resource| state.in_use.get_mut(resource)) {
             *used -= 1;
         }

@@ -26,10 +26,13 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    /// Takes some time, and may meet trouble.
+    /// Takes some time at work, and may meet trouble.
     async fn act(&self, cx: &Context) -> Result<AtWork> {
+        self.take(cx, AtWork::new(&self.land, self.resource)).await
+    }
+
+    async fn take(&self, cx: &Context, at_work: AtWork) -> Result<AtWork> {
         let random = &self.land.random;
-        let at_work = AtWork::new(&self.land, self.resource);
         cx.clock().sleep(Duration::from_millis(random.below(5000))).await;
         if random.percent(self.land.trouble) {
             match random.below(5) {
@@ -213,7 +216,7 @@ impl Deployer for Actor {
     }
 
     async fn health(&self, cx: &Context, _deployment: &Deployment) -> Result<Health> {
-        let _at_work = self.act(cx).await?;
+        let _looking = self.take(cx, AtWork::looking(&self.land, self.resource)).await?;
         Ok(Health::new(match self.land.random.below(100) {
             sick if sick < self.land.trouble => Phase::Failed,
             slow if slow < 30 => Phase::Progressing,
