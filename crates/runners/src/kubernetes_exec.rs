@@ -5,12 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shipway_cluster::{Api, Cluster, ExecRequest, Selector};
 use shipway_core::{
-    Capabilities, Catalog, Context, Error, Exit, Level, PluginConfig, Result, RunRequest, Runner, Stream,
-    Volume, glob_matches,
+    Capabilities, Catalog, Command, Context, Error, Exit, Level, PluginConfig, Printed, Result, RunRequest,
+    Runner, Stream, Volume, glob_matches,
 };
-
-/// A longer line is told in pieces.
-const LINE: usize = 64 * 1024;
 
 /// The options of the runner `kubernetes_exec`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +160,7 @@ impl Runner for KubernetesExec {
         if places.is_empty() {
             cx.message(Level::Info, "no container that runs has such a name");
         }
-        let in_each = places.iter().map(|place| run_in(cx, &cluster, place, &argv));
+        let in_each = places.iter().map(|place| run_in(cx, &cluster, place, &request.command, &argv));
         let ended = futures_util::future::join_all(in_each).await;
         let mut exit = Exit::new(0);
         for ended in ended {
@@ -203,57 +200,31 @@ fn words(request: &RunRequest) -> Result<Vec<String>> {
     Ok(std::iter::once(command.program.clone()).chain(command.args.clone()).collect())
 }
 
-async fn run_in(cx: &Context, cluster: &Cluster, place: &Place, argv: &[String]) -> Result<Exit> {
+async fn run_in(
+    cx: &Context,
+    cluster: &Cluster,
+    place: &Place,
+    command: &Command,
+    argv: &[String],
+) -> Result<Exit> {
     let request = ExecRequest::new(place.namespace.as_str(), place.pod.as_str(), argv.to_vec())
         .container(place.container.as_str());
-    let who = format!("[{} {}]", place.pod, place.container);
-    let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
-    let take = |stream: Stream, bytes: &[u8]| {
-        let lines = if stream == Stream::Stderr { &mut stderr } else { &mut stdout };
-        lines.take(bytes, &mut |line| cx.output(stream, &format!("{who} {line}")));
+    let who = format!("{} {}", place.pod, place.container);
+    let print = |stream| Printed::new(cx, stream, command).by(&who);
+    let (mut stdout, mut stderr) = (print(Stream::Stdout), print(Stream::Stderr));
+    let take = |stream: Stream, bytes: &[u8]| match stream {
+        Stream::Stderr => stderr.take(bytes),
+        _ => stdout.take(bytes),
     };
     let code = cluster.exec(cx, &request, take).await?;
-    stdout.end(&mut |line| cx.output(Stream::Stdout, &format!("{who} {line}")));
-    stderr.end(&mut |line| cx.output(Stream::Stderr, &format!("{who} {line}")));
-    Ok(Exit::new(code).stderr(cx.masked(&stderr.last)))
-}
-
-/// Cuts what a command writes into lines.
-#[derive(Debug, Default)]
-struct Lines {
-    pending: Vec<u8>,
-    /// The last line that says something, for the message of a failure.
-    last: String,
-}
-
-impl Lines {
-    fn take(&mut self, bytes: &[u8], line: &mut dyn FnMut(&str)) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.pending.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || self.pending.len() > LINE {
-                self.end(line);
-            }
-        }
-    }
-
-    fn end(&mut self, line: &mut dyn FnMut(&str)) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let text = String::from_utf8_lossy(&self.pending);
-        let text = text.trim_end_matches(['\n', '\r']);
-        line(text);
-        if !text.trim().is_empty() {
-            text.clone_into(&mut self.last);
-        }
-        self.pending.clear();
-    }
+    let _ = stdout.end();
+    Ok(Exit::new(code).stderr(stderr.end().trim_end()))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use shipway_core::{Command, ErrorKind, Mount, MountSource};
+    use shipway_core::{ErrorKind, Mount, MountSource};
 
     use super::*;
 
@@ -296,20 +267,5 @@ mod tests {
         }
         assert_eq!(words(&RunRequest::new(Command::new(""))).unwrap_err().kind(), ErrorKind::Config);
         assert!(KubernetesExec::new(KubernetesExecConfig::new("kind").pod("[")).is_err());
-    }
-
-    #[test]
-    fn output_is_cut_into_lines_wherever_its_pieces_end() {
-        let mut told = Vec::new();
-        let mut lines = Lines::default();
-        for piece in ["one\ntw", "o\r\n\nthr", "ee"] {
-            lines.take(piece.as_bytes(), &mut |line| told.push(line.to_owned()));
-        }
-        lines.end(&mut |line| told.push(line.to_owned()));
-        assert_eq!(told, ["one", "two", "", "three"]);
-        assert_eq!(lines.last, "three");
-        let mut long = 0;
-        lines.take(&vec![b'x'; 3 * LINE], &mut |_| long += 1);
-        assert_eq!(long, 1, "what never ends is told all the same");
     }
 }

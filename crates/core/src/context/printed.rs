@@ -13,6 +13,8 @@ use crate::{
 pub struct Printed<'a> {
     cx: &'a Context,
     stream: Stream,
+    /// What each line begins with as an event.
+    who: Option<String>,
     /// At most this many bytes are the end.
     keep: usize,
     line: Vec<u8>,
@@ -29,7 +31,14 @@ impl<'a> Printed<'a> {
     pub fn new(cx: &'a Context, stream: Stream, command: &Command) -> Self {
         let all = command.capture && stream == Stream::Stderr;
         let keep = if all { Command::CAPTURE_LIMIT } else { Exit::END };
-        Self { cx, stream, keep, line: Vec::new(), text: String::new() }
+        Self { cx, stream, who: None, keep, line: Vec::new(), text: String::new() }
+    }
+
+    /// Sets who prints it, where several do at once: in brackets before each line as it is told, and not in what is kept.
+    #[must_use]
+    pub fn by(mut self, who: &str) -> Self {
+        self.who = Some(format!("[{who}]"));
+        self
     }
 
     /// Takes the next piece.
@@ -80,7 +89,10 @@ impl<'a> Printed<'a> {
     }
 
     fn send(&mut self, line: &str, end: &str) {
-        self.cx.output(self.stream, line);
+        match &self.who {
+            Some(who) => self.cx.output(self.stream, &format!("{who} {line}")),
+            None => self.cx.output(self.stream, line),
+        }
         self.text.extend([line, end]);
         // Now and then, as what is kept may be long.
         if self.text.len() >= 2 * self.keep {
