@@ -11,6 +11,8 @@ mod manifests;
 mod memory;
 mod releases;
 #[cfg(feature = "kubernetes")]
+mod turn;
+#[cfg(feature = "kubernetes")]
 mod watch;
 mod workload;
 

@@ -83,6 +83,13 @@ impl Context {
         self.0.task.as_ref()
     }
 
+    /// Returns whether an earlier process of this run began this task and did not end it: what it took to work alone, such
+    /// as a lease, it may hold still.
+    #[must_use]
+    pub fn resumes(&self) -> bool {
+        self.0.task.as_ref().is_some_and(|task| self.0.run.begun().contains(task))
+    }
+
     /// Returns the moment on [`Clock::elapsed`]'s scale at which the task must have ended.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {

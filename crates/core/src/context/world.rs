@@ -2,7 +2,7 @@
 //! task.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -192,6 +192,8 @@ struct Shared {
     id: String,
     masks: Masks,
     file_index: Arc<FileIndex>,
+    /// The tasks that an earlier process of the run began.
+    begun: BTreeSet<TaskId>,
     found: Once,
     next: Mutex<u64>,
 }
@@ -199,16 +201,23 @@ struct Shared {
 impl RunContext {
     /// Returns the surroundings of a new run with this id.
     pub fn new(world: World, id: impl Into<String>) -> Self {
-        Self::knowing(world, id, Arc::default())
+        Self::knowing(world, id, Arc::default(), BTreeSet::new())
     }
 
-    /// Returns the surroundings of a new run, in which these files of the world need not be read again.
-    pub(crate) fn knowing(world: World, id: impl Into<String>, file_index: Arc<FileIndex>) -> Self {
+    /// Returns the surroundings of a run, in which these files of the world need not be read again, and of which an earlier
+    /// process began these tasks.
+    pub(crate) fn knowing(
+        world: World,
+        id: impl Into<String>,
+        file_index: Arc<FileIndex>,
+        begun: BTreeSet<TaskId>,
+    ) -> Self {
         Self(Arc::new(Shared {
             world,
             id: id.into(),
             masks: Masks::default(),
             file_index,
+            begun,
             found: Once::default(),
             next: Mutex::new(0),
         }))
@@ -236,6 +245,10 @@ impl RunContext {
 
     pub(super) fn file_index(&self) -> &FileIndex {
         &self.0.file_index
+    }
+
+    pub(super) fn begun(&self) -> &BTreeSet<TaskId> {
+        &self.0.begun
     }
 
     pub(super) fn found(&self) -> &Once {

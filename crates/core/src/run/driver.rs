@@ -1,7 +1,7 @@
 //! The driver: carries a plan out. The one part of a run that is asynchronous.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -21,10 +21,13 @@ use super::{
 };
 use crate::{
     Cancel, Context, Error, Event, EventKind, Outcome, Result, RunContext, RunOutcome, RunState, Sink, Stage,
-    TaskStatus, World,
+    TaskId, TaskStatus, World,
     cache::{Cache, MemoryCache},
     context::{FileIndex, cores},
 };
+
+/// So many slots there are more than processors, as Ninja has it: of those at work, some wait for a registry or a cluster.
+const WAITING: usize = 2;
 
 /// Carries out pipelines in a world.
 ///
@@ -62,7 +65,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Returns a driver in a world: with the world's cache, or without one with a cache in memory, as many slots as
+    /// Returns a driver in a world: with the world's cache, or without one with a cache in memory, two slots more than
     /// the machine has processors, and failing fast.
     #[must_use]
     pub fn new(world: World) -> Self {
@@ -73,7 +76,7 @@ impl Driver {
         Self {
             world,
             cache,
-            slots: cores(),
+            slots: cores() + WAITING,
             keep_going: false,
             verify: Verify::default(),
             grace: Duration::from_secs(10),
@@ -171,7 +174,7 @@ impl Driver {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let run = self.begin(self.world.clone(), self.next_run());
+        let run = self.begin(self.world.clone(), self.next_run(), BTreeSet::new());
         let own = cancel.child();
         // A task of its own, so that a plug-in that panics does not take the embedder along.
         let mut looking = JoinSet::new();
@@ -317,7 +320,7 @@ impl Driver {
             traces: recording.is_kept().then(|| Arc::clone(&traces)),
         });
         let world = self.world.clone().sink(Arc::<Fold>::clone(&fold));
-        let run = self.begin(world, id);
+        let run = self.begin(world, id, earlier.begun.clone());
         let start = self.world.clock.elapsed();
         let schedule = Schedule::new(&plan.tasks, self.slots)?;
         let finished = std::mem::take(&mut earlier.finished);
@@ -362,8 +365,8 @@ impl Driver {
 
     /// Returns the surroundings of another run. What it observes, plans and executes is about the same files as
     /// the run before, so what was read there is not read again.
-    fn begin(&self, world: World, id: String) -> RunContext {
-        RunContext::knowing(world, id, Arc::clone(&self.file_index))
+    fn begin(&self, world: World, id: String, begun: BTreeSet<TaskId>) -> RunContext {
+        RunContext::knowing(world, id, Arc::clone(&self.file_index), begun)
     }
 
     /// Returns an id that no other run of this machine has.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
-use shipway_cluster::{Apply, Lease, LeaseRequest};
+use shipway_cluster::Apply;
 use shipway_core::{
     ChangeSet, Context, Deployment, Desired, Error, ErrorKind, Level, Manifests, ObjectId, Result, Timestamp,
 };
@@ -20,10 +20,8 @@ use super::{
 use crate::{
     kubectl::nodes,
     releases::{Action, gone, is_going, moved},
+    turn::Turn,
 };
-
-/// The longest that giving a lease back may take.
-const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// For how long somebody else's unfinished revision is left alone: as long as a release by default.
 const YOUNG: Duration = Duration::from_secs(600);
@@ -37,37 +35,19 @@ const MANAGER: &str = "shipway";
 pub(super) async fn apply(stage: &Stage<'_>, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
     let plan = Plan::of(changes)?;
     let work = Work { stage, cx, plan: &plan, changes };
-    // Who writes nothing is in nobody's way.
-    if plan.aim == Aim::Nothing {
+    // Who writes nothing is in nobody's way, unless it was before it was killed.
+    if plan.aim == Aim::Nothing && !cx.resumes() {
         return work.nothing().await;
     }
     let home = &stage.home;
-    if stage.records(cx).await?.is_empty() && plan.aim == Aim::Remove {
+    if plan.aim == Aim::Remove && stage.records(cx).await?.is_empty() {
         return work.nothing().await;
     }
     work.namespace().await?;
-    let context = stage.helm.options.kube_context.as_deref();
-    let loader = stage.helm.options.image_loader.clone().or_else(|| nodes::loader(context?));
-    if let Some(loader) = loader.filter(|words| !words.is_empty()) {
-        nodes::load(cx, &stage.cluster, &loader, &changes.desired).await?;
-    }
-    let name = lease_of(&home.name);
-    let task = cx.task().map_or(String::new(), |task| format!("/{task}"));
-    // A run that is gone on with has what it had.
-    let request = LeaseRequest::new(&home.namespace, &name, format!("{}{task}", cx.run_id()));
-    let mut lease = Lease::acquire(cx, &stage.api, &request).await?;
-    let done = lease.hold(cx, work.make()).await;
-    // Also where this must stop, so that nobody waits for who is gone.
-    let _ = lease.release(&cx.for_cleanup().within(Some(GIVING_BACK))).await;
-    if done.is_ok() && plan.aim == Aim::Remove {
-        let id = ObjectId::new("coordination.k8s.io/v1", "Lease", name).namespace(home.namespace.clone());
-        let _ = stage.api.delete(cx, &id, None).await;
-    }
-    done
-}
-
-fn lease_of(name: &str) -> String {
-    format!("shipway.{name}")
+    let (loader, context) = (&stage.helm.options.image_loader, &stage.helm.options.kube_context);
+    nodes::load(cx, &stage.cluster, loader.as_deref(), context.as_deref(), &changes.desired).await?;
+    let turn = Turn::take(cx, &stage.api, &home.namespace, &home.name).await?;
+    turn.work(cx, plan.aim == Aim::Remove, work.make()).await
 }
 
 struct Work<'a> {
@@ -112,6 +92,9 @@ impl Work<'_> {
     }
 
     async fn make(&self) -> Result<Deployment> {
+        if self.plan.aim == Aim::Nothing {
+            return self.nothing().await;
+        }
         let (stage, cx) = (self.stage, self.cx);
         let mut records = stage.records(cx).await?;
         if let Some(done) = self.done(&records)? {
@@ -236,9 +219,9 @@ impl Work<'_> {
 
     /// Says in the Lease which revision comes, so that who has the Lease next knows whose an unfinished one is.
     async fn begins(&self, revision: u64) -> Result<()> {
-        let home = &self.stage.home;
-        let note = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-            "metadata": {"name": lease_of(&home.name), "namespace": home.namespace,
+        let id = Turn::id(&self.stage.home.namespace, &self.stage.home.name);
+        let note = json!({"apiVersion": id.api_version, "kind": id.kind,
+            "metadata": {"name": id.name, "namespace": id.namespace,
                 "annotations": {BEGINS: revision.to_string()}}});
         let how = Apply { force: true, dry_run: false };
         self.stage.api.apply(self.cx, MANAGER, &note, how).await.map(drop)
@@ -254,8 +237,7 @@ impl Work<'_> {
             return Ok(false);
         };
         let home = &stage.home;
-        let id = ObjectId::new("coordination.k8s.io/v1", "Lease", lease_of(&home.name));
-        let lease = stage.api.get(cx, &id.namespace(home.namespace.clone())).await?.unwrap_or_default();
+        let lease = stage.api.get(cx, &Turn::id(&home.namespace, &home.name)).await?.unwrap_or_default();
         let begun = lease["metadata"]["annotations"][BEGINS].as_str();
         let ours = begun.and_then(|begun| begun.parse().ok()) == Some(pending.revision);
         let at = pending.held()?.at().unwrap_or(Timestamp(0));

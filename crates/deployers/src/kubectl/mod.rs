@@ -8,13 +8,13 @@ mod config;
 mod logs;
 pub(crate) mod nodes;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use shipway_cluster::{Api, Cluster, Lease, LeaseRequest, Options};
+use shipway_cluster::{Api, Cluster, Options};
 use shipway_core::{
     Capabilities, ChangeSet, Context, Deployer, Deployment, Desired, Error, ErrorKind, Feature, Health,
-    Inputs, Level, Manifest, Manifests, ObjectId, Release, Result, StoreKind,
+    Inputs, Level, Manifest, Manifests, Release, Result, StoreKind,
 };
 
 pub use self::config::{KubectlCharts, KubectlConfig, KubectlFlags, KubectlKustomize, KubectlManifests};
@@ -24,14 +24,12 @@ use crate::{
         unused,
     },
     releases::{MANAGED_BY, MANAGER, Releases},
+    turn::Turn,
     watch::Watcher,
 };
 
 /// "Recommended Labels".
 const INSTANCE: &str = "app.kubernetes.io/instance";
-
-/// The longest that giving a lease back may take.
-const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// Deploys manifests to the cluster of one context of a kubeconfig, which is named: nothing goes to whatever cluster
 /// happens to be the current one.
@@ -358,35 +356,22 @@ impl Deployer for Kubectl {
 
     async fn apply(&self, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
         let cluster = self.cluster(cx).await?;
-        let loader = self.image_loader.clone().or_else(|| nodes::loader(self.context.as_deref()?));
-        if let Some(loader) = loader.filter(|words| !words.is_empty()) {
-            nodes::load(cx, &cluster, &loader, &changes.desired).await?;
-        }
+        nodes::load(cx, &cluster, self.image_loader.as_deref(), self.context.as_deref(), &changes.desired)
+            .await?;
         let (releases, release) = (self.releases(&cluster), changes.desired.release());
-        // Who writes nothing is in nobody's way.
-        if changes.changes.is_empty() {
+        // Who writes nothing is in nobody's way, unless it was before it was killed.
+        if changes.changes.is_empty() && !cx.resumes() {
             return releases.apply(cx, changes).await;
         }
-        let name = format!("shipway.{release}");
-        let task = cx.task().map_or(String::new(), |task| format!("/{task}"));
-        // A run that is gone on with has what it had.
-        let request = LeaseRequest::new(self.namespace_in(&cluster), &name, format!("{}{task}", cx.run_id()));
         let api: Arc<dyn Api> = Arc::new(cluster.clone());
-        let mut lease = match Lease::acquire(cx, &api, &request).await {
-            Ok(lease) => lease,
+        let turn = match Turn::take(cx, &api, self.namespace_in(&cluster), release).await {
+            Ok(turn) => turn,
             // The release makes its namespace itself, or it is none: then its records cannot be written either.
             Err(error) if error.kind() == ErrorKind::NotFound => return releases.apply(cx, changes).await,
             Err(error) => return Err(error),
         };
-        let done = lease.hold(cx, releases.apply(cx, changes)).await;
-        // Also where this must stop, so that nobody waits for who is gone; one that is not given back is free after its
-        // duration.
-        let _ = lease.release(&cx.for_cleanup().within(Some(GIVING_BACK))).await;
-        if let (Ok(_), Desired::Absent(_)) = (&done, &changes.desired) {
-            let id = ObjectId::new("coordination.k8s.io/v1", "Lease", name);
-            let _ = cluster.delete(cx, &id.namespace(request.namespace), None).await;
-        }
-        done
+        let gone = matches!(changes.desired, Desired::Absent(_));
+        turn.work(cx, gone, releases.apply(cx, changes)).await
     }
 
     async fn health(&self, cx: &Context, deployment: &Deployment) -> Result<Health> {

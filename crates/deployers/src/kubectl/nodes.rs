@@ -20,7 +20,7 @@ const PIECE: usize = 256 * 1024;
 /// Returns the command that brings an archive of `docker save`, whose path is its last word, to all nodes of the
 /// cluster of this context, by the names that kind, k3d and minikube give their contexts (skaffold:
 /// `config/util.go`); nothing where the nodes have the engine's images anyway, or where it is not known.
-pub(crate) fn loader(context: &str) -> Option<Vec<String>> {
+fn loader(context: &str) -> Option<Vec<String>> {
     let words: &[&str] = match context {
         "minikube" => &["minikube", "--profile", "minikube", "image", "load"],
         // Of kind before 0.6.
@@ -34,13 +34,20 @@ pub(crate) fn loader(context: &str) -> Option<Vec<String>> {
     Some(words.iter().map(ToString::to_string).collect())
 }
 
-/// Brings the images of engines that the desired state names to the nodes, those that they do not have yet.
+/// Brings the images of engines that the desired state names to the nodes, those that they do not have yet: by the command
+/// that is given, if that is not empty, or by that of the context's kind of cluster.
 pub(crate) async fn load(
     cx: &Context,
     cluster: &dyn Api,
-    loader: &[String],
+    given: Option<&[String]>,
+    context: Option<&str>,
     desired: &Desired,
 ) -> Result<()> {
+    let Some(loader) =
+        given.map(<[String]>::to_vec).or_else(|| loader(context?)).filter(|words| !words.is_empty())
+    else {
+        return Ok(());
+    };
     let wanted = wanted(desired);
     if wanted.is_empty() {
         return Ok(());
@@ -58,7 +65,7 @@ pub(crate) async fn load(
         let archive = cx.scratch()?.join(format!("images-{number}.tar"));
         let reader = Daemon::open(endpoint)?.save_images(cx, &references).await?;
         write(cx, reader, archive.clone()).await?;
-        let loaded = run(cx, loader, &archive).await;
+        let loaded = run(cx, &loader, &archive).await;
         let disk = Arc::clone(cx.disk());
         // It goes with the scratch folder at the latest.
         let _ = cx.blocking(move |_| Ok(disk.remove(&archive))).await;
