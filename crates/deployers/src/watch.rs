@@ -16,7 +16,14 @@ use crate::{
 };
 
 /// How long it may take until it is looked again: longer, the longer it takes already.
-const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+
+/// From when on the pods of what does not work yet are looked at: before that, hardly any has had the time to fail.
+const PODS: Duration = Duration::from_secs(2);
+
+/// From when on the events about it are asked for, where nothing else says that something is wrong. The API server has to
+/// go through all those of a namespace for each question.
+const EVENTS: Duration = Duration::from_secs(4);
 
 /// How many lines of a container's log are shown.
 const LAST_LINES: u64 = 10;
@@ -30,7 +37,14 @@ pub(crate) struct Watcher {
 
 #[async_trait]
 impl Eyes for Watcher {
-    async fn look(&self, cx: &Context, id: &ObjectId, desired: &Value, now: Option<&Value>) -> Result<Look> {
+    async fn look(
+        &self,
+        cx: &Context,
+        id: &ObjectId,
+        desired: &Value,
+        now: Option<&Value>,
+        since: Duration,
+    ) -> Result<Look> {
         let Some(now) = now else {
             return Ok(Look::Failed(vec!["it is not there any more".to_owned()]));
         };
@@ -56,7 +70,7 @@ impl Eyes for Watcher {
             }
             _ => {}
         }
-        let troubles = self.troubles(cx, id, now).await?;
+        let troubles = self.troubles(cx, id, now, since).await?;
         let gives_up = status.phase == health::Phase::Failed
             || troubles.iter().any(|one| one.ends_waiting(self.tolerate));
         let mut lines = vec![status.message];
@@ -77,10 +91,11 @@ impl Watcher {
         objects: &[(ObjectId, Value)],
         there: &Live,
     ) -> Result<Health> {
+        let since = Duration::from_millis(cx.clock().now().0.saturating_sub(deployment.at.0));
         let (mut waits, mut failures) = (Vec::new(), Vec::new());
         for (id, desired) in objects {
             let lines = |lines: Vec<String>| lines.into_iter().map(move |line| format!("{id}: {line}"));
-            match self.look(cx, id, desired, there.get(id)).await? {
+            match self.look(cx, id, desired, there.get(id), since).await? {
                 Look::Healthy => {}
                 Look::Progressing(reasons) => waits.extend(lines(reasons)),
                 Look::Failed(reasons) => failures.extend(lines(reasons)),
@@ -95,17 +110,29 @@ impl Watcher {
         Ok(match (failures.is_empty(), waits.is_empty()) {
             (false, _) => Health::new(Phase::Failed).waiting_for(failures),
             (true, false) => {
-                let since = cx.clock().now().0.saturating_sub(deployment.at.0);
-                let again = Duration::from_millis(since / 10).clamp(AGAIN.0, AGAIN.1);
+                let again = (since / 8).clamp(AGAIN.0, AGAIN.1);
                 Health::new(Phase::Progressing).waiting_for(waits).again(again)
             }
             (true, true) => Health::new(Phase::Healthy),
         })
     }
 
-    /// Returns what keeps an object from its end, as its pods and the events about it tell.
-    async fn troubles(&self, cx: &Context, id: &ObjectId, now: &Value) -> Result<Vec<Trouble>> {
+    /// Returns what keeps an object from its end, as it tells itself, its pods and the events about it: no more of these
+    /// than it takes, as hundreds of releases may be waited for at once.
+    async fn troubles(
+        &self,
+        cx: &Context,
+        id: &ObjectId,
+        now: &Value,
+        since: Duration,
+    ) -> Result<Vec<Trouble>> {
+        if since < PODS && health::explain(now, &[], &[]).is_empty() {
+            return Ok(Vec::new());
+        }
         let pods = self.pods(cx, id, now).await?;
+        if since < EVENTS && health::explain(now, &pods, &[]).is_empty() {
+            return Ok(Vec::new());
+        }
         let uid = now["metadata"]["uid"].as_str();
         let mut events = self.cluster.events(cx, id, uid).await?;
         let mut asked = BTreeMap::new();

@@ -15,6 +15,9 @@ use super::{
     objects::{Key, rank},
 };
 
+/// So many objects are asked for one by one: lists have all that others have of their kinds in a namespace.
+const FEW: usize = 8;
+
 /// The objects of the kinds that a release has, its own and others.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -31,6 +34,29 @@ struct Query {
 }
 
 impl Live {
+    /// Returns what is there of these objects.
+    pub(super) async fn of(
+        releases: &Releases,
+        cx: &Context,
+        release: &str,
+        desired: &[&ObjectId],
+    ) -> Result<Self> {
+        if desired.len() > FEW {
+            return Self::read(releases, cx, release, &Extent::default(), desired).await;
+        }
+        let one = async |id: &ObjectId| {
+            let (of, version) = (group(&id.api_version), id.api_version.rsplit('/').next());
+            match releases.api.served(cx, of, version, &id.kind).await? {
+                Some(_) => releases.api.get(cx, id).await,
+                // What is not defined yet has no objects.
+                None => Ok(None),
+            }
+        };
+        let found = at_once(desired.iter().map(|id| one(id).boxed()).collect()).await?;
+        let found = desired.iter().zip(found).filter_map(|(id, object)| Some((Key::of(id), object?)));
+        Ok(Self { part_of: releases.apply_set(release).id(), objects: found.collect() })
+    }
+
     /// Lists what is there of the kinds of the release's set and of these objects.
     pub(super) async fn read(
         releases: &Releases,

@@ -22,7 +22,7 @@ use serde_json::Value;
 use shipway_cluster::Api;
 use shipway_core::{ChangeSet, Context, Deployment, Desired, Manifests, ObjectId, Result};
 
-use self::apply_set::{ApplySet, Extent};
+use self::apply_set::ApplySet;
 #[cfg(feature = "kubernetes")]
 pub(crate) use self::{
     at_once::at_once,
@@ -119,7 +119,7 @@ impl Releases {
         Ok((objects, there))
     }
 
-    /// Returns what the cluster has of the kinds of these objects.
+    /// Returns what the cluster has of these objects.
     #[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "a real cluster alone is looked at"))]
     pub(crate) async fn live(
         &self,
@@ -128,7 +128,7 @@ impl Releases {
         objects: &[(ObjectId, Value)],
     ) -> Result<Live> {
         let ids: Vec<&ObjectId> = objects.iter().map(|(id, _)| id).collect();
-        Live::read(self, cx, release, &Extent::default(), &ids).await
+        Live::of(self, cx, release, &ids).await
     }
 
     fn apply_set(&self, release: &str) -> ApplySet {

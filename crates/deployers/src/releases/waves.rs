@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use shipway_core::{Context, Error, ErrorKind, ObjectId, Result};
 
-use super::{Releases, apply_set::Extent, live::Live, secrets};
+use super::{Releases, live::Live, secrets};
 
 /// The annotation, as people write it for Argo CD ("Sync Phases and Waves"): a whole number, 0 where it is absent.
 const WAVE: &str = "argocd.argoproj.io/sync-wave";
@@ -43,8 +43,15 @@ pub(crate) enum Look {
 /// Who sees how objects fare.
 #[async_trait]
 pub(crate) trait Eyes: Debug + Send + Sync {
-    /// Looks at an object that is to be as desired, and is as it is now, if it is there.
-    async fn look(&self, cx: &Context, id: &ObjectId, desired: &Value, now: Option<&Value>) -> Result<Look>;
+    /// Looks at an object that is to be as desired since this long, and is as it is now, if it is there.
+    async fn look(
+        &self,
+        cx: &Context,
+        id: &ObjectId,
+        desired: &Value,
+        now: Option<&Value>,
+        since: Duration,
+    ) -> Result<Look>;
 }
 
 /// Waits until all of these objects work.
@@ -64,10 +71,11 @@ pub(super) async fn work(
     let begun = cx.clock().elapsed();
     let mut pause = LOOK.0;
     loop {
-        let there = Live::read(releases, cx, release, &Extent::default(), &ids).await?;
+        let there = Live::of(releases, cx, release, &ids).await?;
+        let since = cx.clock().elapsed() - begun;
         let mut waiting = Vec::new();
         for (id, desired) in objects {
-            match eyes.look(cx, id, desired, there.get(id)).await? {
+            match eyes.look(cx, id, desired, there.get(id), since).await? {
                 Look::Healthy => {}
                 Look::Progressing(lines) => {
                     waiting.extend(lines.into_iter().map(|line| format!("{id}: {}", cx.masked(&line))));
