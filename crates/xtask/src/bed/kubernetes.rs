@@ -57,6 +57,10 @@ impl Programs {
     }
 }
 
+/// Many tests deploy at the same time: with the 20 calls a second that a controller has by default, each waits for all
+/// others.
+const CALLS: [&str; 2] = ["--kube-api-qps=500", "--kube-api-burst=500"];
+
 /// Returns every part, and writes the files that it reads.
 pub(super) fn parts(bed: &Bed, programs: &Programs) -> Result<Vec<Part>> {
     Ok(vec![
@@ -136,7 +140,8 @@ fn controller_manager(bed: &Bed, programs: &Programs) -> Part {
     ];
     Part {
         name: "kube-controller-manager",
-        command: [vec![programs.kubernetes("kube-controller-manager")], options.into()].concat(),
+        command: [vec![programs.kubernetes("kube-controller-manager")], options.into(), words(&CALLS)]
+            .concat(),
         // Without it no pod is admitted.
         ready: asked(bed, "/api/v1/namespaces/default/serviceaccounts/default"),
         after: &["kube-apiserver"],
@@ -151,7 +156,7 @@ fn scheduler(bed: &Bed, programs: &Programs) -> Part {
     ];
     Part {
         name: "kube-scheduler",
-        command: [vec![programs.kubernetes("kube-scheduler")], options.into()].concat(),
+        command: [vec![programs.kubernetes("kube-scheduler")], options.into(), words(&CALLS)].concat(),
         ready: words(&["curl", "-fsSk", "https://127.0.0.1:10259/readyz"]),
         after: &["kube-apiserver"],
     }
@@ -180,6 +185,8 @@ fn kubelet(bed: &Bed, programs: &Programs) -> Result<Part> {
         "failCgroupV1": false,
         "failSwapOn": false,
         "healthzBindAddress": "127.0.0.1",
+        "kubeAPIBurst": 500,
+        "kubeAPIQPS": 500,
         "imageGCHighThresholdPercent": 100,
         "maxPods": 200,
         "podLogsDir": shown("pod-logs"),
