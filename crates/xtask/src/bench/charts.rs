@@ -11,13 +11,18 @@ use std::{
 use super::{
     command::{Project, skaffold},
     contender::Bench,
+    node::{self, Node},
     table::{Outcome, Peer, Row},
 };
 use crate::{Result, bed::Settings, tools::quietly};
 
-/// The releases of each level; each needs all of the level before it.
-const LEVELS: [usize; 3] = [10, 20, 20];
+/// The releases of each level; each needs one of the level before it.
+const LEVELS: [usize; 3] = [16, 17, 17];
 
+/// The namespaces that are used.
+const NAMESPACES: [&str; 4] = ["charts-chain", "charts-plain", "charts-all", "charts-skaffold"];
+
+/// Its pods are ready after 2 s, on the node that is played.
 const DEPLOYMENT: &str = "\
 apiVersion: apps/v1
 kind: Deployment
@@ -28,11 +33,11 @@ spec:
     metadata: {labels: {app: {{ .Release.Name }}}}
     spec:
       terminationGracePeriodSeconds: 0
+      nodeSelector: {NODE: \"true\"}
+      tolerations: [{key: NODE, operator: Exists}]
       containers:
       - name: main
         image: {{ .Values.image }}
-        command: [sleep, \"3600\"]
-        readinessProbe: {exec: {command: [\"true\"]}, initialDelaySeconds: 2, periodSeconds: 1}
 ";
 
 /// Measures 50 releases in three levels, and the same again with nothing to do.
@@ -57,16 +62,17 @@ pub(super) fn rows(
             ("SKAFFOLD_UPDATE_CHECK", "false".to_owned()),
         ],
     );
-    let namespace = |name: &str| {
-        let mut namespace = Command::new(kubectl);
-        namespace.args(["--kubeconfig", kubeconfig, "create", "namespace", name]);
-        quietly(&mut settings.inside(&namespace))
+    let asked = |words: &[&str]| {
+        let mut kubectl = Command::new(kubectl);
+        kubectl.args(["--kubeconfig", kubeconfig]).args(words);
+        quietly(&mut settings.inside(&kubectl))
     };
+    let node = Node::join(settings, kubectl, kubeconfig, folder)?;
     let run = |file: &'static str, namespace: &'static str| {
         ["run", "-f", file, "--kube-context", "shipway-bed", "--namespace", namespace]
     };
-    for name in ["charts-chain", "charts-plain", "charts-all", "charts-skaffold"] {
-        namespace(name)?;
+    for name in NAMESPACES {
+        asked(&["create", "namespace", name])?;
     }
     let chain = project.run(bench, &run("chain.yaml", "charts-chain"))?;
     // Its processor time is what the programs need at least, however many run at once.
@@ -103,11 +109,9 @@ pub(super) fn rows(
     let outcome =
         Outcome::AtMost { what: "starts of helm", value: started.lines().count() as f64, limit: 0.0 };
     rows.push(Row::new("the same again, with nothing to do", again.seconds, Vec::new(), outcome));
-    for name in ["charts-chain", "charts-plain", "charts-all", "charts-skaffold"] {
-        let mut gone = Command::new(kubectl);
-        gone.args(["--kubeconfig", kubeconfig, "delete", "namespace", name, "--wait=false"]);
-        quietly(&mut settings.inside(&gone))?;
-    }
+    // The node lets go of its pods first.
+    asked(&[&["delete", "namespace"][..], &NAMESPACES].concat())?;
+    drop(node);
     Ok(rows)
 }
 
@@ -118,7 +122,7 @@ fn write(folder: &Path, image: &str, helm: &Path) -> io::Result<()> {
     }
     fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: app\nversion: 0.1.0\n")?;
     fs::write(chart.join("values.yaml"), format!("image: {image}\n"))?;
-    fs::write(chart.join("templates/deployment.yaml"), DEPLOYMENT)?;
+    fs::write(chart.join("templates/deployment.yaml"), DEPLOYMENT.replace("NODE", node::NAME))?;
     // It says each time that it is started.
     let script = format!(
         "#!/bin/sh\necho \"$1\" >> '{}'\nexec '{}' \"$@\"\n",
@@ -134,20 +138,24 @@ fn write(folder: &Path, image: &str, helm: &Path) -> io::Result<()> {
     let (mut all, mut before): (String, Vec<String>) = (String::new(), Vec::new());
     for (number, count) in (1..).zip(LEVELS) {
         let own: Vec<String> = level(number, count).collect();
-        for name in &own {
-            all.push_str(&release(name, &before));
+        for (name, number) in own.iter().zip(0..) {
+            let needs = before.get(number % before.len().max(1)).cloned();
+            all.push_str(&release(name, needs.as_deref()));
         }
         names.extend(own.clone());
         before = own;
     }
-    let chain = release("c1", &[]) + &release("c2", &["c1".to_owned()]) + &release("c3", &["c2".to_owned()]);
+    let chain = release("c1", None) + &release("c2", Some("c1")) + &release("c3", Some("c2"));
     fs::write(folder.join("skaffold.yaml"), configuration(&all))?;
     fs::write(folder.join("chain.yaml"), configuration(&chain))?;
     fs::write(folder.join("names"), names.join("\n"))
 }
 
-fn release(name: &str, after: &[String]) -> String {
-    format!("    - {{name: {name}, chartPath: chart, wait: false, dependsOn: [{}]}}\n", after.join(", "))
+fn release(name: &str, after: Option<&str>) -> String {
+    format!(
+        "    - {{name: {name}, chartPath: chart, wait: false, dependsOn: [{}]}}\n",
+        after.unwrap_or_default()
+    )
 }
 
 fn configuration(releases: &str) -> String {

@@ -7,6 +7,7 @@ mod command;
 mod contender;
 mod engine;
 mod incremental;
+mod node;
 mod picture;
 mod sources;
 mod table;
