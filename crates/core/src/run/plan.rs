@@ -117,6 +117,15 @@ pub enum Action {
     Close,
 }
 
+impl Action {
+    /// Returns whether it counts as long when it is decided what starts first: not what names, renders or compares. So of
+    /// many releases one is begun with after the other, instead of all being rendered before the first is watched.
+    #[must_use]
+    pub fn takes_time(&self) -> bool {
+        !matches!(self, Self::Tag | Self::Render | Self::Diff { .. })
+    }
+}
+
 /// What a diff is to lead to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -19,8 +19,8 @@ pub enum Stop {
 /// What may start now, and what is left.
 ///
 /// Its rules: a task starts once, after all that it needs has ended, if its condition holds; of those that may start,
-/// the one with the longest chain of tasks still after it starts first, and among equals the first of the plan; no more
-/// than `slots` run at once, not counting those that only wait, and no named resource is used more than it allows: who
+/// the one with the longest chain of tasks still to do starts first, in which those that hardly take time do not count
+/// ([`Action::takes_time`]), and among equals the first of the plan; no more than `slots` run at once, not counting those that only wait, and no named resource is used more than it allows: who
 /// waits for one is passed by.
 ///
 /// What each call costs does not grow with the plan, but with what the task at hand needs and who needs it; only
@@ -121,7 +121,7 @@ impl Schedule {
             }
             nodes.push(node);
         }
-        let chains = chains(&nodes);
+        let chains = chains(&nodes, sorted.iter().map(|&task| &tasks[task].action));
         let order: Vec<TaskId> = sorted.iter().map(|&task| tasks[task].id.clone()).collect();
         let mut schedule = Self {
             indices: order.iter().cloned().zip(0..).collect(),
@@ -355,12 +355,13 @@ fn sorted(tasks: &[Task], needs: &[Vec<usize>]) -> Result<Vec<usize>> {
     Ok(sorted)
 }
 
-/// Returns the number of tasks on the longest way from each to an end, itself included.
-fn chains(nodes: &[Node]) -> Vec<usize> {
-    let mut chains = vec![1; nodes.len()];
+/// Returns the number of tasks that take time on the longest way from each to an end, itself included.
+fn chains<'a>(nodes: &[Node], actions: impl Iterator<Item = &'a Action>) -> Vec<usize> {
+    let own: Vec<usize> = actions.map(|action| usize::from(action.takes_time())).collect();
+    let mut chains = own.clone();
     for (index, node) in nodes.iter().enumerate().rev() {
         for &need in &node.needs {
-            chains[need] = chains[need].max(chains[index] + 1);
+            chains[need] = chains[need].max(chains[index] + own[need]);
         }
     }
     chains

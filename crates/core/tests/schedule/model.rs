@@ -57,13 +57,13 @@ impl<'a> Model<'a> {
         may_start
     }
 
-    /// Returns the length of the longest chain of tasks from each on.
+    /// Returns the length of the longest chain of tasks that take time from each on.
     fn chains(&self) -> BTreeMap<&TaskId, usize> {
         let mut chains = BTreeMap::new();
         for task in self.tasks.iter().rev() {
             let later = self.tasks.iter().filter(|later| later.needs.contains(&task.id));
             let longest = later.map(|later| chains[&later.id]).max().unwrap_or(0);
-            chains.insert(&task.id, longest + 1);
+            chains.insert(&task.id, longest + usize::from(task.action.takes_time()));
         }
         chains
     }
