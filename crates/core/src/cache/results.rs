@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Cache, Snapshot};
-use crate::{Context, Error, Fingerprint, Image, Inputs, Level, Reason, Result, TestReport, Timestamp};
+use crate::{Context, Error, Fingerprint, Image, Inputs, Level, Reason, Result, Tag, TestReport, Timestamp};
 
 /// An image that was made, or was seen to exist.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub(crate) struct Known {
     pub(crate) image: Image,
     /// When.
     pub(crate) at: Timestamp,
+    /// The tag for people that was moved to it last, in its own store and repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tag: Option<Tag>,
 }
 
 /// A declaration that was slow to make, and what it was made from.
@@ -38,9 +41,14 @@ impl Results<'_> {
         self.get(&format!("image of {fingerprint}")).await
     }
 
-    /// Keeps an image, which exists now.
-    pub(crate) async fn keep_image(&self, fingerprint: &Fingerprint, image: &Image) -> Result<()> {
-        let known = Known { image: image.clone(), at: self.cx.clock().now() };
+    /// Keeps an image, which exists now and has this tag for people.
+    pub(crate) async fn keep_image(
+        &self,
+        fingerprint: &Fingerprint,
+        image: &Image,
+        tag: Option<&Tag>,
+    ) -> Result<()> {
+        let known = Known { image: image.clone(), at: self.cx.clock().now(), tag: tag.cloned() };
         self.put(&format!("image of {fingerprint}"), &known).await
     }
 

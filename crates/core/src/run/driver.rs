@@ -333,6 +333,7 @@ impl Driver {
             retries: AtomicU32::new(self.retries),
             made: Mutex::new(made),
             seen,
+            begun: start,
             recording,
             earlier,
             unanswered: Unanswered::default(),

@@ -15,10 +15,10 @@ use super::{
     judged::Judged,
     lower::{self, lower as lower_pipeline},
     names::Names,
-    recorded::{Recorded, Verify, complete},
+    recorded::{Found, Recorded, Verify, complete},
 };
 use crate::{
-    Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, TaskId, TestReport,
+    Context, Error, Fingerprint, Image, Inputs, Reason, Result, Store, Tag, TaskId, TestReport,
     cache::{Cache, Known, Snapshot},
     did_you_mean,
     value::value,
@@ -61,6 +61,8 @@ value! {
         pub fingerprint: Option<Fingerprint>,
         /// The image that is recorded under the fingerprint and still exists.
         pub image: Option<Image>,
+        /// The tag for people that was seen to mean it.
+        pub tag: Option<Tag>,
         /// Why the recorded result does not do.
         pub reasons: Vec<Reason>,
     }
@@ -99,8 +101,8 @@ pub(super) async fn observe(
 
     let mut seen = Seen { names, builds: found.into_iter().collect(), known: BTreeMap::new() };
     seen.look_up(cx, builds.iter().zip(inputs.into_iter().zip(snapshots)).collect()).await?;
-    let gone = seen.gone(cx, &builds).await?;
-    seen.explain(cx, &builds, &gone).await?;
+    let found = seen.find(cx, &builds).await?;
+    seen.explain(cx, &builds, &found).await?;
     let tests = seen.tests(cx, cache, slots).await?;
     Ok(Observed { builds: seen.builds, tests })
 }
@@ -148,7 +150,12 @@ impl Seen<'_> {
     }
 
     /// Takes out what is gone, and says why where there is no image.
-    async fn explain(&mut self, cx: &Context, builds: &[Recorded], gone: &BTreeSet<Place>) -> Result<()> {
+    async fn explain(
+        &mut self,
+        cx: &Context,
+        builds: &[Recorded],
+        places: &BTreeMap<Place, Found>,
+    ) -> Result<()> {
         let mut missing = Vec::new();
         // In their order, so that what requires something that is gone is known only once that is made again.
         for recorded in builds {
@@ -156,7 +163,9 @@ impl Seen<'_> {
             let Some(found) = self.builds.get(name).filter(|found| found.fingerprint.is_some()) else {
                 continue;
             };
-            let is_gone = found.image.as_ref().filter(|image| gone.contains(&place(image)));
+            let where_found = found.image.as_ref().and_then(|image| places.get(&place(image)));
+            let is_gone = found.image.as_ref().filter(|_| where_found == Some(&Found::Gone));
+            let tag = where_found.and_then(Found::tag).cloned();
             let reasons: Vec<Reason> = is_gone.iter().map(|image| Reason::Gone(image.reference())).collect();
             let whole = self.whole(recorded, found)?;
             let open = whole.is_none();
@@ -164,6 +173,7 @@ impl Seen<'_> {
                 missing.push((recorded.clone(), whole.into_owned()));
             }
             let Some(found) = self.builds.get_mut(name) else { continue };
+            found.tag = tag;
             if open {
                 (found.fingerprint, found.image) = (None, None);
             } else if !reasons.is_empty() {
@@ -207,9 +217,8 @@ impl Seen<'_> {
         Ok(Some(Cow::Owned(whole)))
     }
 
-    /// Asks for each distinct image that is recorded whether it still exists, all at once, and returns those that do
-    /// not.
-    async fn gone(&self, cx: &Context, builds: &[Recorded]) -> Result<BTreeSet<Place>> {
+    /// Asks for each distinct image that is recorded whether it still exists, all at once.
+    async fn find(&self, cx: &Context, builds: &[Recorded]) -> Result<BTreeMap<Place, Found>> {
         let mut asked: BTreeMap<Place, (Recorded, Fingerprint, Known)> = BTreeMap::new();
         for recorded in builds {
             let name = &recorded.build.artifact.name;
@@ -221,10 +230,9 @@ impl Seen<'_> {
         }
         let ask = |(place, (recorded, fingerprint, known)): (Place, (Recorded, Fingerprint, Known)),
                    cx: Context| async move {
-            let exists = recorded.exists(&cx, &fingerprint, &known).await?;
-            Ok((!exists).then_some(place))
+            Ok((place, recorded.exists(&cx, &fingerprint, &known).await?))
         };
-        Ok(at_once(cx, usize::MAX, asked, ask).await?.into_iter().flatten().collect())
+        Ok(at_once(cx, usize::MAX, asked, ask).await?.into_iter().collect())
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -36,6 +37,8 @@ pub(super) struct Work {
     pub(super) made: Mutex<Made>,
     /// What was observed for this very run, so that it is not looked at again.
     pub(super) seen: Observed,
+    /// When, on the clock's own scale.
+    pub(super) begun: Duration,
     pub(super) recording: Recording,
     pub(super) earlier: Earlier,
     pub(super) unanswered: Unanswered,

@@ -1,6 +1,6 @@
 //! Builds artifacts, or finds what is recorded of them; names, copies and attests their images.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     Build, ObservedBuild, Output, Task, Verdict, answers,
@@ -14,6 +14,9 @@ use crate::{
     BuildRequest, Context, Error, Image, Level, Result, Store, Tag, TagRequest, Target, Timestamp,
     cache::Snapshot,
 };
+
+/// For how long what a tag was seen to mean is believed: others may move it.
+const MOMENT: Duration = Duration::from_secs(5);
 
 impl Work {
     pub(super) async fn tag(&self, cx: &Context, build: &Build) -> Result<Output> {
@@ -49,12 +52,7 @@ impl Work {
             let output = found.image.map_or(Output::Nothing, Output::Image);
             return Ok(Done { output, reused: true });
         }
-        let recorded = Recorded {
-            cache: Arc::clone(&self.cache),
-            verify: self.verify,
-            build: Arc::new(build.clone()),
-            store: store.clone(),
-        };
+        let recorded = self.recorded(build, store);
         let (inputs, mut snapshot) = match seen {
             Some(seen) => (seen.inputs.clone(), seen.snapshot.clone()),
             None => {
@@ -107,6 +105,15 @@ impl Work {
         }
         self.note_made_of(cx, build, snapshot, requires, Some(began));
         Ok(Output::Image(image).into())
+    }
+
+    fn recorded(&self, build: &Build, store: &Store) -> Recorded {
+        Recorded {
+            cache: Arc::clone(&self.cache),
+            verify: self.verify,
+            build: Arc::new(build.clone()),
+            store: store.clone(),
+        }
     }
 
     /// Returns the images of other artifacts that a build requires, by alias.
@@ -168,8 +175,12 @@ impl Work {
         let tag = if tagged { self.people_tag(part) } else { image.tag.clone() };
         let Some(tag) = tag else { return Err(Error::internal(format!("there is no tag for `{part}`"))) };
         let target = Target::new(to.clone(), build.repository.as_str(), tag.clone());
-        let there = cx.images().find(cx, to, &target.reference()).await?;
-        let reused = there.is_some_and(|there| there.digest == image.digest);
+        let seen = self.was_seen(cx, part, &image, &target);
+        let reused = seen || {
+            let there = cx.images().find(cx, to, &target.reference()).await?;
+            there.is_some_and(|there| there.digest == image.digest)
+        };
+        let from_own_store = image.store == *to;
         let mut copied = if reused {
             Image::new(part, to.clone(), build.repository.as_str(), image.digest)
                 .tag(tag)
@@ -178,6 +189,21 @@ impl Work {
             cx.images().copy(cx, &image, &target).await?
         };
         part.clone_into(&mut copied.name);
+        if tagged && !seen && from_own_store {
+            let fingerprint = self.made(|made| made.fingerprints.get(part).cloned());
+            if let (Some(fingerprint), Some(tag)) = (fingerprint, &copied.tag) {
+                self.recorded(build, to).note_tag(cx, &fingerprint, &copied, tag).await;
+            }
+        }
         Ok(Done { output: Output::Image(copied), reused })
+    }
+
+    /// Returns whether a tag was seen to mean the image when this run looked at it, a moment ago.
+    fn was_seen(&self, cx: &Context, part: &str, image: &Image, target: &Target) -> bool {
+        let Some(ObservedBuild { image: Some(seen), tag: Some(tag), .. }) = self.seen.builds.get(part) else {
+            return false;
+        };
+        let is_it = seen.digest == image.digest && seen.store == target.store && *tag == target.tag;
+        is_it && seen.repository == target.repository && cx.clock().elapsed() - self.begun < MOMENT
     }
 }

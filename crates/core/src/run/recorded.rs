@@ -39,6 +39,27 @@ pub(super) enum Lookup {
     Missing(Vec<Reason>),
 }
 
+/// Where a recorded image was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It exists no more.
+    Gone,
+    /// It exists, or is believed to.
+    There,
+    /// It is what this tag for people means now.
+    Tagged(Tag),
+}
+
+impl Found {
+    /// Returns the tag by which it was found.
+    pub(super) fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::Tagged(tag) => Some(tag),
+            Self::Gone | Self::There => None,
+        }
+    }
+}
+
 impl Recorded {
     /// Returns the artifact's declared inputs; from the cache while what listed them is the same.
     pub(super) async fn inputs(&self, cx: &Context) -> Result<Inputs> {
@@ -93,7 +114,8 @@ impl Recorded {
         self.results(cx).image(fingerprint).await
     }
 
-    /// Returns whether a recorded image still exists, as far as that is to be verified.
+    /// Returns whether a recorded image still exists, as far as that is to be verified: by the tag that was moved to it last,
+    /// so that who is to move it there need not ask again, or else by its digest.
     ///
     /// # Errors
     /// Those of its store.
@@ -101,8 +123,8 @@ impl Recorded {
         &self,
         cx: &Context,
         fingerprint: &Fingerprint,
-        Known { image, at }: &Known,
-    ) -> Result<bool> {
+        Known { image, at, tag }: &Known,
+    ) -> Result<Found> {
         let believed = match self.verify {
             Verify::Always => false,
             // A clock that was set back says nothing.
@@ -112,14 +134,27 @@ impl Recorded {
             Verify::Never => true,
         };
         if believed {
-            return Ok(true);
+            return Ok(Found::There);
         }
-        let exists = cx.images().find(cx, &image.store, &image.reference()).await?.is_some();
-        if exists && matches!(self.verify, Verify::Within(_)) {
+        let found = find(cx, image, tag.as_ref()).await?;
+        if found != Found::Gone && matches!(self.verify, Verify::Within(_)) {
             // Without a note its store is asked again next time.
-            let _ = self.results(cx).keep_image(fingerprint, image).await;
+            let _ = self.results(cx).keep_image(fingerprint, image, tag.as_ref()).await;
         }
-        Ok(exists)
+        Ok(found)
+    }
+
+    /// Takes note of the tag for people that was moved to the image that is recorded under the fingerprint.
+    pub(super) async fn note_tag(&self, cx: &Context, fingerprint: &Fingerprint, image: &Image, tag: &Tag) {
+        let known = self.known(cx, fingerprint).await.filter(|known| {
+            known.image.digest == image.digest
+                && known.image.store == image.store
+                && known.tag.as_ref() != Some(tag)
+        });
+        if let Some(known) = known {
+            // Without a note the image is asked for by its digest.
+            let _ = self.results(cx).keep_image(fingerprint, &known.image, Some(tag)).await;
+        }
     }
 
     pub(super) async fn look_up(&self, cx: &Context, snapshot: &Snapshot) -> Result<Lookup> {
@@ -127,7 +162,7 @@ impl Recorded {
         let Some(known) = self.known(cx, &fingerprint).await else {
             return Ok(Lookup::Missing(self.missing(cx, snapshot).await));
         };
-        if self.exists(cx, &fingerprint, &known).await? {
+        if self.exists(cx, &fingerprint, &known).await? != Found::Gone {
             return Ok(Lookup::Found(known.image));
         }
         Ok(Lookup::Missing(vec![Reason::Gone(known.image.reference())]))
@@ -140,7 +175,7 @@ impl Recorded {
 
     pub(super) async fn record(&self, cx: &Context, snapshot: &Snapshot, image: &Image) -> Result<()> {
         let results = self.results(cx);
-        results.keep_image(&snapshot.fingerprint(), image).await?;
+        results.keep_image(&snapshot.fingerprint(), image, None).await?;
         results.keep_newest(snapshot).await
     }
 
@@ -154,6 +189,18 @@ impl Recorded {
         let maker = format!("build {} into {store} {}", self.build.artifact.name, self.build.repository);
         Results { cx, cache: self.cache.as_ref(), maker }
     }
+}
+
+/// Finds an image that is recorded.
+async fn find(cx: &Context, image: &Image, tag: Option<&Tag>) -> Result<Found> {
+    let ask = async |reference: &str| cx.images().find(cx, &image.store, reference).await;
+    if let Some(tag) = tag {
+        let there = ask(&format!("{}:{tag}", image.repository)).await?;
+        if there.is_some_and(|there| there.digest == image.digest) {
+            return Ok(Found::Tagged(tag.clone()));
+        }
+    }
+    Ok(ask(&image.reference()).await?.map_or(Found::Gone, |_| Found::There))
 }
 
 /// Adds the inputs that core knows once other tasks have ended.

@@ -19,7 +19,7 @@ use shipway_core::{
 };
 
 use crate::{
-    fakes::{Bench, Shelf, bench},
+    fakes::{Bench, FakeTagger, Shelf, bench},
     reasons,
 };
 
@@ -247,4 +247,30 @@ async fn an_image_of_several_artifacts_is_looked_for_once() {
     looked.1.lock().unwrap().clear();
     driver.run(&pipeline, &bench.cancel).await.unwrap().into_result().unwrap();
     assert_eq!(looked.1.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_tag_that_means_the_recorded_image_is_asked_for_once() {
+    let bench = bench();
+    let looked = Looked(bench.shelf.clone(), Arc::default());
+    let builder = Arc::new(Declares { shelf: bench.shelf.clone(), ..Declares::default() });
+    let web = Build::new(Artifact::new("web", "web"), "reg/web", builder.clone())
+        .tagger(Arc::new(FakeTagger { fingerprint: false }));
+    let pipeline = Pipeline::new("shop").build(web);
+    let driver = Driver::new(bench.world().images(looked.clone()));
+    let run = async || {
+        looked.1.lock().unwrap().clear();
+        driver.run(&pipeline, &bench.cancel).await.unwrap().into_result().unwrap();
+        looked.1.lock().unwrap().clone()
+    };
+    assert_eq!(run().await, ["reg/web:v1"], "the tag is about to be moved");
+    let digest = bench.shelf.0.lock().unwrap()["reg/web:v1"].clone();
+    assert_eq!(run().await, ["reg/web:v1"]);
+
+    // Somebody else moved it: the image is still there, and gets its tag back.
+    let other = Digest::parse(format!("sha256:{:064x}", 7)).unwrap();
+    bench.shelf.0.lock().unwrap().insert("reg/web:v1".to_owned(), other);
+    assert_eq!(run().await, ["reg/web:v1".to_owned(), format!("reg/web@{digest}"), "reg/web:v1".to_owned()]);
+    assert_eq!(bench.shelf.0.lock().unwrap()["reg/web:v1"], digest);
+    assert_eq!((run().await, builder.built.load(Ordering::SeqCst)), (vec!["reg/web:v1".to_owned()], 1));
 }
