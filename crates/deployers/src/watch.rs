@@ -54,14 +54,13 @@ impl Eyes for Watcher {
         let status = health::status(now, cx.clock().now());
         match status.phase {
             health::Phase::Current => {
+                let mut reasons = Vec::new();
                 // What ends by itself is current also when it ended badly.
                 let itself = if is_pod(id) { std::slice::from_ref(now) } else { &[] };
-                let mut reasons = Vec::new();
-                for trouble in
-                    health::explain(now, itself, &[]).iter().filter(|one| one.ends_waiting(self.tolerate))
-                {
+                let troubles = itself.iter().flat_map(|pod| health::explain(pod, itself, &[]));
+                for trouble in troubles.filter(|one| one.ends_waiting(self.tolerate)) {
                     reasons.push(trouble.text.clone());
-                    reasons.extend(self.last_lines(cx, trouble).await?);
+                    reasons.extend(self.last_lines(cx, &trouble).await?);
                 }
                 return Ok(if reasons.is_empty() { Look::Healthy } else { Look::Failed(reasons) });
             }

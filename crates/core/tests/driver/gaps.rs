@@ -254,7 +254,7 @@ async fn a_tag_that_means_the_recorded_image_is_asked_for_once() {
     let bench = bench();
     let looked = Looked(bench.shelf.clone(), Arc::default());
     let builder = Arc::new(Declares { shelf: bench.shelf.clone(), ..Declares::default() });
-    let web = Build::new(Artifact::new("web", "web"), "reg/web", builder.clone())
+    let web = Build::new(Artifact::new("web", "web"), "reg/web", Arc::<Declares>::clone(&builder))
         .tagger(Arc::new(FakeTagger { fingerprint: false }));
     let pipeline = Pipeline::new("shop").build(web);
     let driver = Driver::new(bench.world().images(looked.clone()));

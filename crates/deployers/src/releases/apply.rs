@@ -34,8 +34,8 @@ const SERVED_AGAIN: Duration = Duration::from_millis(50);
 pub(super) async fn apply(releases: &Releases, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
     let plan = Plan::of(changes)?;
     let release = changes.desired.release();
-    let records = releases.records(cx, release).await?;
-    let extent = releases.apply_set(release).extent(releases, cx).await?;
+    let set = releases.apply_set(release);
+    let (records, extent) = tokio::try_join!(releases.records(cx, release), set.extent(releases, cx))?;
     let work = Work { releases, cx, plan: &plan, release, records, extent };
     match (plan.aim, &changes.desired) {
         (Aim::Revision(revision), Desired::Released { manifests, .. }) => {

@@ -26,8 +26,8 @@ use super::{
 
 pub(super) async fn diff(releases: &Releases, cx: &Context, desired: &Desired) -> Result<ChangeSet> {
     let release = desired.release();
-    let records = releases.records(cx, release).await?;
-    let extent = releases.apply_set(release).extent(releases, cx).await?;
+    let set = releases.apply_set(release);
+    let (records, extent) = tokio::try_join!(releases.records(cx, release), set.extent(releases, cx))?;
     let mut draft = Draft {
         releases,
         cx,
@@ -147,7 +147,7 @@ impl Draft<'_> {
         manifests: &Manifests,
     ) -> Result<()> {
         let kept: BTreeSet<Key> = objects.iter().map(|(id, _)| Key::of(id)).collect();
-        let whole = there.members()?.iter().all(|(id, _)| kept.contains(&Key::of(id)));
+        let whole = there.has_none_but(&kept)?;
         let settled = record::live(self.records)
             .filter(|live| whole && live.status == Status::Settled && live.is(manifests));
         if let Some(live) = settled {

@@ -126,6 +126,16 @@ impl Live {
         self.objects.get(&Key::of(id))
     }
 
+    /// Returns whether all of the release's own are these.
+    pub(super) fn has_none_but(&self, kept: &BTreeSet<Key>) -> Result<bool> {
+        for (key, object) in &self.objects {
+            if !kept.contains(key) && is_ours(object, &self.part_of)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Returns the release's own, in the order in which they can be removed.
     pub(super) fn members(&self) -> Result<Vec<(ObjectId, &Value)>> {
         let mut members = Vec::new();

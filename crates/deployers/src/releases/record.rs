@@ -157,7 +157,14 @@ impl Releases {
             .label(RELEASE, release)
             .label(MANAGED_BY, MANAGER);
         let list = self.api.list(cx, &selector).await?;
-        let mut records = list.items.iter().map(Record::from_object).collect::<Result<Vec<_>>>()?;
+        let mut records = Vec::with_capacity(list.items.len());
+        for object in &list.items {
+            // What one version of an object holds, of up to a MiB packed, is unpacked once a run.
+            let said = ["name", "uid", "resourceVersion"].map(|field| object["metadata"][field].as_str());
+            let key = format!("record {said:?}");
+            let record = cx.once::<Record>(&key, async { Record::from_object(object) }).await?;
+            records.push(record.as_ref().clone());
+        }
         records.sort_by_key(|record| record.revision);
         Ok(records)
     }
