@@ -90,7 +90,8 @@ impl Watcher {
         objects: &[(ObjectId, Value)],
         there: &Live,
     ) -> Result<Health> {
-        let since = Duration::from_millis(cx.clock().now().0.saturating_sub(deployment.at.0));
+        // What was applied by a clock that is ahead is looked at as what takes long.
+        let since = cx.clock().now().0.checked_sub(deployment.at.0).map_or(EVENTS, Duration::from_millis);
         let (mut waits, mut failures) = (Vec::new(), Vec::new());
         for (id, desired) in objects {
             let lines = |lines: Vec<String>| lines.into_iter().map(move |line| format!("{id}: {line}"));
