@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use shipway_cluster::{
     Api, Cluster, LogOptions, Selector,
-    health::{self, Trouble},
+    health::{self, Logs, Trouble},
 };
 use shipway_core::{Context, Deployment, ErrorKind, Health, ObjectId, Phase, Result};
 
@@ -27,6 +27,9 @@ const EVENTS: Duration = Duration::from_secs(4);
 
 /// How many lines of a container's log are shown.
 const LAST_LINES: u64 = 10;
+
+/// What the kubelet gives as the log of a container that it has removed (`kuberuntime_container.go`).
+const FORGOTTEN: &str = "unable to retrieve container logs for ";
 
 /// Looks at objects of a cluster.
 #[derive(Debug)]
@@ -182,11 +185,23 @@ impl Watcher {
         Ok(self.cluster.list(cx, &selector).await?.items)
     }
 
-    /// Returns the last lines that a container wrote, where they tell why.
+    /// Returns the last lines that a container wrote, where they tell why: of the run that is meant, or, where the node has
+    /// forgotten that one meanwhile, of the other.
     async fn last_lines(&self, cx: &Context, trouble: &Trouble) -> Result<Vec<String>> {
         let Some(of) = &trouble.logs_of else { return Ok(Vec::new()) };
+        for previous in [of.previous, !of.previous] {
+            let lines = self.lines(cx, of, previous).await?;
+            if !lines.iter().all(|line| line.starts_with(FORGOTTEN)) {
+                let named = |line| format!("{}/{}> {line}", of.pod, of.container);
+                return Ok(lines.into_iter().map(named).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn lines(&self, cx: &Context, of: &Logs, previous: bool) -> Result<Vec<String>> {
         let mut options = LogOptions::new().tail(LAST_LINES);
-        if of.previous {
+        if previous {
             options = options.previous();
         }
         let namespace = of.namespace.as_deref().unwrap_or("default");
@@ -194,7 +209,7 @@ impl Watcher {
         let read = async {
             let mut log = self.cluster.logs(cx, namespace, &of.pod, Some(&of.container), &options).await?;
             while let Some(line) = log.next().await? {
-                lines.push(format!("{}/{}> {line}", of.pod, of.container));
+                lines.push(line);
             }
             Ok::<(), shipway_core::Error>(())
         };
