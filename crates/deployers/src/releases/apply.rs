@@ -21,6 +21,7 @@ use super::{
     apply_set::Extent,
     at_once::at_once,
     change::{self, moved},
+    diff::is_whole,
     live::Live,
     objects::{Key, rank},
     plan::{Action, Aim, Plan, Step},
@@ -33,6 +34,11 @@ const SERVED_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) async fn apply(releases: &Releases, cx: &Context, changes: &ChangeSet) -> Result<Deployment> {
     let plan = Plan::of(changes)?;
+    if let (Aim::Nothing, Desired::Settled(deployment)) = (plan.aim, &changes.desired)
+        && is_whole(releases, cx, deployment).await?
+    {
+        return Ok(deployment.clone());
+    }
     let release = changes.desired.release();
     let set = releases.apply_set(release);
     let (records, extent) = tokio::try_join!(releases.records(cx, release), set.extent(releases, cx))?;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -25,6 +26,12 @@ use super::{
 };
 
 pub(super) async fn diff(releases: &Releases, cx: &Context, desired: &Desired) -> Result<ChangeSet> {
+    if let Desired::Settled(deployment) = desired
+        && is_whole(releases, cx, deployment).await?
+    {
+        let plan = Plan { live: deployment.revision.parse().ok(), aim: Aim::Nothing, steps: Vec::new() };
+        return Ok(ChangeSet::new(desired.clone()).state(plan.to_state()?));
+    }
     let release = desired.release();
     let set = releases.apply_set(release);
     let (records, extent) = tokio::try_join!(releases.records(cx, release), set.extent(releases, cx))?;
@@ -67,10 +74,14 @@ struct Draft<'a> {
     rights: BTreeSet<Right>,
 }
 
+/// For how long what was seen is believed, where nothing is to be written.
+const MOMENT: Duration = Duration::from_secs(5);
+
 /// A settled release that was seen as it should be, with nothing besides; or that this was not seen.
 #[derive(Default)]
 struct Whole {
-    is: bool,
+    /// When, on the clock's own scale.
+    at: Option<Duration>,
     /// What was seen, for the one who looks next.
     seen: Mutex<Option<Seen>>,
 }
@@ -83,6 +94,14 @@ pub(super) async fn seen(releases: &Releases, cx: &Context, deployment: &Deploym
     let key = key(releases, &deployment.manifests.release.name, &deployment.revision);
     let whole = cx.once(&key, async { Ok(Whole::default()) }).await?;
     Ok(whole.seen.lock().unwrap_or_else(PoisonError::into_inner).take())
+}
+
+/// Returns whether the diff of this run saw a moment ago that a deployment is live, settled, and without anything besides:
+/// then there is nothing to settle.
+pub(super) async fn is_whole(releases: &Releases, cx: &Context, deployment: &Deployment) -> Result<bool> {
+    let key = key(releases, &deployment.manifests.release.name, &deployment.revision);
+    let whole = cx.once(&key, async { Ok(Whole::default()) }).await?;
+    Ok(whole.at.is_some_and(|at| cx.clock().elapsed().saturating_sub(at) < MOMENT))
 }
 
 fn key(releases: &Releases, release: &str, revision: &str) -> String {
@@ -151,7 +170,8 @@ impl Draft<'_> {
         let settled = record::live(self.records)
             .filter(|live| whole && live.status == Status::Settled && live.is(manifests));
         if let Some(live) = settled {
-            let whole = Whole { is: true, seen: Mutex::new(Some((objects, there))) };
+            let at = Some(self.cx.clock().elapsed());
+            let whole = Whole { at, seen: Mutex::new(Some((objects, there))) };
             self.cx.once(&self.key(live), async { Ok(whole) }).await?;
         }
         Ok(())
@@ -177,11 +197,6 @@ impl Draft<'_> {
                 newer.revision, self.release
             ))
             .hint("release or restore a revision first"));
-        }
-        if live.status == Status::Settled
-            && self.cx.once(&self.key(live), async { Ok(Whole::default()) }).await?.is
-        {
-            return Ok(Aim::Nothing);
         }
         let objects = self.releases.objects(self.cx, &live.deployment.manifests).await?;
         let there = Live::read(self.releases, self.cx, self.release, &self.extent, &[]).await?;
