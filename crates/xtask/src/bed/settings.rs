@@ -120,6 +120,17 @@ impl Settings {
         inside
     }
 
+    /// Returns kubectl with these words, for the bed's cluster; it is still to be run [inside](Self::inside).
+    ///
+    /// # Errors
+    /// When the bed has no cluster.
+    pub(crate) fn kubectl(&self, words: &[&str]) -> Result<Command> {
+        let get = |name| self.get(name).ok_or_else(|| format!("the bed has no `{name}`"));
+        let mut command = Command::new(get("SHIPWAY_KUBECTL")?);
+        command.args(["--kubeconfig", get("SHIPWAY_KUBECONFIG")?]).args(words);
+        Ok(command)
+    }
+
     /// Returns a command as it runs without a bed: also without the variables of another one, unless the cluster
     /// is one that somebody named.
     pub(crate) fn outside(mut command: Command) -> Command {

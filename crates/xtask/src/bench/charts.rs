@@ -4,7 +4,6 @@
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
-    process::Command,
     thread,
 };
 
@@ -49,7 +48,6 @@ pub(super) fn rows(
     folder: &Path,
 ) -> Result<Vec<Row>> {
     let get = |name| settings.get(name).ok_or_else(|| format!("the bed has no `{name}`"));
-    let (kubeconfig, kubectl) = (get("SHIPWAY_KUBECONFIG")?, get("SHIPWAY_KUBECTL")?);
     let image = format!("{}/bases/busybox:local", get("SHIPWAY_KUBE_REGISTRY")?);
     write(folder, &image, helm).map_err(|error| format!("`{}`: {error}", folder.display()))?;
     let project = Project::at(
@@ -57,22 +55,17 @@ pub(super) fn rows(
         program,
         [
             ("HOME", folder.join("home").display().to_string()),
-            ("KUBECONFIG", kubeconfig.to_owned()),
+            ("KUBECONFIG", get("SHIPWAY_KUBECONFIG")?.to_owned()),
             ("PATH", format!("{}:{}", folder.join("bin").display(), env::var("PATH").unwrap_or_default())),
             ("SKAFFOLD_UPDATE_CHECK", "false".to_owned()),
         ],
     );
-    let asked = |words: &[&str]| {
-        let mut kubectl = Command::new(kubectl);
-        kubectl.args(["--kubeconfig", kubeconfig]).args(words);
-        quietly(&mut settings.inside(&kubectl))
-    };
-    let node = Node::join(settings, kubectl, kubeconfig, folder)?;
+    let node = Node::join(settings, folder)?;
     let run = |file: &'static str, namespace: &'static str| {
         ["run", "-f", file, "--kube-context", "shipway-bed", "--namespace", namespace]
     };
     for name in NAMESPACES {
-        asked(&["create", "namespace", name])?;
+        quietly(&mut settings.inside(&settings.kubectl(&["create", "namespace", name])?))?;
     }
     let chain = project.run(bench, &run("chain.yaml", "charts-chain"))?;
     // Its processor time is what the programs need at least, however many run at once.
@@ -94,7 +87,7 @@ pub(super) fn rows(
         let theirs = project.contender("Skaffold", &skaffold, &run("skaffold.yaml", "charts-skaffold"));
         peers.push(Peer::new("Skaffold", bench.once(&theirs)?.seconds));
     }
-    let work = "50 releases of charts in 3 levels, each ready after 2 s";
+    let work = "50 releases of charts in 3 levels, each ready after 2 s on a node that is only played";
     let outcome = Outcome::AtMost {
         what: "of the longer of critical path and helm's processor time",
         value: all.seconds / needed,
@@ -110,7 +103,8 @@ pub(super) fn rows(
         Outcome::AtMost { what: "starts of helm", value: started.lines().count() as f64, limit: 0.0 };
     rows.push(Row::new("the same again, with nothing to do", again.seconds, Vec::new(), outcome));
     // The node lets go of its pods first.
-    asked(&[&["delete", "namespace"][..], &NAMESPACES].concat())?;
+    let gone = settings.kubectl(&[&["delete", "namespace"][..], &NAMESPACES].concat())?;
+    quietly(&mut settings.inside(&gone))?;
     drop(node);
     Ok(rows)
 }

@@ -33,17 +33,12 @@ pub(super) fn rows(bench: &Bench<'_>, settings: &Settings, folder: &Path) -> Res
     let namespace = namespace.ok_or("the objects have no namespace")?;
     fs::write(&theirs, text.replace(namespace, "bench-kubectl"))
         .map_err(|error| format!("`{}`: {error}", theirs.display()))?;
-    let with = |arguments: &[&str]| {
-        let mut command = Command::new(kubectl);
-        command.args(["--kubeconfig", kubeconfig]).args(arguments);
-        command
-    };
-    quietly(&mut settings.inside(&with(&["create", "namespace", "bench-kubectl"])))?;
+    quietly(&mut settings.inside(&settings.kubectl(&["create", "namespace", "bench-kubectl"])?))?;
     let path = |path: &Path| path.to_string_lossy().into_owned();
     let (ten, theirs) = (path(&ten), path(&theirs));
     let apply = ["apply", "--server-side", "-f", theirs.as_str()];
-    let new = bench.once(&Bench::command("kubectl apply --server-side", with(&apply)))?;
-    let again = bench.once(&Bench::command("kubectl apply --server-side", with(&apply)))?;
+    let new = bench.once(&Bench::command("kubectl apply --server-side", settings.kubectl(&apply)?))?;
+    let again = bench.once(&Bench::command("kubectl apply --server-side", settings.kubectl(&apply)?))?;
     // It ends with 1 where something differs.
     let mut diff = Command::new("sh");
     diff.args([

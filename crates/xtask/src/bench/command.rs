@@ -54,11 +54,8 @@ pub(super) fn unchanged(
 ) -> Result<Row> {
     let get = |name| settings.get(name).ok_or_else(|| format!("the bed has no `{name}`"));
     let mut project = Project::write(folder, program, get("SHIPWAY_BED_REGISTRY")?)?;
-    let (kubeconfig, kubectl) = (get("SHIPWAY_KUBECONFIG")?, get("SHIPWAY_KUBECTL")?);
-    project.env.push(("KUBECONFIG".to_owned(), kubeconfig.to_owned()));
-    let mut namespace = Command::new(kubectl);
-    namespace.args(["--kubeconfig", kubeconfig, "create", "namespace", "bench-command"]);
-    quietly(&mut settings.inside(&namespace))?;
+    project.env.push(("KUBECONFIG".to_owned(), get("SHIPWAY_KUBECONFIG")?.to_owned()));
+    quietly(&mut settings.inside(&settings.kubectl(&["create", "namespace", "bench-command"])?))?;
     let run = ["run", "--builder", "native", "--kube-context", "shipway-bed", "--namespace", "bench-command"];
     project.run(bench, &run)?;
     let taken = bench.race(&[project.contender("Shipway", program, &run)], ROUNDS)?[0];

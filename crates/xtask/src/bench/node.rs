@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -43,14 +43,11 @@ struct Calls {
 
 impl Node {
     /// Adds the node to the cluster.
-    pub(super) fn join(settings: &Settings, kubectl: &str, kubeconfig: &str, folder: &Path) -> Result<Self> {
+    pub(super) fn join(settings: &Settings, folder: &Path) -> Result<Self> {
         let socket = folder.join("proxy.sock");
-        let mut command = Command::new(kubectl);
-        command
-            .args(["--kubeconfig", kubeconfig, "proxy"])
-            .arg(format!("--unix-socket={}", socket.display()));
-        command.stdout(std::process::Stdio::null());
-        let proxy = settings.inside(&command).spawn().map_err(|error| format!("`kubectl proxy`: {error}"))?;
+        let command = settings.kubectl(&["proxy", &format!("--unix-socket={}", socket.display())])?;
+        let proxy = settings.inside(&command).stdout(Stdio::null()).spawn();
+        let proxy = proxy.map_err(|error| format!("`kubectl proxy`: {error}"))?;
         let node = Self { calls: Calls { socket }, proxy, ended: Arc::default() };
         let begun = Instant::now();
         while UnixStream::connect(&node.calls.socket).is_err() {
