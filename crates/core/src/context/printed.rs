@@ -89,9 +89,11 @@ impl<'a> Printed<'a> {
     }
 
     fn send(&mut self, line: &str, end: &str) {
+        // Of CR LF, as some programs end lines, both end it.
+        let told = line.trim_end_matches('\r');
         match &self.who {
-            Some(who) => self.cx.output(self.stream, &format!("{who} {line}")),
-            None => self.cx.output(self.stream, line),
+            Some(who) => self.cx.output(self.stream, &format!("{who} {told}")),
+            None => self.cx.output(self.stream, told),
         }
         self.text.extend([line, end]);
         // Now and then, as what is kept may be long.
@@ -103,5 +105,42 @@ impl<'a> Printed<'a> {
     fn cut(&mut self) {
         let cut = self.text.ceil_char_boundary(self.text.len().saturating_sub(self.keep));
         self.text.drain(..cut);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Cancel, EventKind, Record, RunContext, World};
+
+    #[test]
+    fn output_is_cut_into_lines_wherever_its_pieces_end() {
+        let record = Arc::new(Record::default());
+        let world = World::host("/").sink(Arc::<Record>::clone(&record));
+        let cx = RunContext::new(world, "run").context(None, None, Cancel::new());
+        let told = || {
+            let line = |kind| match kind {
+                EventKind::Output { line, .. } => Some(line.to_string()),
+                _ => None,
+            };
+            record.events().into_iter().filter_map(|event| line(event.kind)).collect::<Vec<_>>()
+        };
+        let pieces = ["one\ntw", "o\r\n\nthr", "ee"];
+        let mut printed = Printed::new(&cx, Stream::Stderr, &Command::new("x"));
+        pieces.iter().for_each(|piece| printed.take(piece.as_bytes()));
+        assert_eq!(printed.end(), "one\ntwo\r\n\nthree");
+        assert_eq!(told(), ["one", "two", "", "three"]);
+
+        let mut printed = Printed::new(&cx, Stream::Stderr, &Command::new("x")).by("web main");
+        pieces.iter().for_each(|piece| printed.take(piece.as_bytes()));
+        assert_eq!(printed.end(), "one\ntwo\r\n\nthree", "who prints it is not a part of it");
+        let named = told().split_off(4);
+        assert_eq!(named, ["[web main] one", "[web main] two", "[web main] ", "[web main] three"]);
+
+        let mut printed = Printed::new(&cx, Stream::Stdout, &Command::new("x"));
+        printed.take(&vec![b'x'; 3 * LINE]);
+        assert_eq!(told().len(), 8 + 3, "what never ends is told all the same");
     }
 }

@@ -392,4 +392,13 @@ mod tests {
         remove_scratch(&scratch);
         assert!(!scratch.exists() && outside.exists());
     }
+
+    #[test]
+    fn a_task_that_an_earlier_process_began_knows_it() {
+        let [begun, other] = ["apply:shop", "apply:web"].map(|id| id.parse::<TaskId>().expect("an id"));
+        let tasks = BTreeSet::from([begun.clone()]);
+        let run = RunContext::knowing(World::host("/"), "run", Arc::default(), tasks);
+        let resumes = |task| run.context(task, None, Cancel::new()).resumes();
+        assert_eq!([Some(begun), Some(other), None].map(resumes), [true, false, false]);
+    }
 }

@@ -55,11 +55,7 @@ impl<'a> Execution<'a> {
     /// Takes note of what had ended before the run was gone on with, as if it had ended now.
     pub(super) async fn replay(&mut self, finished: Vec<Ended>) -> Result<()> {
         // What was under way when something failed was finished then, and is now. Who only waits may be given up.
-        let goes_on = |id: &&TaskId| {
-            self.tasks
-                .get(*id)
-                .is_some_and(|task| !matches!(task.action, Action::Gate { .. } | Action::Wait { .. }))
-        };
+        let goes_on = |id: &&TaskId| self.tasks.get(*id).is_some_and(|task| !task.action.is_pause());
         let begun = self.work.earlier.begun.iter().filter(goes_on);
         for id in begun.chain(finished.iter().map(|ended| &ended.task)) {
             self.schedule.begun(id);

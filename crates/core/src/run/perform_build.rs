@@ -204,6 +204,8 @@ impl Work {
             return false;
         };
         let is_it = seen.digest == image.digest && seen.store == target.store && *tag == target.tag;
-        is_it && seen.repository == target.repository && cx.clock().elapsed() - self.begun < MOMENT
+        is_it
+            && seen.repository == target.repository
+            && cx.clock().elapsed().saturating_sub(self.begun) < MOMENT
     }
 }

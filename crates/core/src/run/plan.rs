@@ -124,6 +124,11 @@ impl Action {
     pub fn takes_time(&self) -> bool {
         !matches!(self, Self::Tag | Self::Render | Self::Diff { .. })
     }
+
+    /// Returns whether it lets time pass, or waits for a person, and does nothing besides.
+    pub(super) fn is_pause(&self) -> bool {
+        matches!(self, Self::Gate { .. } | Self::Wait { .. })
+    }
 }
 
 /// What a diff is to lead to.

@@ -20,8 +20,6 @@ pub(super) struct Ready {
     queues: Vec<Queue>,
     /// Of each task, its queue and its place there.
     places: Vec<(usize, Place)>,
-    /// Of each task, whether it is given up where it waits in vain.
-    gives_up: Vec<bool>,
     /// The first of each queue that takes a slot.
     working: BTreeSet<Place>,
     /// The first of each queue that only waits.
@@ -62,9 +60,8 @@ impl Ready {
                 *smallest = limit.min(*smallest).max(1);
                 resources.push(resource);
             }
-            ready.gives_up.push(matches!(task.action, Action::Gate { .. } | Action::Wait { .. }));
             // Health is a look now and then: what is ready in a while keeps nobody from working.
-            let waits = matches!(task.action, Action::Gate { .. } | Action::Wait { .. } | Action::Health);
+            let waits = task.action.is_pause() || task.action == Action::Health;
             // The names come sorted, so the same names are the same key.
             let queue = *queues.entry((resources.clone(), waits)).or_insert_with(|| {
                 ready.queues.push(Queue { resources, waits, places: BTreeSet::new() });
@@ -73,11 +70,6 @@ impl Ready {
             ready.places.push((queue, (Reverse(chain), index)));
         }
         ready
-    }
-
-    /// Returns whether the task is given up where it waits in vain: a question or a pause, and no look at a target.
-    pub(super) fn gives_up(&self, task: usize) -> bool {
-        self.gives_up[task]
     }
 
     /// Lets a task start.

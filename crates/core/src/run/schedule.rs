@@ -20,8 +20,8 @@ pub enum Stop {
 ///
 /// Its rules: a task starts once, after all that it needs has ended, if its condition holds; of those that may start,
 /// the one with the longest chain of tasks still to do starts first, in which those that hardly take time do not count
-/// ([`Action::takes_time`]), and among equals the first of the plan; no more than `slots` run at once, not counting those that only wait, and no named resource is used more than it allows: who
-/// waits for one is passed by.
+/// ([`Action::takes_time`]), and among equals the first of the plan; no more than `slots` run at once, not counting
+/// those that only wait, and no named resource is used more than it allows: who waits for one is passed by.
 ///
 /// What each call costs does not grow with the plan, but with what the task at hand needs and who needs it; only
 /// [`stop`](Self::stop) looks at every task.
@@ -54,6 +54,8 @@ struct Node {
     makes: bool,
     /// Whether it removes what the task before it made, also when the run is cancelled.
     removes: bool,
+    /// Whether it is a question or a pause, which is given up where it waits in vain.
+    pauses: bool,
     /// Whether it takes back what those that it needs did: nothing, where they never began.
     takes_back: bool,
     /// How much of what it needs has not ended.
@@ -80,6 +82,7 @@ impl Node {
                 Action::Test { .. } | Action::Verify { .. } | Action::Run | Action::Close
             ),
             removes: task.action == Action::Close,
+            pauses: task.action.is_pause(),
             takes_back: matches!(task.action, Action::Diff { aim: Aim::Restore }),
             spoiled: false,
             outcome: None,
@@ -181,7 +184,7 @@ impl Schedule {
     /// Returns what runs and only waits, for something that is given up.
     pub fn waiting_in_vain(&self) -> impl Iterator<Item = &TaskId> {
         let in_vain = |index: &usize| {
-            self.ready.gives_up(*index)
+            self.nodes[*index].pauses
                 && self.stop.is_some_and(|stop| stop == Stop::All || !self.nodes[*index].way_back)
         };
         self.running.iter().copied().filter(in_vain).map(|index| &self.order[index])
