@@ -19,7 +19,7 @@ const OLDEST: Version = Version(3, 13);
 const LIMIT: usize = 64 << 20;
 
 /// How much Go's collector lets a heap grow (`GOGC`, percent) in a process that lives for a tenth of a second: at the default
-/// it takes a fourth of helm's processor time, to keep it below 60 MB.
+/// it takes a fifth of helm's processor time.
 const GROWTH: &str = "400";
 
 /// As Linux has it.

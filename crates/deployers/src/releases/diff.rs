@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -91,17 +91,20 @@ pub(crate) type Seen = (Vec<(ObjectId, Value)>, Live);
 
 /// Returns what the diff of this run saw of a deployment a moment ago, where nothing had to change: to the first who asks.
 pub(super) async fn seen(releases: &Releases, cx: &Context, deployment: &Deployment) -> Result<Option<Seen>> {
-    let key = key(releases, &deployment.manifests.release.name, &deployment.revision);
-    let whole = cx.once(&key, async { Ok(Whole::default()) }).await?;
+    let whole = whole(releases, cx, deployment).await?;
     Ok(whole.seen.lock().unwrap_or_else(PoisonError::into_inner).take())
 }
 
 /// Returns whether the diff of this run saw a moment ago that a deployment is live, settled, and without anything besides:
 /// then there is nothing to settle.
 pub(super) async fn is_whole(releases: &Releases, cx: &Context, deployment: &Deployment) -> Result<bool> {
-    let key = key(releases, &deployment.manifests.release.name, &deployment.revision);
-    let whole = cx.once(&key, async { Ok(Whole::default()) }).await?;
+    let whole = whole(releases, cx, deployment).await?;
     Ok(whole.at.is_some_and(|at| cx.clock().elapsed().saturating_sub(at) < MOMENT))
+}
+
+async fn whole(releases: &Releases, cx: &Context, deployment: &Deployment) -> Result<Arc<Whole>> {
+    let key = key(releases, &deployment.manifests.release.name, &deployment.revision);
+    cx.once(&key, async { Ok(Whole::default()) }).await
 }
 
 fn key(releases: &Releases, release: &str, revision: &str) -> String {
