@@ -36,7 +36,7 @@ pub use self::{
     context::{
         Cancel, CancelReason, Clock, Context, Credentials, Disk, DiskCache, DiskEntry, DiskFile, DiskLock,
         Entry, EntryKind, Files, FixedCredentials, HostDisk, HostFiles, HostProcesses, Images, Login,
-        LoginKind, OpenFile, Printed, Processes, RunContext, Secret, Stage, SystemClock, World,
+        LoginKind, OpenFile, Printed, Processes, RunContext, Secret, Stage, SystemClock, World, cores,
         create_beside, publish,
     },
     declare::{inputs_of_command, inputs_of_paths},

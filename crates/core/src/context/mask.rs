@@ -19,6 +19,35 @@ struct Values {
     by_start: HashMap<[u8; START], Vec<String>>,
     /// Those that are shorter than that.
     short: Vec<String>,
+    /// Of each pair of bytes, whether a value begins with it: nearly all of a text is passed over by this alone.
+    pairs: Pairs,
+}
+
+/// A bit for each pair of bytes; none until the first is set.
+#[derive(Default)]
+struct Pairs(Vec<u64>);
+
+impl Pairs {
+    /// Notes how a value begins.
+    fn add(&mut self, value: &[u8]) {
+        self.0.resize(1 << 10, 0);
+        let (first, seconds) = match *value {
+            [] => return,
+            [first] => (first, 0..=u8::MAX),
+            [first, second, ..] => (first, second..=second),
+        };
+        for second in seconds {
+            let pair = usize::from(first) << 8 | usize::from(second);
+            self.0[pair >> 6] |= 1 << (pair & 63);
+        }
+    }
+
+    /// Returns whether a value may begin where the text does.
+    fn may_begin(&self, text: &[u8]) -> bool {
+        let [first, second, ..] = *text else { return true };
+        let pair = usize::from(first) << 8 | usize::from(second);
+        self.0.get(pair >> 6).is_some_and(|bits| bits & 1 << (pair & 63) != 0)
+    }
 }
 
 const START: usize = 4;
@@ -85,6 +114,7 @@ impl Masks {
 impl Values {
     fn add(&mut self, value: String) {
         if self.all.insert(value.clone()) {
+            self.pairs.add(value.as_bytes());
             match value.as_bytes().first_chunk() {
                 Some(start) => self.by_start.entry(*start).or_default().push(value),
                 None => self.short.push(value),
@@ -94,6 +124,9 @@ impl Values {
 
     /// Returns the length of the longest value with which the text begins.
     fn longest(&self, text: &[u8]) -> Option<usize> {
+        if !self.pairs.may_begin(text) {
+            return None;
+        }
         let long = text.first_chunk().and_then(|start| self.by_start.get(start));
         let values = long.into_iter().flatten().chain(&self.short);
         values.filter(|value| text.starts_with(value.as_bytes())).map(String::len).max()

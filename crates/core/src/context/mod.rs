@@ -26,12 +26,12 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::cores::cores;
 pub(crate) use self::disk::folder_of;
 pub(crate) use self::file_index::{FileIndex, FileRead};
 pub use self::{
     cancel::{Cancel, CancelReason, Stage},
     clock::{Clock, SystemClock},
+    cores::cores,
     credentials::{Credentials, FixedCredentials, Login, LoginKind, Secret},
     disk::{Disk, DiskEntry, DiskFile, DiskLock, HostDisk, create_beside, publish},
     disk_cache::DiskCache,

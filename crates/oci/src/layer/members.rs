@@ -4,14 +4,12 @@
 
 use std::{
     io::{self, Read},
-    num::NonZero,
     sync::mpsc::{Receiver, SyncSender},
-    thread::available_parallelism,
 };
 
 use libdeflater::crc32;
 use serde::{Deserialize, Serialize};
-use shipway_core::{Digest, Error, Result};
+use shipway_core::{Digest, Error, Result, cores};
 
 use crate::{digest::Hasher, media};
 
@@ -115,7 +113,7 @@ impl Compression {
 
 impl Default for Compression {
     fn default() -> Self {
-        let threads = available_parallelism().map_or(1, NonZero::get).min(4);
+        let threads = cores().min(4);
         Self { format: CompressionFormat::Gzip, level: 6, threads }
     }
 }

@@ -7,7 +7,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use serde_json::Value;
 
 use super::{Entry, Journal, JournalWriter, OpenJournal, form};
 use crate::{Disk, DiskFile, DiskLock, Error, Location, Result, context::folder_of, create_beside};
@@ -248,7 +247,7 @@ struct DiskWriter {
 /// does for all of them.
 #[derive(Debug, Default)]
 struct Queue {
-    entries: Vec<Value>,
+    entries: Vec<form::Written>,
     /// How many came, ever.
     count: u64,
 }
@@ -262,8 +261,8 @@ impl DiskWriter {
 #[async_trait]
 impl JournalWriter for DiskWriter {
     async fn append(&self, entry: &Entry, lasting: bool) -> Result<()> {
-        let value = match serde_json::to_value(entry.withheld()) {
-            Ok(value) => value,
+        let written = match form::Written::of(&entry.withheld()) {
+            Ok(written) => written,
             Err(error) => {
                 let error =
                     Error::unsupported("an entry of the journal cannot be written as JSON").source(error);
@@ -272,7 +271,7 @@ impl JournalWriter for DiskWriter {
         };
         let number = {
             let mut queue = self.queue();
-            queue.entries.push(value);
+            queue.entries.push(written);
             queue.count += 1;
             queue.count
         };
@@ -313,7 +312,7 @@ struct Open {
 }
 
 impl Open {
-    fn write(&mut self, entries: Vec<Value>) -> Result<()> {
+    fn write(&mut self, entries: Vec<form::Written>) -> Result<()> {
         self.alive()?;
         let count = entries.len() as u64;
         let lines: Result<Vec<String>> = entries.into_iter().map(|entry| self.end.lines(entry)).collect();

@@ -33,6 +33,25 @@ pub(super) const FILE: u64 = 1 << 30;
 /// The digits of a checksum.
 const DIGITS: usize = 16;
 
+/// An entry on its way into a file.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// The JSON of one of which nothing is to be taken out.
+    Plain(String),
+    /// One that is to be looked through.
+    Whole(Value),
+}
+
+impl Written {
+    /// Returns an entry as it is written.
+    pub(super) fn of(entry: &Entry) -> serde_json::Result<Self> {
+        match texts::plain(entry)? {
+            Some(json) => Ok(Self::Plain(json)),
+            None => serde_json::to_value(entry).map(Self::Whole),
+        }
+    }
+}
+
 /// Where a journal's file goes on.
 #[derive(Debug)]
 pub(super) struct End {
@@ -76,7 +95,7 @@ impl End {
     ///
     /// # Errors
     /// `Unsupported` when the entry, or the file with it, could not be read again.
-    pub(super) fn lines(&mut self, mut entry: Value) -> Result<String> {
+    pub(super) fn lines(&mut self, entry: Written) -> Result<String> {
         let mut lines = String::new();
         if self.bytes == 0 {
             lines += &header(&self.run);
@@ -84,18 +103,23 @@ impl End {
         }
         if std::mem::take(&mut self.synced) {
             let before = self.checksum.clone();
-            self.line(&mut lines, &json!({ "synced": before }))?;
+            self.line(&mut lines, &json!({ "synced": before }).to_string())?;
         }
-        let mut found = Vec::new();
-        texts::take_out(&mut entry, &mut |name, text| found.push((name, text)))
-            .ok_or_else(|| refused("an entry is nested too deep"))?;
-        for (name, text) in found {
-            self.whole += text.len() as u64;
-            if self.texts.insert(name.clone()) {
-                self.line(&mut lines, &json!({ "text": text, "name": name }))?;
+        match entry {
+            Written::Plain(json) => self.line(&mut lines, &json)?,
+            Written::Whole(mut entry) => {
+                let mut found = Vec::new();
+                texts::take_out(&mut entry, &mut |name, text| found.push((name, text)))
+                    .ok_or_else(|| refused("an entry is nested too deep"))?;
+                for (name, text) in found {
+                    self.whole += text.len() as u64;
+                    if self.texts.insert(name.clone()) {
+                        self.line(&mut lines, &json!({ "text": text, "name": name }).to_string())?;
+                    }
+                }
+                self.line(&mut lines, &entry.to_string())?;
             }
         }
-        self.line(&mut lines, &entry)?;
         self.bytes += lines.len() as u64;
         self.whole += lines.len() as u64;
         if self.whole > FILE {
@@ -104,13 +128,12 @@ impl End {
         Ok(lines)
     }
 
-    fn line(&mut self, lines: &mut String, value: &Value) -> Result<()> {
-        let json = value.to_string();
+    fn line(&mut self, lines: &mut String, json: &str) -> Result<()> {
         if json.len() + DIGITS + 1 > LINE {
             return Err(refused(&format!("an entry has more than {LINE} bytes")));
         }
-        self.checksum = checksum(&self.checksum, &json);
-        lines.extend([&*self.checksum, " ", &*json, "\n"]);
+        self.checksum = checksum(&self.checksum, json);
+        lines.extend([&*self.checksum, " ", json, "\n"]);
         Ok(())
     }
 }

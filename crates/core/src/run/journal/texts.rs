@@ -1,6 +1,12 @@
 //! Long texts, which a journal holds once: a reference stands for each in the entries that have it; pure.
 
-use serde_json::{Map, Value};
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{
+    Map, Serializer, Value,
+    ser::{CharEscape, CompactFormatter, Formatter},
+};
 
 /// Longer texts, in bytes, are kept by what they are.
 pub(super) const LONG: usize = 1024;
@@ -14,6 +20,77 @@ const REFERENCE: &str = "$text";
 /// Returns what a text is known by.
 pub(super) fn name_of(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
+}
+
+/// Returns the JSON of what has nothing to be taken out, as most has; `None` of what is to be looked through for it.
+pub(super) fn plain(value: &impl Serialize) -> serde_json::Result<Option<String>> {
+    let mut json = Vec::new();
+    match value.serialize(&mut Serializer::with_formatter(&mut json, Plain::default())) {
+        Ok(()) => Ok(String::from_utf8(json).ok()),
+        // Nothing else fails to be written here.
+        Err(error) if error.is_io() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Stops at a long text, at the end of a key like a reference's, and deep within.
+#[derive(Default)]
+struct Plain {
+    depth: usize,
+    /// The bytes of the text at hand.
+    length: usize,
+}
+
+impl Plain {
+    fn deeper(&mut self) -> io::Result<()> {
+        self.depth += 1;
+        if self.depth < DEEPEST - 1 { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
+    }
+
+    fn longer(&mut self, bytes: usize) -> io::Result<()> {
+        self.length += bytes;
+        if self.length <= LONG { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
+    }
+}
+
+impl Formatter for Plain {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.deeper()?;
+        CompactFormatter.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        CompactFormatter.end_array(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.deeper()?;
+        CompactFormatter.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        CompactFormatter.end_object(writer)
+    }
+
+    fn begin_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.length = 0;
+        CompactFormatter.begin_string(writer)
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
+        self.longer(text.len())?;
+        if text.ends_with(REFERENCE) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        CompactFormatter.write_string_fragment(writer, text)
+    }
+
+    fn write_char_escape<W: ?Sized + Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+        self.longer(1)?;
+        CompactFormatter.write_char_escape(writer, escape)
+    }
 }
 
 /// Puts a reference in the place of every long text, and hands the text to `keep` with its name; `None` if it is
@@ -118,7 +195,14 @@ pub(super) mod tests {
             let mut read: Value = serde_json::from_str(&out.to_string()).expect("JSON");
             prop_assert!(texts.iter().all(|(name, text)| text.len() > LONG && *name == name_of(text)));
             put_back(&mut read, &mut |name| texts.get(name).cloned()).expect("all there");
-            prop_assert_eq!(read, value);
+            prop_assert_eq!(&read, &value);
+            match plain(&value).expect("JSON") {
+                Some(json) => {
+                    prop_assert_eq!(&out, &value, "there was nothing to be taken out");
+                    prop_assert_eq!(json, value.to_string());
+                }
+                None => prop_assert!(value.to_string().contains("$text") || !texts.is_empty()),
+            }
         }
     }
 
@@ -129,6 +213,9 @@ pub(super) mod tests {
         take_out(&mut deepest, &mut |_, _| {}).expect("not too deep");
         let _: Value = serde_json::from_str(&deepest.to_string()).expect("can be read");
         assert!(take_out(&mut nested(DEEPEST + 1), &mut |_, _| {}).is_none());
+        let empty = |levels: usize| (0..levels).fold(json!(null), |inner, _| json!([inner]));
+        assert!(plain(&empty(DEEPEST - 2)).expect("JSON").is_some());
+        assert!(plain(&empty(DEEPEST - 1)).expect("JSON").is_none(), "looked at again");
         for bad in [json!({"$text": 1}), json!({"$text": "unknown"}), json!([{"a": {"$text": null}}])] {
             assert!(put_back(&mut bad.clone(), &mut |_| None).is_none(), "{bad}");
         }

@@ -1,9 +1,9 @@
 //! A kustomization's build: one process, or none where nothing changed since the last.
 
-use std::{collections::BTreeMap, io, num::NonZero, sync::Arc, thread::available_parallelism};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use shipway_core::{Context, DiskCache, Error, Level, Result};
+use shipway_core::{Context, DiskCache, Error, Level, Result, cores};
 use shipway_oci::digest_of;
 
 use super::{
@@ -27,7 +27,7 @@ impl Kustomize {
     /// `Config` for what a kustomization may not name; `MissingTool`; `ToolFailed` with the end of what the program said;
     /// `BadOutput` where it made no manifests.
     pub(in crate::manifests) async fn build(&self, cx: &Context) -> Result<Vec<Piece>> {
-        let cores = available_parallelism().map_or(1, NonZero::get);
+        let cores = cores();
         let builds = self.paths.iter().enumerate();
         let builds: Vec<BoxFuture<'_, _>> = builds
             .map(|(number, path)| async move { (number, self.build_one(cx, path).await) }.boxed())
