@@ -55,7 +55,7 @@ pub use self::{
     field_set::FieldSet,
     lease::{Lease, LeaseRequest},
     leaves::fields,
-    managed::{Managed, Method, adopt, managers},
+    managed::{Managed, Method, adopt, is_applied_by, managers},
     object::object_id,
     path::{Element, FieldPath},
     selector::Selector,

@@ -74,6 +74,16 @@ pub fn managers(object: &Value) -> Result<Vec<Managed>> {
     entries.into_iter().flatten().map(Managed::from_json).collect()
 }
 
+/// Returns whether a manager applied the object. Which fields it owns is not read, as that takes longer than all else.
+#[must_use]
+pub fn is_applied_by(object: &Value, manager: &str) -> bool {
+    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let theirs = |entry: &Value| {
+        entry["manager"] == manager && entry["operation"] == "Apply" && entry["subresource"] != "status"
+    };
+    entries.into_iter().flatten().any(theirs)
+}
+
 /// Gives what others own by updates to who applies, in the object alone; returns whose it was, if they owned anything.
 ///
 /// Written to the cluster, it is how what client-side apply made becomes server-side apply's, without a field that is

@@ -11,12 +11,9 @@ use shipway_cluster::{
 use shipway_core::{Context, Deployment, ErrorKind, Health, ObjectId, Phase, Result};
 
 use crate::{
-    releases::{Eyes, Live, Look, hide_secrets},
+    releases::{Eyes, Live, Look, hide_secrets, pause},
     workload::other_image,
 };
-
-/// How long it may take until it is looked again: longer, the longer it takes already.
-const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// From when on the pods of what does not work yet are looked at: before that, hardly any has had the time to fail.
 const PODS: Duration = Duration::from_secs(2);
@@ -112,10 +109,7 @@ impl Watcher {
         }
         Ok(match (failures.is_empty(), waits.is_empty()) {
             (false, _) => Health::new(Phase::Failed).waiting_for(failures),
-            (true, false) => {
-                let again = (since / 8).clamp(AGAIN.0, AGAIN.1);
-                Health::new(Phase::Progressing).waiting_for(waits).again(again)
-            }
+            (true, false) => Health::new(Phase::Progressing).waiting_for(waits).again(pause(since)),
             (true, true) => Health::new(Phase::Healthy),
         })
     }

@@ -377,6 +377,9 @@ impl Deployer for Kubectl {
     async fn health(&self, cx: &Context, deployment: &Deployment) -> Result<Health> {
         let cluster = self.cluster(cx).await?;
         let (objects, there) = self.releases(&cluster).look(cx, deployment).await?;
-        self.watcher(&cluster).health(cx, deployment, &objects, &there).await
+        let health = self.watcher(&cluster).health(cx, deployment, &objects, &there).await;
+        // To let go of thousands of objects takes milliseconds, for which nobody need wait.
+        tokio::task::spawn_blocking(move || drop((objects, there)));
+        health
     }
 }

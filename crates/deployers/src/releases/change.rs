@@ -7,7 +7,9 @@ use std::{
 };
 
 use serde_json::Value;
-use shipway_cluster::{Apply, FieldPath, FieldSet, Method, adopt, fields, is_applied, managers, preview};
+use shipway_cluster::{
+    Apply, FieldPath, FieldSet, Method, adopt, fields, is_applied, is_applied_by, managers, preview,
+};
 use shipway_core::{Context, Error, ErrorKind, ObjectId, Result};
 
 use super::{
@@ -31,11 +33,8 @@ const CLIENTS: [&str; 1] = ["kubectl-client-side-apply"];
 
 /// Returns whether the object is the release's: it was applied by us, as a member of its set. Labels alone are
 /// copied too easily.
-pub(super) fn is_ours(object: &Value, part_of: &str) -> Result<bool> {
-    let applied = |managed: &shipway_cluster::Managed| {
-        managed.manager == MANAGER && managed.method == Method::Apply && !managed.status
-    };
-    Ok(object["metadata"]["labels"][PART_OF] == part_of && managers(object)?.iter().any(applied))
+pub(super) fn is_ours(object: &Value, part_of: &str) -> bool {
+    object["metadata"]["labels"][PART_OF] == part_of && is_applied_by(object, MANAGER)
 }
 
 /// Returns the fields that are other ones in the next object, as they are now, with who else owns them than these managers.
@@ -106,7 +105,7 @@ async fn next(
     if let Some(owner) = adopt(&mut adopted, &CLIENTS, MANAGER)? {
         return Ok(Next::Adopted(owner, preview(MANAGER, desired, &adopted)?));
     }
-    let ours = is_ours(now, part_of(desired))?;
+    let ours = is_ours(now, part_of(desired));
     if !ours && !releases.force_conflicts {
         return Err(foreign(id, now));
     }

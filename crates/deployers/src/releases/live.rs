@@ -65,25 +65,16 @@ impl Live {
         extent: &Extent,
         desired: &[&ObjectId],
     ) -> Result<Self> {
+        let asked = desired.iter().map(|id| (&id.api_version, &id.kind, &id.namespace));
         let mut queries = BTreeSet::new();
-        let mut asked = BTreeSet::new();
-        for id in desired {
-            asked.insert((id.api_version.as_str(), id.kind.as_str()));
-            queries.insert(Query {
-                api_version: id.api_version.clone(),
-                kind: id.kind.clone(),
-                namespace: id.namespace.clone(),
-            });
-        }
-        // What is not defined yet has no objects.
-        let mut missing = BTreeSet::new();
-        for (api_version, kind) in asked {
+        for (api_version, kind, namespace) in asked.collect::<BTreeSet<_>>() {
             let version = api_version.rsplit('/').next();
-            if releases.api.served(cx, group(api_version), version, kind).await?.is_none() {
-                missing.insert((api_version.to_owned(), kind.to_owned()));
+            // What is not defined yet has no objects.
+            if releases.api.served(cx, group(api_version), version, kind).await?.is_some() {
+                let (api_version, kind, namespace) = (api_version.clone(), kind.clone(), namespace.clone());
+                queries.insert(Query { api_version, kind, namespace });
             }
         }
-        queries.retain(|query| !missing.contains(&(query.api_version.clone(), query.kind.clone())));
         let namespaces: Vec<&String> = extent.namespaces.iter().chain([&releases.namespace]).collect();
         for (of, kind) in &extent.kinds {
             let written =
@@ -126,25 +117,20 @@ impl Live {
         self.objects.get(&Key::of(id))
     }
 
-    /// Returns whether all of the release's own are these.
-    pub(super) fn has_none_but(&self, kept: &BTreeSet<Key>) -> Result<bool> {
-        for (key, object) in &self.objects {
-            if !kept.contains(key) && is_ours(object, &self.part_of)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// Returns how many are the release's own.
+    pub(super) fn count(&self) -> usize {
+        self.objects.values().filter(|object| is_ours(object, &self.part_of)).count()
     }
 
     /// Returns the release's own, in the order in which they can be removed.
     pub(super) fn members(&self) -> Result<Vec<(ObjectId, &Value)>> {
         let mut members = Vec::new();
         for object in self.objects.values() {
-            if is_ours(object, &self.part_of)? {
+            if is_ours(object, &self.part_of) {
                 members.push((object_id(object)?, object));
             }
         }
-        members.sort_by_key(|(id, _)| std::cmp::Reverse(rank(id)));
+        members.sort_by(|(a, _), (b, _)| rank(b).cmp(&rank(a)).then_with(|| a.cmp(b)));
         Ok(members)
     }
 }

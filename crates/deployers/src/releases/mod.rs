@@ -30,7 +30,7 @@ pub(crate) use self::{
     lines::difference,
     plan::{Action, Step, Was},
     secrets::hide_secrets,
-    waves::Look,
+    waves::{Look, pause},
 };
 pub(crate) use self::{live::Live, objects::check_name, waves::Eyes};
 

@@ -138,22 +138,23 @@ pub(super) fn rank(id: &ObjectId) -> u8 {
     }
 }
 
-/// What an object is the same by, in whichever version it is written.
+/// What an object is the same by, in whichever version it is written. What differs most often comes first, as a release
+/// of a thousand objects compares a hundred thousand of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    group: String,
+    name: String,
     kind: String,
     namespace: Option<String>,
-    name: String,
+    group: String,
 }
 
 impl Key {
     pub(super) fn of(id: &ObjectId) -> Self {
         Self {
-            group: group(&id.api_version).to_owned(),
+            name: id.name.clone(),
             kind: id.kind.clone(),
             namespace: id.namespace.clone(),
-            name: id.name.clone(),
+            group: group(&id.api_version).to_owned(),
         }
     }
 }

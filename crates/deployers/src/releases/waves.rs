@@ -14,8 +14,8 @@ const WAVE: &str = "argocd.argoproj.io/sync-wave";
 /// For how long a wave may not work: as long as a release by default.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How often it is looked, at first and at last.
-const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// The shortest and the longest pause between two looks.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Returns the object's wave.
 pub(super) fn wave(id: &ObjectId, object: &Value) -> Result<i64> {
@@ -54,6 +54,11 @@ pub(crate) trait Eyes: Debug + Send + Sync {
     ) -> Result<Look>;
 }
 
+/// Returns how long it may take until it is looked again: longer, the longer it takes already.
+pub(crate) fn pause(since: Duration) -> Duration {
+    (since / 10).clamp(PAUSE.0, PAUSE.1)
+}
+
 /// Waits until all of these objects work.
 ///
 /// # Errors
@@ -69,7 +74,6 @@ pub(super) async fn work(
     // What containers print may be what they are given.
     secrets::hide_secrets(cx, objects.iter().copied());
     let begun = cx.clock().elapsed();
-    let mut pause = LOOK.0;
     loop {
         let there = Live::of(releases, cx, release, &ids).await?;
         let since = cx.clock().elapsed() - begun;
@@ -94,8 +98,7 @@ pub(super) async fn work(
             let error = Error::timeout(format!("a wave does not work within {} s", PATIENCE.as_secs()));
             return Err(waiting.into_iter().fold(error, Error::note));
         }
-        cx.sleep(pause).await?;
-        pause = (pause * 3 / 2).min(LOOK.1);
+        cx.sleep(pause(since)).await?;
     }
 }
 
