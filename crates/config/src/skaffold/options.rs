@@ -105,6 +105,7 @@ pub struct Options {
 /// | hooks on the host, custom builders and tests, builders that run the project's own tools (`bazel`, `jib`, `ko`) | refused | allowed |
 /// | kpt, transformers and validators of manifests, flags of helm and kustomize | refused | allowed |
 /// | configurations out of other repositories (`requires`) | refused | allowed |
+/// | bases of kustomizations that are elsewhere | refused when they are rendered | allowed |
 ///
 /// What is refused is an error with its line, before anything is made. A file can still say what is read
 /// (a context, a path of manifests) and what images and clusters are given; that is for the doors of

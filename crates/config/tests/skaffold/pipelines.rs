@@ -191,10 +191,10 @@ deploy:
     build web in . into [Registry] web
       by docker {}
       named by gitCommit {"otherwise":"latest"}
-    deploy shop-kubectl by kubectl {"defaultNamespace":"shop","flags":{"apply":["--server-side"]},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]}}
+    deploy shop-kubectl by kubectl {"allowRemoteBases":true,"defaultNamespace":"shop","flags":{"apply":["--server-side"]},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]}}
       watched for 90s
       in namespace shop
-    deploy shop-gitops by gitops {"deployer":{"kind":"kubectl","options":{"defaultNamespace":"shop"}},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]},"repository":"../env"}
+    deploy shop-gitops by gitops {"deployer":{"kind":"kubectl","options":{"allowRemoteBases":true,"defaultNamespace":"shop"}},"kubeContext":"prod","manifests":{"kustomize":{"paths":["overlays/prod"]},"rawYaml":["k8s/*.yaml","1.10"]},"repository":"../env"}
       watched for 90s
       after release `shop-kubectl`
       in namespace shop
@@ -296,7 +296,7 @@ deploy: {kubectl: {defaultNamespace: '{{.STAGE}}-shop'}}
     build tool in . into [Registry] tool
       by custom {"buildCommand":"./build.sh prod"}
       named by gitCommit {"otherwise":"latest"}
-    deploy skaffold by kubectl {"defaultNamespace":"prod-shop","manifests":{"kustomize":{"paths":["over/prod"]},"rawYaml":["prod/*.yaml"]}}
+    deploy skaffold by kubectl {"allowRemoteBases":true,"defaultNamespace":"prod-shop","manifests":{"kustomize":{"paths":["over/prod"]},"rawYaml":["prod/*.yaml"]}}
     "#);
 }
 

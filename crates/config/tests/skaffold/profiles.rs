@@ -86,7 +86,7 @@ deploy: {kubeContext: '', statusCheckDeadlineSeconds: 0, kubectl: {flags: {globa
       by docker {}
       named by gitCommit {"otherwise":"latest","variant":"Tags"}
       for linux/amd64
-    deploy skaffold by kubectl {"flags":{"global":["-v"]},"kubeContext":"one","manifests":{"kustomize":{"paths":["b"]},"rawYaml":["c.yaml"]}}
+    deploy skaffold by kubectl {"allowRemoteBases":true,"flags":{"global":["-v"]},"kubeContext":"one","manifests":{"kustomize":{"paths":["b"]},"rawYaml":["c.yaml"]}}
       watched for 60s
     profiles p
     "#);
@@ -99,7 +99,7 @@ deploy: {gitops: {repository: env}}
       by docker {"buildkit":true}
       named by sha256 {}
       for linux/amd64
-    deploy skaffold-kubectl by kubectl {"defaultNamespace":"n","kubeContext":"one","manifests":{"kustomize":{"paths":["b"]},"rawYaml":["a.yaml"]}}
+    deploy skaffold-kubectl by kubectl {"allowRemoteBases":true,"defaultNamespace":"n","kubeContext":"one","manifests":{"kustomize":{"paths":["b"]},"rawYaml":["a.yaml"]}}
       watched for 60s
     deploy skaffold-gitops by gitops {"kubeContext":"one","manifests":{"kustomize":{"paths":["b"]},"rawYaml":["a.yaml"]},"repository":"env"}
       watched for 60s
@@ -153,7 +153,7 @@ patches:
       by docker {"buildkit":true}
       named by inputDigest {}
       for linux/amd64
-    deploy skaffold by kubectl {"defaultNamespace":"n","kubeContext":"one","manifests":{"kpt":["a.yaml"],"kustomize":{"paths":["b"]}}}
+    deploy skaffold by kubectl {"allowRemoteBases":true,"defaultNamespace":"n","kubeContext":"one","manifests":{"kpt":["a.yaml"],"kustomize":{"paths":["b"]}}}
       watched for 60s
     profiles p
     "#);

@@ -1,7 +1,7 @@
 //! What a file may not do that is not trusted.
 
 use insta::assert_snapshot;
-use shipway_config::Options;
+use shipway_config::{Options, Trust};
 
 use crate::recorded::{error, newest, read_as_said};
 
@@ -9,6 +9,18 @@ use crate::recorded::{error, newest, read_as_said};
 fn untrusted(body: &str) -> String {
     let text = format!("apiVersion: skaffold/v4beta14\nkind: Config\n{body}");
     error(read_as_said(&text, &Options::default()))
+}
+
+#[test]
+fn kustomizations_of_a_trusted_file_may_have_bases_elsewhere() {
+    let text = "apiVersion: skaffold/v4beta14\nkind: Config\nmanifests: {kustomize: {paths: [app]}}\n";
+    let untrusted = read_as_said(text, &Options::default()).expect("read");
+    assert!(!untrusted.contains("allowRemoteBases"), "{untrusted}");
+    let trusted = read_as_said(text, &Options::default().trust(Trust::Full)).expect("read");
+    assert!(trusted.contains(r#""allowRemoteBases":true"#), "{trusted}");
+    // There is nothing to allow.
+    let plain = newest("manifests: {rawYaml: [a.yaml]}").expect("read");
+    assert!(!plain.contains("allowRemoteBases"), "{plain}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn what_kustomize_deploys_is_rendered_by_it_and_deployed_by_kubectl() {
         |body: &str| old(&format!("build: {{artifacts: []}}\n{body}"), &Options::default().profiles(["p"]));
     assert_snapshot!(old("deploy: {kustomize: {}}\nprofiles: [{name: p}]").unwrap(), @r#"
     pipeline skaffold
-    deploy skaffold by kubectl {"manifests":{"kustomize":{"paths":["."]}}}
+    deploy skaffold by kubectl {"allowRemoteBases":true,"manifests":{"kustomize":{"paths":["."]}}}
     profiles p
     "#);
     assert_snapshot!(old("
@@ -45,7 +45,7 @@ profiles:
   patches: [{path: /deploy/kustomize/path, value: under}]
 ").unwrap(), @r#"
     pipeline skaffold
-    deploy skaffold by kubectl {"flags":{"apply":["-b","-a"]},"manifests":{"kustomize":{"paths":["under"]}}}
+    deploy skaffold by kubectl {"allowRemoteBases":true,"flags":{"apply":["-b","-a"]},"manifests":{"kustomize":{"paths":["under"]}}}
     profiles p
     "#);
 }

@@ -12,7 +12,7 @@ use crate::{
     Notice,
     path::take,
     skaffold::{
-        Options, local_cluster,
+        Options, Trust, local_cluster,
         model::{self, Choice, DeployHook, HelmFlags, HelmRelease, Hooks, Kubectl, Manifests, Open},
         parse::part,
     },
@@ -153,7 +153,7 @@ impl Lower<'_> {
         };
         let tolerate = shared.tolerate.then_some(Value::Bool(true));
         let from_file = [
-            ("manifests", manifests),
+            ("manifests", manifests.clone()),
             ("kubeContext", shared.kube_context.clone().map(Value::from)),
             ("resourceSelector", shared.resource_selector.clone()),
             ("tolerateFailuresUntilDeadline", tolerate),
@@ -172,8 +172,12 @@ impl Lower<'_> {
         // Who runs it has the last word, as in Skaffold.
         let options = self.options;
         let loader = options.image_loader.clone().or_else(|| not_loaded(options)).map(Value::from);
+        // A kustomization of a person's own project may name bases that are elsewhere, as in Skaffold.
+        let kustomized = manifests.as_ref().is_some_and(|manifests| manifests.get("kustomize").is_some());
+        let remote_bases = (kustomized && options.trust == Trust::Full).then_some(Value::Bool(true));
         let said = [
             ("kubeContext", options.kube_context.clone().map(Value::from)),
+            ("allowRemoteBases", remote_bases.filter(|_| part.kind != "helm")),
             ("defaultNamespace", options.namespace.clone().map(Value::from)),
             ("imageLoader", loader.filter(|_| part.kind != "helm")),
         ];
