@@ -54,3 +54,28 @@ async fn what_cannot_be_rendered_says_why() {
     let error = stage.refused(&Kubectl::new("none").kpt(["link"])).await;
     assert!(error.kind() == ErrorKind::Config && report(&error).contains("not a regular file"), "{error:?}");
 }
+
+#[tokio::test]
+async fn the_real_program_renders_packages_and_those_in_them() {
+    let Some(program) = std::env::var_os("SHIPWAY_KPT") else {
+        return crate::skip::skip("the_real_program_renders_packages_and_those_in_them", "kpt: SHIPWAY_KPT");
+    };
+    let kptfile = |name: &str| format!("apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata: {{name: {name}}}\n");
+    let annotation = "annotations: {config.kubernetes.io/local-config: 'true'}";
+    let local = map("local").replace(" # here", &format!("\n  {annotation}"));
+    let stage = Stage::new(&[
+        ("pkg/Kptfile", &kptfile("pkg")),
+        ("pkg/a.yaml", &format!("{}---\n{local}", map("a"))),
+        ("pkg/inner/Kptfile", &kptfile("inner")),
+        ("pkg/inner/b.yaml", &map("b")),
+    ]);
+    stage.program("kpt", &format!("exec {} \"$@\"", program.display()));
+    let rendered = stage.render(&Kubectl::new("none").kpt(["pkg"])).await.unwrap();
+    assert_eq!(names(&rendered), ["a", "b"]);
+    for object in objects(&rendered).values() {
+        assert!(object["metadata"].get("annotations").is_none(), "{object}");
+    }
+    stage.write(&[("pkg/inner/b.yaml", "kind: [\n")]);
+    let error = stage.refused(&Kubectl::new("none").kpt(["pkg"])).await;
+    assert!(error.kind() == ErrorKind::ToolFailed && report(&error).contains("b.yaml"), "{error:?}");
+}
