@@ -14,13 +14,18 @@ use crate::{
 };
 
 /// Programs with the Debian packages that hold them.
-const PROGRAMS: [(&str, &str); 19] = [
+const PROGRAMS: [(&str, &str); 22] = [
+    // Opens pages.
+    ("chromium", "chromium"),
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
     ("etcd", "etcd-server"),
+    // Complete commands.
+    ("fish", "fish"),
+    ("zsh", "zsh"),
     ("git", "git"),
     ("htpasswd", "apache2-utils"),
     ("ip", "iproute2"),
