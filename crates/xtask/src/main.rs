@@ -79,9 +79,10 @@ Builds and pushes images with Shipway, crane, Docker and BuildKit on a bed of it
 the least that the work takes. Prints the table and writes it to docs/benchmarks.md; fails where a target is missed.
 Takes some minutes, on a machine that does nothing else meanwhile.
 
-usage: cargo xtask bench
+usage: cargo xtask bench [engines|cluster|charts]
 
-    cargo xtask bench";
+    cargo xtask bench             everything
+    cargo xtask bench charts      a part, which is printed and not written";
 
 const FUZZ_HELP: &str = "\
 Builds the fuzz targets (fuzz/targets) with libFuzzer, which needs a C++ compiler, and runs one or all of them, on
@@ -189,7 +190,10 @@ fn task(arguments: &[&str]) -> Result<bool> {
         ["deny"] => deny::run(&Workspace::here()?, &Cache::open()?),
         ["bed", "guard", name, owner] => bed::guard(&Cache::open()?, name, owner),
         ["bed", task @ ..] => bed::run(task, &Cache::open()?),
-        ["bench"] => bench::run(&Workspace::here()?, &Cache::open()?),
+        ["bench"] => bench::run(&Workspace::here()?, &Cache::open()?, None),
+        ["bench", part] if let Some(part) = bench::Part::named(part) => {
+            bench::run(&Workspace::here()?, &Cache::open()?, Some(part))
+        }
         ["fuzz", of @ ..] => {
             let (only, seconds) = fuzzed(of)?;
             fuzz::run(&Workspace::here()?, &Cache::open()?, only, seconds)

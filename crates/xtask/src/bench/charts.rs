@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     command::{Project, skaffold},
-    contender::Bench,
+    contender::{Bench, median},
     node::{self, Node},
     table::{Outcome, Peer, Row},
 };
@@ -18,8 +18,8 @@ use crate::{Result, bed::Settings, tools::quietly};
 /// The releases of each level; each needs one of the level before it.
 const LEVELS: [usize; 3] = [16, 17, 17];
 
-/// The namespaces that are used.
-const NAMESPACES: [&str; 4] = ["charts-chain", "charts-plain", "charts-all", "charts-skaffold"];
+/// How often ours is timed, each time in namespaces of its own.
+const ROUNDS: usize = 3;
 
 /// Its pods are ready after 2 s, on the node that is played.
 const DEPLOYMENT: &str = "\
@@ -61,13 +61,22 @@ pub(super) fn rows(
         ],
     );
     let node = Node::join(settings, folder)?;
-    let run = |file: &'static str, namespace: &'static str| {
+    fn run<'a>(file: &'a str, namespace: &'a str) -> [&'a str; 7] {
         ["run", "-f", file, "--kube-context", "shipway-bed", "--namespace", namespace]
-    };
-    for name in NAMESPACES {
+    }
+    let mut namespaces = vec!["charts-plain".to_owned(), "charts-skaffold".to_owned()];
+    for round in 0..ROUNDS {
+        namespaces.extend([format!("charts-chain-{round}"), format!("charts-all-{round}")]);
+    }
+    for name in &namespaces {
         quietly(&mut settings.inside(&settings.kubectl(&["create", "namespace", name])?))?;
     }
-    let chain = project.run(bench, &run("chain.yaml", "charts-chain"))?;
+    let (mut chains, mut alls) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        chains.push(project.run(bench, &run("chain.yaml", &format!("charts-chain-{round}")))?);
+        alls.push(project.run(bench, &run("skaffold.yaml", &format!("charts-all-{round}")))?);
+    }
+    let (chain, all) = (median(chains), median(alls));
     // Its processor time is what the programs need at least, however many run at once.
     let plain = "/usr/bin/time -o cpu -f '%U %S' sh -c 'for r in $(cat names); do helm upgrade --install $r chart \
                  --kube-context shipway-bed --namespace charts-plain --wait > /dev/null || exit 1; done' && \
@@ -77,7 +86,6 @@ pub(super) fn rows(
     let cores = thread::available_parallelism().map_or(1, usize::from) as f64;
     let needed = chain.seconds.max(plain.peak as f64 / 1000.0 / cores);
 
-    let all = project.run(bench, &run("skaffold.yaml", "charts-all"))?;
     let mut peers = vec![
         Peer::new("helm, one after the other", plain.seconds),
         Peer::new("a chain of three", chain.seconds),
@@ -97,14 +105,15 @@ pub(super) fn rows(
 
     let starts = folder.join("starts");
     fs::write(&starts, "").map_err(|error| format!("`{}`: {error}", starts.display()))?;
-    let again = project.run(bench, &run("skaffold.yaml", "charts-all"))?;
+    let again = project.run(bench, &run("skaffold.yaml", "charts-all-0"))?;
     let started = fs::read_to_string(&starts).map_err(|error| format!("`{}`: {error}", starts.display()))?;
     let outcome =
         Outcome::AtMost { what: "starts of helm", value: started.lines().count() as f64, limit: 0.0 };
     rows.push(Row::new("the same again, with nothing to do", again.seconds, Vec::new(), outcome));
     // The node lets go of its pods first.
-    let gone = settings.kubectl(&[&["delete", "namespace"][..], &NAMESPACES].concat())?;
-    quietly(&mut settings.inside(&gone))?;
+    let words: Vec<&str> =
+        ["delete", "namespace"].into_iter().chain(namespaces.iter().map(String::as_str)).collect();
+    quietly(&mut settings.inside(&settings.kubectl(&words)?))?;
     drop(node);
     Ok(rows)
 }

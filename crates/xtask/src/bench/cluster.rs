@@ -3,6 +3,7 @@
 use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use super::{
+    command,
     contender::Bench,
     table::{Outcome, Peer, Row, seconds},
 };
@@ -10,14 +11,16 @@ use crate::{Result, bed::Settings, tools::quietly};
 
 const OBJECTS: &str = "1000";
 
-/// The work that a run with nothing to do has a part of.
-pub(super) const UNCHANGED: &str = "the same again, unchanged";
-
 /// How often a release is timed: nodes look at what runs once a second, so that single times say little.
 const ROUNDS: &str = "15";
 
-/// Measures it in a bed with Kubernetes; each work once, since kubectl takes minutes.
-pub(super) fn rows(bench: &Bench<'_>, settings: &Settings, folder: &Path) -> Result<(Vec<Row>, String)> {
+/// Measures it in a bed with Kubernetes; kubectl's work once, since it takes minutes.
+pub(super) fn rows(
+    bench: &Bench<'_>,
+    settings: &Settings,
+    program: &Path,
+    folder: &Path,
+) -> Result<(Vec<Row>, Vec<String>)> {
     let get = |name| settings.get(name).ok_or_else(|| format!("the bed has no `{name}`"));
     let (kubeconfig, kubectl) = (get("SHIPWAY_KUBECONFIG")?, get("SHIPWAY_KUBECTL")?);
     fs::create_dir_all(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
@@ -26,6 +29,8 @@ pub(super) fn rows(bench: &Bench<'_>, settings: &Settings, folder: &Path) -> Res
         ["cluster", kubeconfig, "shipway-bed", OBJECTS].map(OsStr::new).into_iter().chain([ten.as_os_str()]);
     let times = bench.times_of(&arguments.collect::<Vec<_>>())?;
     let of = |name: &str| times.iter().find(|(own, _)| own == name).map_or(f64::NAN, |(_, took)| *took);
+    let unchanged =
+        command::unchanged(bench, settings, program, &folder.join("command"), of("diff and apply, again"))?;
 
     // The same objects in a namespace of kubectl's own.
     let text = fs::read_to_string(&ten).map_err(|error| format!("`{}`: {error}", ten.display()))?;
@@ -71,7 +76,14 @@ pub(super) fn rows(bench: &Bench<'_>, settings: &Settings, folder: &Path) -> Res
             39.0,
             1.5,
         ),
-        row(UNCHANGED, "diff and apply, again", "bare requests, again", again.seconds, 88.0, 0.7),
+        row(
+            "the same again, unchanged",
+            "diff and apply, again",
+            "bare requests, again",
+            again.seconds,
+            88.0,
+            0.7,
+        ),
         Row::new(
             "the difference of 1,000 objects of which 10 differ",
             ten_differ,
@@ -83,8 +95,9 @@ pub(super) fn rows(bench: &Bench<'_>, settings: &Settings, folder: &Path) -> Res
             },
         ),
         released,
+        unchanged,
     ];
-    Ok((rows, parts))
+    Ok((rows, vec![parts]))
 }
 
 /// Measures a changed source file until its pod is ready, and says what it is made of.

@@ -263,7 +263,7 @@ fn times(text: &str) -> Vec<(String, f64)> {
 }
 
 /// Returns the middle of the seconds, and the most memory.
-fn median(mut runs: Vec<Median>) -> Median {
+pub(super) fn median(mut runs: Vec<Median>) -> Median {
     runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     Median {
         seconds: runs[runs.len() / 2].seconds,

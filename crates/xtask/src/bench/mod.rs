@@ -35,8 +35,34 @@ use crate::{
 /// How often each is timed, after once without a clock.
 const ROUNDS: usize = 5;
 
-/// Runs all, prints the table and writes it down; returns whether every target is reached.
-pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
+/// A part of the benchmark. Each has a bed of its own: a cluster at rest takes a part of a processor too, and one that has
+/// thousands of objects a larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What needs no cluster.
+    Engines,
+    /// A thousand objects, and a release of one.
+    Cluster,
+    /// Fifty releases of charts.
+    Charts,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Engines, Self::Cluster, Self::Charts];
+
+    /// Returns the part of a name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "engines" => Some(Self::Engines),
+            "cluster" => Some(Self::Cluster),
+            "charts" => Some(Self::Charts),
+            _ => None,
+        }
+    }
+}
+
+/// Runs all or a part, and prints the table; writes down what is whole. Returns whether every target is reached.
+pub(crate) fn run(workspace: &Workspace, cache: &Cache, only: Option<Part>) -> Result<bool> {
     let targets = built(workspace, "shipway", &["bench", "--no-run", "--bench", "targets"])?;
     let serve = built(workspace, "shipway", &["build", "--release", "--example", "serve_registry"])?;
     let command = built(workspace, "shipway-cli", &["build", "--release", "--bin", "shipway"])?;
@@ -45,45 +71,50 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache) -> Result<bool> {
         let tool = tools.iter().find(|tool| tool.name == name);
         tool.ok_or_else(|| format!("there is no {name}"))?.path.clone()
     };
-    let (crane, helm) = (tool("crane")?, tool("helm3")?);
-    let programs = Programs { targets, serve, crane, command };
+    let programs = Programs { targets, serve, crane: tool("crane")?, helm: tool("helm3")?, command };
     let folder = fast_folder().join(format!("shipway-bench-{}", std::process::id()));
-    let measured = in_bed(cache, Extent::Engines, |settings| measure(settings, &programs, &folder)).and_then(
-        |(mut rows, mut notes)| {
-            // A bed of its own: a cluster at rest takes a part of a processor too.
-            let (more, parts) = in_bed(cache, Extent::Everything, |settings| {
-                let bench = Bench::new(settings, &programs.targets, &programs.crane, String::new());
-                let (mut rows, parts) = cluster::rows(&bench, settings, &folder.join("cluster"))?;
-                let apply = rows.iter().find(|row| row.work() == cluster::UNCHANGED);
-                let apply = apply.map_or(f64::NAN, Row::seconds);
-                let command = folder.join("command");
-                rows.push(command::unchanged(&bench, settings, &programs.command, &command, apply)?);
-                rows.extend(charts::rows(
-                    &bench,
-                    settings,
-                    &programs.command,
-                    &helm,
-                    &folder.join("charts"),
-                )?);
-                Ok((rows, parts))
-            })?;
-            rows.extend(more);
-            notes.push(parts);
-            Ok((rows, notes))
-        },
-    );
+    let measured = measure(cache, &programs, &folder, only);
     // The first error is the one to tell.
     let removed = fs::remove_dir_all(&folder).map_err(|error| format!("`{}`: {error}", folder.display()));
     let (rows, notes) = measured?;
     removed?;
     let page = render(&rows, &notes, ROUNDS)?;
     println!("\n{page}");
-    let docs = workspace.root().join("docs");
-    fs::create_dir_all(&docs)
-        .and_then(|()| fs::write(docs.join("benchmarks.md"), page))
-        .and_then(|()| fs::write(docs.join("benchmarks.svg"), picture::draw(&rows)))
-        .map_err(|error| format!("`{}`: {error}", docs.display()))?;
+    if only.is_none() {
+        let docs = workspace.root().join("docs");
+        fs::create_dir_all(&docs)
+            .and_then(|()| fs::write(docs.join("benchmarks.md"), page))
+            .and_then(|()| fs::write(docs.join("benchmarks.svg"), picture::draw(&rows)))
+            .map_err(|error| format!("`{}`: {error}", docs.display()))?;
+    }
     Ok(rows.iter().all(Row::reached))
+}
+
+fn measure(
+    cache: &Cache,
+    programs: &Programs,
+    folder: &Path,
+    only: Option<Part>,
+) -> Result<(Vec<Row>, Vec<String>)> {
+    let (mut rows, mut notes) = (Vec::new(), Vec::new());
+    for part in Part::ALL.into_iter().filter(|part| only.is_none_or(|only| only == *part)) {
+        let extent = if part == Part::Engines { Extent::Engines } else { Extent::Everything };
+        let (more, told) = in_bed(cache, extent, |settings| {
+            let bench = Bench::new(settings, &programs.targets, &programs.crane, String::new());
+            match part {
+                Part::Engines => engines(settings, programs, folder),
+                Part::Cluster => cluster::rows(&bench, settings, &programs.command, &folder.join("cluster")),
+                Part::Charts => {
+                    let folder = folder.join("charts");
+                    let rows = charts::rows(&bench, settings, &programs.command, &programs.helm, &folder)?;
+                    Ok((rows, Vec::new()))
+                }
+            }
+        })?;
+        rows.extend(more);
+        notes.extend(told);
+    }
+    Ok((rows, notes))
 }
 
 /// Does something in a bed that is taken down again.
@@ -108,6 +139,7 @@ struct Programs {
     targets: PathBuf,
     serve: PathBuf,
     crane: PathBuf,
+    helm: PathBuf,
     command: PathBuf,
 }
 
@@ -125,7 +157,7 @@ fn built(workspace: &Workspace, package: &str, arguments: &[&str]) -> Result<Pat
     path.map(PathBuf::from).ok_or_else(|| format!("cargo {} made no program", arguments.join(" ")))
 }
 
-fn measure(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(Vec<Row>, Vec<String>)> {
+fn engines(settings: &Settings, programs: &Programs, folder: &Path) -> Result<(Vec<Row>, Vec<String>)> {
     let (big, small) = (folder.join("big"), folder.join("small"));
     sources::write(&big, &small).map_err(|error| format!("`{}`: {error}", folder.display()))?;
     let registry = Served::start(settings, &programs.serve, &folder.join("registry"))?;
