@@ -77,10 +77,14 @@ fn restored(release: &str, history: Vec<Deployment>, revision: Option<&str>) -> 
     })
 }
 
+/// How many times as long as a look takes is the pause after it at least, up to the interval.
+const BUSY: u32 = 20;
+
 /// Looks again and again until the deployment is healthy, has failed, or the deadline passes.
 pub(super) async fn watch(cx: &Context, deploy: &Deploy, deployment: &Deployment) -> Result<Done> {
     let mut last: Option<Health> = None;
     loop {
+        let begun = cx.clock().elapsed();
         let health = match deploy.deployer.health(cx, deployment).await {
             Ok(health) => health,
             // A target that cannot be asked just now is asked again, until the deadline.
@@ -101,8 +105,10 @@ pub(super) async fn watch(cx: &Context, deploy: &Deploy, deployment: &Deployment
             }
             Phase::Progressing => {}
         }
+        // A target that is slow to answer has enough to do: others may be waited for at the same time.
+        let busy = (cx.clock().elapsed().saturating_sub(begun) * BUSY).min(deploy.watch.interval);
         let pause = health.again.unwrap_or(deploy.watch.interval);
-        cx.sleep(pause).await.map_err(|error| match error.kind() {
+        cx.sleep(pause.max(busy)).await.map_err(|error| match error.kind() {
             ErrorKind::Timeout => {
                 let text = format!("release `{release}` was not healthy after {:?}", deploy.watch.timeout);
                 health
