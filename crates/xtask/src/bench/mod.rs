@@ -48,7 +48,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Engines, Self::Cluster, Self::Charts];
+    const ALL: [Self; 3] = [Self::Charts, Self::Engines, Self::Cluster];
 
     /// Returns the part of a name.
     pub(crate) fn named(name: &str) -> Option<Self> {
