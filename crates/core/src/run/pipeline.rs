@@ -126,7 +126,8 @@ impl Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Watch {
-    /// The pause between two looks, unless the deployer says otherwise; 1 s by default.
+    /// The pause between two looks, unless the deployer says otherwise; 1 s by default. A target that answers slowly
+    /// is given a longer one than its deployer says, up to this.
     pub interval: Duration,
     /// How long it may take to become healthy; 10 minutes by default, as Skaffold's
     /// `statusCheckDeadlineSeconds`.
