@@ -215,6 +215,20 @@ mod tests {
     }
 
     #[test]
+    fn secrets_of_any_length_are_found_wherever_they_stand() {
+        for secret in ["%", "%&", "%&!", "%&!~", "%&!~%"] {
+            let masks = Masks::default();
+            assert_eq!(masks.hide(secret), None);
+            masks.add(secret);
+            for (before, after) in [("", ""), ("a", ""), ("", "b"), ("a", "b"), ("é", "ü")] {
+                let hidden = masks.hide(&format!("{before}{secret}{after}"));
+                assert_eq!(hidden, Some(format!("{before}***{after}")), "{secret}");
+            }
+            assert_eq!(masks.hide("a & b"), None);
+        }
+    }
+
+    #[test]
     fn secrets_are_hidden_in_the_forms_that_tools_show() {
         let masks = Masks::default();
         masks.add("p@ss\"wo?rd>\n");
